@@ -1,0 +1,61 @@
+# `make run` and `make test` set everything up by themselves: they need only make and a
+# Python 3.11, 3.12 or 3.13 with venv. Works with make 3.81 and newer.
+
+VENV = .venv
+BIN = $(VENV)/bin
+READY = $(VENV)/.ready
+PYTHON =
+SCENARIO = scenarios/deepseek.toml
+WORKERS = auto
+ARGS =
+
+.PHONY: help run test check format cover bench baselines lock setup always clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1@\2/p' Makefile | awk -F@ '{printf "%-16s %s\n", $$1, $$2}'
+	@echo 'ARGS="..." is passed on (make test ARGS="-k drawdown"), PYTHON=... picks the Python,'
+	@echo 'SCENARIO=... the scenario of make run, WORKERS=... the number of test processes.'
+
+run: $(READY)  ## simulate scenarios/deepseek.toml, print the summary, write a run folder
+	$(BIN)/crashsim run $(SCENARIO) $(ARGS)
+
+test: $(READY)  ## all tests
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+check: $(READY)  ## lint, format, types, import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY)  ## rewrite the sources as `make check` wants them
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+cover: $(READY)  ## all tests, with branch coverage
+	$(BIN)/python -m pytest -n $(WORKERS) --cov $(ARGS)
+
+bench: $(READY)  ## benchmarks, one at a time
+	$(BIN)/python -m pytest benchmarks --benchmark-enable -p no:randomly $(ARGS)
+
+baselines: $(READY)  ## make simulator/data/*.csv again from the source series
+	$(BIN)/python scripts/make_baselines.py $(ARGS)
+
+lock: $(READY)  ## resolve requirements.lock again; ARGS=--upgrade takes newer versions
+	scripts/lock.sh $(BIN)/python $(ARGS)
+
+setup: $(READY)  ## only prepare .venv
+
+$(READY): requirements.lock pyproject.toml scripts/setup.sh
+	@sh scripts/setup.sh "$(VENV)" "$(PYTHON)"
+	@touch $(READY)
+
+# A Python that was asked for must have effect, even where an environment stands already.
+ifneq ($(PYTHON),)
+$(READY): always
+endif
+always:
+
+clean:  ## remove the environment and caches; results stay
+	rm -rf $(VENV) .venv-lock dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,136 @@
+"""What can go wrong, as exceptions that carry data; each has the exit code of the command line.
+
+0 ok, 1 bug, 2 usage, 3 invalid scenario or baseline, 4 run failed, 6 folder locked. A failed threshold
+is a result, not an error (exit code 99).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+_LONGEST_LINE = 160
+
+
+def plain(text: str, longest: int = _LONGEST_LINE) -> str:
+    """One printable line: control and format characters become "?", what is too long is cut.
+
+    Text from a file reaches terminals and reports; an ESC or a right-to-left override must not.
+    """
+    if len(text) > longest:
+        text = text[: longest - 3] + "..."
+    return "".join(_printable(character) for character in text)
+
+
+def _printable(character: str) -> str:
+    if character == "\t":
+        return " "
+    return "?" if unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"} else character
+
+
+class CrashsimError(Exception):
+    """Base of every error a user can meet. Its text is ready to print."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(CrashsimError):
+    """The command or call itself is wrong."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One fault in a file: where, what came, what is allowed, what to try.
+
+    `line` and `column` count from 1, in characters. `key` is dotted, "" for the file as a whole. `file` is "--set"
+    for a value from the command line; `source_line` is then the text that was typed. A file that could not be read
+    has line 0.
+    """
+
+    file: str
+    line: int
+    column: int
+    key: str
+    message: str
+    expected: str = ""
+    hint: str = ""
+    source_line: str = ""
+
+    @property
+    def place(self) -> str:
+        """file:line:column, as editors and terminals understand it."""
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+
+    def __str__(self) -> str:
+        gutter = " " * len(str(self.line))
+        lines = [f"error: {plain(self.message, 400)}", f"{gutter}--> {plain(self.place)}"]
+        if self.line and self.source_line:
+            shown, caret = _around(self.source_line, self.column)
+            lines += [f"{gutter} |", f"{self.line} | {shown}", f"{gutter} | {' ' * caret}^"]
+        if self.expected:
+            lines.append(f"{gutter} = allowed: {plain(self.expected, 400)}")
+        if self.hint:
+            lines.append(f"{gutter} = try: {plain(self.hint, 400)}")
+        return "\n".join(lines)
+
+
+def _around(line: str, column: int) -> tuple[str, int]:
+    """The part of a long line that holds the column, and where the caret stands under it."""
+    start = 0 if column <= _LONGEST_LINE - 20 else column - 60
+    shown = ("..." if start else "") + line[start:]
+    return plain(shown.rstrip()), column - 1 - start + (3 if start else 0)
+
+
+class ScenarioError(CrashsimError):
+    """A scenario or universe file is invalid. Holds every problem that was found, in file order."""
+
+    exit_code = 3
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(
+            sorted(problems, key=lambda problem: (problem.file, problem.line, problem.column))
+        )
+        if not self.problems:
+            raise ValueError("a ScenarioError needs at least one problem")
+        super().__init__(self.problems)
+
+    def __str__(self) -> str:
+        count = len(self.problems)
+        total = "1 problem" if count == 1 else f"{count} problems"
+        return "\n\n".join([*map(str, self.problems), f"{total} found"])
+
+
+class BaselineError(CrashsimError):
+    """A file of closing prices is unusable."""
+
+    exit_code = 3
+
+    def __init__(self, message: str, file: str = "", line: int = 0) -> None:
+        self.message, self.file, self.line = message, file, line
+        super().__init__(message, file, line)
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}: " if self.line else f"{self.file}: " if self.file else ""
+        return plain(place) + plain(self.message, 400)
+
+
+class RunError(CrashsimError):
+    """A run could not finish: a non-finite number, no memory, no disk."""
+
+    exit_code = 4
+
+
+class StoreError(CrashsimError):
+    """A run folder is missing, damaged, or of a format this version cannot read."""
+
+    exit_code = 4
+
+
+class LockedError(CrashsimError):
+    """Another process is writing this run folder."""
+
+    exit_code = 6

@@ -1,0 +1,316 @@
+"""Dated events: the news of a scenario, and how it arrives.
+
+An event reaches average prices and compute per unit with an adoption half-life, while
+beliefs react on the day (docs/model.md, section 1). So each event has two curves:
+``arrived``, the part that has reached the economy, and ``known``, 0 before its date and
+1 after it. ``known - arrived`` is what the market has heard of and not yet seen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal, TypeAlias
+
+import numpy as np
+from pydantic import Discriminator, Field, Tag
+
+from simulator.arrays import FloatArray
+from simulator.params import Params, Quantity, quantity
+
+
+class _Dated(Params):
+    """When an event happens and how fast it spreads."""
+
+    name: str = Field(default="", max_length=80, description="what to call it in reports")
+    at_years: float = quantity(
+        0.0,
+        unit="years",
+        low=0.0,
+        high=30.0,
+        source="set by the scenario",
+        strength="D",
+        doc="time of the event after the as-of date; 0 acts in the first step",
+        uncertain=False,
+    )
+
+
+class _Spreading(_Dated):
+    half_life_years: float = quantity(
+        0.5,
+        unit="years",
+        low=0.01,
+        high=20.0,
+        source="judgement: integration frictions bind, not cost (NBER working paper digest, 2025)",
+        strength="D",
+        doc="time until half of the event has reached average prices and costs",
+        uncertain=False,
+    )
+
+    def arrived(self, times: FloatArray) -> FloatArray:
+        """Share of the event in the economy at each time, shape ``(time,)``."""
+        since = np.maximum(times - self.at_years, 0.0)
+        return 1.0 - np.exp2(-since / self.half_life_years)
+
+
+class PriceCut(_Spreading):
+    """A seller cuts prices: ``-ln(1 - cut) * exposed`` off the average log price."""
+
+    kind: Literal["price_cut"] = "price_cut"
+    cut: Quantity = quantity(
+        0.5,
+        unit="share",
+        low=0.0,
+        high=0.9999,
+        source="set by the scenario",
+        strength="D",
+        doc="fall of the list price of the tier that is hit",
+    )
+    exposed: Quantity = quantity(
+        0.15,
+        unit="share",
+        low=0.0,
+        high=1.0,
+        source="judgement: tier hit as a share of LLM revenue, range .05-.35",
+        strength="D",
+        doc="share of the market the cut reaches",
+    )
+    matched_by_compute: Quantity = quantity(
+        0.9,
+        unit="share",
+        low=0.0,
+        high=1.2,
+        source="judgement: about 11x fewer GPU-hours were claimed against a 27x lower price",
+        strength="D",
+        doc="part of the cut that less compute per unit pays for; the rest is margin",
+    )
+
+
+class EfficiencyGain(_Spreading):
+    """The same work with less compute."""
+
+    kind: Literal["efficiency_gain"] = "efficiency_gain"
+    gain: Quantity = quantity(
+        2.0,
+        unit="times",
+        low=1.0,
+        high=1e4,
+        source="set by the scenario",
+        strength="D",
+        doc="how many times less compute the same work takes",
+    )
+    inference_share: Quantity = quantity(
+        0.0,
+        unit="share",
+        low=0.0,
+        high=1.0,
+        source="judgement",
+        strength="D",
+        doc="share of inference the gain applies to",
+    )
+    training_share: Quantity = quantity(
+        0.0,
+        unit="share",
+        low=0.0,
+        high=1.0,
+        source="judgement",
+        strength="D",
+        doc="share of training the gain applies to",
+    )
+    rebound: Quantity = quantity(
+        0.5,
+        unit="share",
+        low=0.0,
+        high=1.5,
+        source="judgement: labs spend savings on larger runs; frontier compute kept growing 4-5x a year",
+        strength="D",
+        doc="part of the training saving spent on more training",
+    )
+
+
+class DemandShift(_Spreading):
+    """A lasting change of demand at given prices."""
+
+    kind: Literal["demand_shift"] = "demand_shift"
+    shift: Quantity = quantity(
+        0.0,
+        unit="log",
+        low=-3.0,
+        high=3.0,
+        source="set by the scenario",
+        strength="D",
+        doc="change of log demand, negative when buyers turn away",
+    )
+
+
+class Competition(_Dated):
+    """A rival takes a share of one firm's core revenue, year after year."""
+
+    kind: Literal["competition"] = "competition"
+    firm: str = Field(max_length=64, description="ticker of the firm that loses revenue")
+    share_lost_per_year: Quantity = quantity(
+        0.05,
+        unit="share per year",
+        low=0.0,
+        high=0.9,
+        source="set by the scenario",
+        strength="D",
+        doc="core revenue lost each year to the rival",
+    )
+    years: float = quantity(
+        3.0,
+        unit="years",
+        low=0.1,
+        high=30.0,
+        source="set by the scenario",
+        strength="D",
+        doc="how long the loss goes on",
+        uncertain=False,
+    )
+
+
+class FundingSqueeze(_Spreading):
+    """Capital markets withdraw from AI."""
+
+    kind: Literal["funding_squeeze"] = "funding_squeeze"
+    withdrawn: Quantity = quantity(
+        0.5,
+        unit="share",
+        low=0.0,
+        high=1.0,
+        source="set by the scenario",
+        strength="D",
+        doc="share of outside funding that is withdrawn",
+    )
+
+
+class RateRise(_Dated):
+    """Required returns rise; each value falls by its equity duration."""
+
+    kind: Literal["rate_rise"] = "rate_rise"
+    rise: Quantity = quantity(
+        0.01,
+        unit="per year",
+        low=-0.1,
+        high=0.2,
+        source="set by the scenario",
+        strength="D",
+        doc="rise of the discount rate (0.01 = one percentage point)",
+    )
+    years: float = quantity(
+        1.0,
+        unit="years",
+        low=0.01,
+        high=30.0,
+        source="set by the scenario",
+        strength="D",
+        doc="time over which the rise arrives, linearly",
+        uncertain=False,
+    )
+
+
+def _kind(event: object) -> object:
+    """The tag of an event, from a file's table or an object."""
+    return event.get("kind") if isinstance(event, dict) else getattr(event, "kind", None)
+
+
+Event: TypeAlias = Annotated[
+    Annotated[PriceCut, Tag("price_cut")]
+    | Annotated[EfficiencyGain, Tag("efficiency_gain")]
+    | Annotated[DemandShift, Tag("demand_shift")]
+    | Annotated[Competition, Tag("competition")]
+    | Annotated[FundingSqueeze, Tag("funding_squeeze")]
+    | Annotated[RateRise, Tag("rate_rise")],
+    Discriminator(_kind),
+]
+
+
+@dataclass(frozen=True)
+class Forcing:
+    """What the events do in one step; each entry is a number or ``(path,)``.
+
+    Increments: price, compute (per unit), training, demand. Levels at the end of the
+    step: news (log size known but not yet arrived, positive = bad for sellers of
+    compute), squeeze (share of funding withdrawn), rates (rise of the discount rate),
+    competition (one log factor of core revenue per competition event).
+    """
+
+    price: Quantity = 0.0
+    compute: Quantity = 0.0
+    training: Quantity = 0.0
+    demand: Quantity = 0.0
+    news: Quantity = 0.0
+    squeeze: Quantity = 0.0
+    rates: Quantity = 0.0
+    competition: tuple[Quantity, ...] = ()
+
+
+class Calendar:
+    """The events of a scenario on a time grid.
+
+    Args:
+        events: events whose sizes are numbers or ``(path,)`` arrays.
+        times: ``(T+1,)`` years.
+        inference_share: share of inference in compute demand, to size a gain's news.
+    """
+
+    def __init__(
+        self, events: tuple[Event, ...], times: FloatArray, inference_share: Quantity
+    ) -> None:
+        self._events = [
+            (event, event.arrived(times) if isinstance(event, _Spreading) else None)
+            for event in events
+        ]
+        self._times = times
+        self._inference_share = inference_share
+
+    @property
+    def competitors(self) -> tuple[str, ...]:
+        """Tickers hit by competition, in the order of ``Forcing.competition``."""
+        return tuple(e.firm for e, _ in self._events if isinstance(e, Competition))
+
+    def step(self, k: int) -> Forcing:
+        """The forcing of the step that ends at ``times[k]``."""
+        price: Quantity = 0.0
+        compute: Quantity = 0.0
+        training: Quantity = 0.0
+        demand: Quantity = 0.0
+        news: Quantity = 0.0
+        kept: Quantity = 1.0
+        rates: Quantity = 0.0
+        competition: list[Quantity] = []
+        now = float(self._times[k])
+        for event, curve in self._events:
+            since = now - event.at_years
+            if isinstance(event, Competition):
+                lost = np.log1p(-np.asarray(event.share_lost_per_year))
+                competition.append(lost * min(max(since, 0.0), event.years))
+                continue
+            if isinstance(event, RateRise):
+                rates = rates + event.rise * min(max(since / event.years, 0.0), 1.0)
+                continue
+            assert curve is not None
+            if since <= 0.0:
+                continue
+            arrival = float(curve[k] - curve[k - 1])
+            pending = float(1.0 - curve[k])
+            if isinstance(event, PriceCut):
+                size = -np.log1p(-np.asarray(event.cut)) * event.exposed
+                price = price - size * arrival
+                compute = compute - event.matched_by_compute * size * arrival
+                news = news + size * pending
+            elif isinstance(event, EfficiencyGain):
+                saving = np.log(np.asarray(event.gain))
+                inference = saving * event.inference_share
+                runs = saving * event.training_share * (1.0 - event.rebound)
+                compute = compute - inference * arrival
+                training = training - runs * arrival
+                share = self._inference_share
+                news = news + (share * inference + (1.0 - share) * runs) * pending
+            elif isinstance(event, DemandShift):
+                demand = demand + event.shift * arrival
+                news = news - event.shift * pending
+            else:
+                kept = kept * (1.0 - event.withdrawn * float(curve[k]))
+        return Forcing(
+            price, compute, training, demand, news, 1.0 - kept, rates, tuple(competition)
+        )

@@ -1,0 +1,157 @@
+"""Where blocks are computed: in this process, or in several.
+
+An executor is anything with ``map(function, items)`` that yields results in the order of
+the items. It holds a few items at a time, so memory does not grow with their number.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import wait
+from typing import Protocol, TypeVar
+
+from simulator.errors import RunError, UsageError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+MAX_WORKERS = 256
+_RESTARTS = 2
+"""Dead workers are replaced so often without a result in between: one may have been
+killed from outside, three were not."""
+
+
+class Executor(Protocol):
+    """What a run needs of a computer, a pool or a cluster."""
+
+    def map(
+        self, function: Callable[[Item], Result], items: Iterable[Item]
+    ) -> Iterator[Result]:
+        """``function`` of each item, in the order of the items."""
+        ...
+
+
+class Serial:
+    """One item after another, here."""
+
+    def map(
+        self, function: Callable[[Item], Result], items: Iterable[Item]
+    ) -> Iterator[Result]:
+        """``function`` of each item, computed when asked for."""
+        return map(function, items)
+
+
+class Processes:
+    """``workers`` processes; at most two items for each are under way.
+
+    A worker that is killed costs its items a second computation, not the run. Workers end with
+    this process, even if it is killed.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+
+    def map(
+        self, function: Callable[[Item], Result], items: Iterable[Item]
+    ) -> Iterator[Result]:
+        """``function`` of each item, in order; ``function`` must be pure: it may be called twice.
+
+        Raises
+        ------
+        RunError
+            If workers keep dying. An error raised by ``function`` comes through as it is.
+        """
+        waiting = iter(items)
+        under_way: deque[Item] = deque()
+        futures: deque[Future[Result]] = deque()  # of the first items under way
+        deaths = 0
+        pool = self._start()
+        try:
+            while True:
+                under_way.extend(itertools.islice(waiting, 2 * self.workers - len(under_way)))
+                if not under_way:
+                    return
+                try:
+                    while len(futures) < len(under_way):
+                        with _without_main():  # the first submission starts the workers
+                            futures.append(pool.submit(function, under_way[len(futures)]))
+                    result = futures[0].result()
+                except BrokenProcessPool:
+                    deaths += 1
+                    if deaths > _RESTARTS:
+                        raise RunError(
+                            f"worker processes died {deaths} times in a row, perhaps for want of "
+                            "memory; try workers=1, or fewer workers"
+                        ) from None
+                    futures.clear()
+                    pool.shutdown()
+                    pool = self._start()
+                    continue
+                deaths = 0
+                under_way.popleft()
+                futures.popleft()
+                yield result
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _start(self) -> ProcessPoolExecutor:
+        # Not "fork": it copies locks of other threads in whatever state they are.
+        method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+        return ProcessPoolExecutor(
+            self.workers, multiprocessing.get_context(method), initializer=_begin_worker
+        )
+
+
+def get_executor(workers: int) -> Executor:
+    """An executor for this number of worker processes; 1 computes in this process.
+
+    Raises
+    ------
+    UsageError
+        If ``workers`` is not a whole number from 1 to 256.
+    """
+    if isinstance(workers, bool) or not isinstance(workers, int) or not 1 <= workers <= MAX_WORKERS:
+        raise UsageError(f"workers must be a whole number from 1 to {MAX_WORKERS}, got {workers!r}")
+    return Serial() if workers == 1 else Processes(workers)
+
+
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """Start processes that do not import the caller's script.
+
+    They need this package only: a script without ``if __name__ == "__main__"``, a notebook and
+    standard input work alike, and no worker pays for what the script imports.
+    """
+    main = sys.modules["__main__"]
+    names = [name for name in ("__spec__", "__file__") if hasattr(main, name)]
+    saved = {name: getattr(main, name) for name in names}
+    try:
+        for name in names:
+            setattr(main, name, None)
+        yield
+    finally:
+        for name, value in saved.items():
+            setattr(main, name, value)
+
+
+def _begin_worker() -> None:
+    """Leave interrupts to the parent, and end when it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "only called in a worker"
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -1,0 +1,97 @@
+"""How much memory a run takes, and whether there is so much: asked before the first allocation."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from simulator.errors import RunError
+from simulator.results import CAUSES, FAN_GRID, GRIDS, MEASURES, UNDERWATER_GRID
+
+_BASE = 200_000_000
+"""Bytes of Python with the libraries of a run."""
+_WORKER = 150_000_000
+"""Bytes of a worker process with its libraries, before its block."""
+_STATES = 4.0
+"""Arrays of (entity, time, path) that one block in the making weighs."""
+_UNKNOWN = 4_000_000_000
+"""Assumed where the system does not say what is available."""
+
+
+def needed(
+    *,
+    entities: int,
+    steps: int,
+    fan_times: int,
+    inputs: int,
+    kept: int,
+    keep_levels: bool,
+    block_paths: int,
+    workers: int,
+) -> int:
+    """Bytes a run takes at most, all processes together.
+
+    ``kept`` is the number of paths in the tables; other sizes as in :class:`~simulator.results.Results`.
+    """
+    history = entities * (steps + 1) * 8
+    row = entities * (len(CAUSES) * 8 + sum(MEASURES[name]().itemsize for name in MEASURES))
+    row += inputs * 8 + (history if keep_levels else 0)
+    bins = sum(grid.bins for grid in GRIDS.values()) + GRIDS["max_drawdown"].bins * len(CAUSES)
+    counts = entities * (8 * bins + 4 * fan_times * (FAN_GRID.bins + UNDERWATER_GRID.bins))
+    block = int(_STATES * history * block_paths)
+    shared = workers * (block + (_WORKER if workers > 1 else 0))
+    # In and out of the parent: results of blocks that wait their turn.
+    queued = 2 * workers * block_paths * row if workers > 1 else 0
+    return _BASE + kept * row + counts + shared + queued
+
+
+def available() -> int:
+    """Bytes this process may still take, or 4 GB where the system does not say."""
+    limits = [_UNKNOWN]
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                limits = [int(line.split()[1]) * 1024]
+    except OSError:
+        if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+            limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    try:  # a container may have less than its machine
+        group = Path("/sys/fs/cgroup")
+        top = (group / "memory.max").read_text().strip()
+        if top != "max":
+            limits.append(int(top) - int((group / "memory.current").read_text()))
+    except (OSError, ValueError):
+        pass
+    return max(min(limits), 0)
+
+
+def check(most: int | None, *, paths: int, keep_paths: int, **sizes: int) -> None:
+    """Refuse a run that takes more than ``most`` bytes (default: half of what is available).
+
+    Raises
+    ------
+    RunError
+        With the bytes needed and the number of paths that would fit.
+    """
+    budget = available() // 2 if most is None else most
+
+    def total(kept: int) -> int:
+        return needed(kept=kept, **sizes)  # type: ignore[arg-type]
+
+    wanted = total(min(paths, keep_paths))
+    if wanted <= budget:
+        return
+    fixed, row = total(0), total(1) - total(0)
+    fit = (budget - fixed) // row
+    advice = (
+        f"{fit:,} paths in the tables would fit: fewer --paths or --keep-paths, or more --max-memory"
+        if fit > 0
+        else f"not one path would fit beside the fixed {_gigabytes(fixed)}: raise --max-memory or use fewer workers"
+    )
+    raise RunError(
+        f"{paths:,} paths need about {_gigabytes(wanted)} of memory, {_gigabytes(budget)} are allowed; {advice}"
+    )
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:,.2f} GB"

@@ -1,0 +1,248 @@
+"""Firms: channels -> revenue, costs, margins (docs/model.md, section 2).
+
+Revenue is a sum of channels and cost a sum of kinds, each an outer product of a firm's
+share and a factor common to all firms on a path. ``(firm, path)`` arrays are relative
+to the firm's revenue at t=0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from simulator.arrays import FloatArray
+from simulator.params import Params, Quantity, quantity
+
+
+class FirmRules(Params):
+    """How revenue turns into margins; common to all firms."""
+
+    cost_adjustment_years: Quantity = quantity(
+        1.0,
+        unit="years",
+        low=0.05,
+        high=10.0,
+        source="judgement: Cisco's costs lagged its revenue by about a year in 2001-02",
+        strength="D",
+        doc="time in which sticky costs follow revenue",
+    )
+    margin_smoothing_years: Quantity = quantity(
+        0.75,
+        unit="years",
+        low=0.02,
+        high=10.0,
+        source="judgement: investors look through a few quarters",
+        strength="D",
+        doc="smoothing of the margin that values are set on",
+    )
+    margin_floor: Quantity = quantity(
+        0.3,
+        unit="share of the starting margin",
+        low=0.01,
+        high=1.0,
+        source="judgement: values fell less than earnings in 2001 (S&P operating EPS -31 %, reported -51 %)",
+        strength="D",
+        doc="lowest normalised margin the market believes in",
+    )
+    margin_ceiling: Quantity = quantity(
+        1.4,
+        unit="times the starting margin",
+        low=1.0,
+        high=5.0,
+        source="judgement",
+        strength="D",
+        doc="highest normalised margin the market believes in (never above 0.95)",
+    )
+    chip_gross_margin: Quantity = quantity(
+        0.75,
+        unit="share",
+        low=0.05,
+        high=0.95,
+        source="Nvidia annual reports: gross margin 72.7-75 % in FY24-25",
+        strength="A",
+        doc="gross margin of chips at the start",
+    )
+    chip_glut_margin: Quantity = quantity(
+        0.57,
+        unit="share",
+        low=0.0,
+        high=0.95,
+        source="Nvidia annual report FY23: 56.9 %, trough quarter 43.5 %; Cisco .64 to .50 in FY01; range .44-.62",
+        strength="B",
+        doc="gross margin of chips when capex is at its floor",
+    )
+    serving_cost_share: Quantity = quantity(
+        0.5,
+        unit="share",
+        low=0.0,
+        high=1.0,
+        source="about $2bn inference cost on $3.7bn revenue at OpenAI in 2024 (Epoch AI)",
+        strength="C",
+        doc="cost of serving as a share of model sales at the start",
+    )
+    adoption_dividend: Quantity = quantity(
+        0.02,
+        unit="log margin per log of tokens",
+        low=0.0,
+        high=1.0,
+        source="judgement: AI will survive and eventually prove useful (the article's own ending)",
+        strength="D",
+        doc="gain of users' core margin when more tokens are used than consensus expected",
+    )
+    adoption_bound: float = quantity(
+        0.10,
+        unit="log",
+        low=0.001,
+        high=1.0,
+        source="judgement",
+        strength="D",
+        doc="largest adoption dividend, either way",
+        uncertain=False,
+    )
+
+
+class FirmTable(Protocol):
+    """What this room needs of a universe: one array ``(firm,)`` per figure."""
+
+    def column(self, figure: str) -> FloatArray:
+        """A figure of every firm."""
+
+
+@dataclass
+class FirmState:
+    """``(firm, path)``; revenue, sticky cost relative to revenue at t=0; margin a share."""
+
+    revenue: FloatArray
+    sticky_cost: FloatArray
+    margin: FloatArray
+
+
+@dataclass(frozen=True)
+class Drivers:
+    """Logs of what moves firms, each ``(path,)``; ``glut`` in 0..1, ``competition`` logs."""
+
+    capex: FloatArray
+    rental: FloatArray
+    model_sales: FloatArray
+    unit_margin: FloatArray
+    depreciation: FloatArray
+    macro: FloatArray
+    glut: FloatArray
+    competition: tuple[Quantity, ...]
+
+
+class Accounts:
+    """Revenue and margins of all firms on a time grid.
+
+    Args:
+        rules: assumptions, numbers or ``(path,)``.
+        table: the universe's figures.
+        growth: start growth of each firm's revenue on the consensus path, ``(firm,)``
+            per year: sticky costs grow along with it, so nothing moves at t=0.
+        competitors: row of the firm hit by each competition event.
+        dt: step in years.
+        paths: number of columns.
+    """
+
+    def __init__(
+        self,
+        rules: FirmRules,
+        table: FirmTable,
+        growth: FloatArray,
+        competitors: tuple[int, ...],
+        dt: float,
+        paths: int,
+    ) -> None:
+        self.rules, self.dt, self.paths = rules, dt, paths
+        self._core = table.column("core_share")
+        self._growth = table.column("core_growth")
+        self._macro = table.column("macro_loading")
+        channels = [table.column(f"{name}_share") for name in ("chips", "rental", "models")]
+        self._competitors = competitors
+        firms = self._core.size
+        self._shares = np.zeros((firms, 5 + len(competitors)))
+        self._shares[:, 2:5] = np.stack(channels, axis=1)
+        self._factors = np.empty((5 + len(competitors), paths))
+        self._factors[0] = 1.0
+
+        self._adjust = -np.expm1(-dt / np.asarray(rules.cost_adjustment_years))
+        step_growth = -np.expm1(-growth * dt)[:, None]
+        self._ahead = 1.0 + (1.0 - self._adjust) / self._adjust * step_growth
+        self._smooth = -np.expm1(-dt / np.asarray(rules.margin_smoothing_years))
+
+        start = table.column("normal_margin")[:, None]
+        owned = table.column("depreciation_share")[:, None]
+        fixed = table.column("fixed_cost_share")[:, None]
+        running = 1.0 - start - owned
+        self._start_margin = start
+        self._sticky = running * fixed
+        self._variable = running * (1.0 - fixed)
+        self._low = start * rules.margin_floor
+        self._high = np.minimum(start * rules.margin_ceiling, 0.95)
+        # Costs that are common factors times a firm's share: depreciation, serving, chips.
+        self._cost_shares = np.stack(
+            [table.column("depreciation_share"), channels[2], channels[0]], axis=1
+        )
+        self._cost_factors = np.empty((3, paths))
+        self._work = np.empty((firms, paths))
+
+    def init(self) -> FirmState:
+        """The state at t=0."""
+        ones = np.ones((self._core.size, self.paths))
+        return FirmState(ones.copy(), ones.copy(), self._start_margin * ones)
+
+    def step(self, state: FirmState, k: int, drivers: Drivers) -> None:
+        """Advance to step ``k``, in place."""
+        s, d, rules, work = state, drivers, self.rules, self._work
+        core = self._core * np.exp(self._growth * (k * self.dt))
+        macro = np.exp(d.macro)
+        chips, models = np.exp(d.capex), np.exp(d.model_sales)
+        self._shares[:, 0] = core * (1.0 - self._macro)
+        self._shares[:, 1] = core * self._macro
+        self._factors[1] = macro
+        self._factors[2] = chips
+        np.exp(d.rental, out=self._factors[3])
+        self._factors[4] = models
+        for column, (row, lost) in enumerate(
+            zip(self._competitors, d.competition, strict=True), start=5
+        ):
+            self._shares[:, column] = 0.0
+            self._shares[row, column] = core[row]
+            self._factors[column] = np.expm1(lost) * macro
+        np.einsum("fc,cp->fp", self._shares, self._factors, out=s.revenue)
+
+        # dC = [R (1 + gamma tau) - C] / tau dt: along its own trend C equals R.
+        np.multiply(s.revenue, self._ahead, out=work)
+        work -= s.sticky_cost
+        work *= self._adjust
+        s.sticky_cost += work
+
+        self._cost_factors[0] = d.depreciation
+        # Serving gets dearer, relative to sales, when prices fall faster than cost.
+        squeeze = np.expm1(np.minimum(-d.unit_margin, 20.0))
+        self._cost_factors[1] = rules.serving_cost_share * models * squeeze
+        lost_margin = (rules.chip_gross_margin - rules.chip_glut_margin) * d.glut
+        self._cost_factors[2] = chips * lost_margin
+        np.einsum("fc,cp->fp", self._cost_shares, self._cost_factors, out=work)
+        work += self._sticky * s.sticky_cost
+        work /= s.revenue
+        work += self._variable
+        np.subtract(1.0, work, out=work)
+        np.clip(work, self._low, self._high, out=work)
+        work -= s.margin
+        work *= self._smooth
+        s.margin += work
+
+
+def glut(capex: FloatArray, peak: FloatArray, floor: Quantity) -> FloatArray:
+    """Fall of capex from its peak, as a share of the largest fall there can be, ``(path,)``."""
+    largest = np.maximum(1.0 - np.asarray(floor), 1e-9)
+    return np.minimum(-np.expm1(capex - peak) / largest, 1.0)
+
+
+def adoption(rules: FirmRules, surprise: FloatArray) -> FloatArray:
+    """Log gain of users' margins from a log surprise in tokens used, ``(path,)``; bounded."""
+    bound = rules.adoption_bound
+    return bound * np.tanh(rules.adoption_dividend * surprise / bound)

@@ -1,0 +1,352 @@
+"""The market factor and firm noise (docs/model.md, section 5).
+
+One factor with a calm and a stressed state and a bounded log-AR(1) volatility, Gaussian
+given both, with jumps. Every exposure carries its own correction, so that in calm
+E[price] equals the consensus for every beta.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from simulator.arrays import BoolArray, FloatArray
+from simulator.params import Params, quantity
+from simulator.streams import JUMP_LEVELS, StepShocks
+
+
+class Market(Params):
+    """Market factor and single-name noise; shared by all shipped scenarios."""
+
+    calm_drift: float = quantity(
+        0.109,
+        unit="log per year",
+        low=-1.0,
+        high=1.0,
+        source="two-state fits: S&P 1950-2026 monthly bull +15 %, bear -17 %; this set meets the calm targets",
+        strength="B",
+        doc="drift of the factor in calm; only its difference to the stressed one matters",
+        uncertain=False,
+    )
+    stressed_drift: float = quantity(
+        -0.108,
+        unit="log per year",
+        low=-3.0,
+        high=1.0,
+        source="as calm_drift; the mean of the bear state is unstable across samples",
+        strength="C",
+        doc="drift of the factor under stress",
+        uncertain=False,
+    )
+    calm_sd: float = quantity(
+        0.102,
+        unit="log per sqrt year",
+        low=0.0,
+        high=2.0,
+        source="two-state fits: S&P 1950-2026 8.4 % on monthly averages, x1.22 for month-ends",
+        strength="B",
+        doc="volatility of the factor in calm",
+        uncertain=False,
+    )
+    stressed_sd: float = quantity(
+        0.239,
+        unit="log per sqrt year",
+        low=0.0,
+        high=2.0,
+        source="as calm_sd: 18.7 % on monthly averages, x1.22",
+        strength="B",
+        doc="volatility of the factor under stress",
+        uncertain=False,
+    )
+    stress_entry_rate: float = quantity(
+        0.42,
+        unit="per year",
+        low=0.0,
+        high=50.0,
+        source="two-state fits: monthly switching .03-.06",
+        strength="B",
+        doc="rate of entry into stress",
+        uncertain=False,
+    )
+    stress_exit_rate: float = quantity(
+        1.40,
+        unit="per year",
+        low=0.01,
+        high=50.0,
+        source="two-state fits: monthly switching .10-.21",
+        strength="B",
+        doc="rate of exit from stress",
+        uncertain=False,
+    )
+    volatility_sd: float = quantity(
+        0.35,
+        unit="log",
+        low=0.0,
+        high=1.5,
+        source="set to the clustering of weekly returns 1990-2024 (autocorrelation of absolute returns)",
+        strength="C",
+        doc="stationary spread of log volatility",
+        uncertain=False,
+    )
+    volatility_half_life_years: float = quantity(
+        0.29,
+        unit="years",
+        low=0.005,
+        high=20.0,
+        source="as volatility_sd",
+        strength="C",
+        doc="half-life of log volatility",
+        uncertain=False,
+    )
+    leverage: float = quantity(
+        -0.8,
+        unit="correlation",
+        low=-1.0,
+        high=1.0,
+        source="as volatility_sd; skew of weekly returns -.6 to -.8",
+        strength="C",
+        doc="correlation of returns with changes of volatility",
+        uncertain=False,
+    )
+    jump_rate: float = quantity(
+        0.9,
+        unit="per year",
+        low=0.0,
+        high=50.0,
+        source="Eraker-Johannes-Polson 2003: about 1.5 a year, S&P 1980-99; range .5-3",
+        strength="B",
+        doc="rate of market jumps",
+        uncertain=False,
+    )
+    jump_mean: float = quantity(
+        -0.026,
+        unit="log",
+        low=-1.0,
+        high=1.0,
+        source="Eraker-Johannes-Polson 2003: mean -2.6 %",
+        strength="B",
+        doc="mean jump",
+        uncertain=False,
+    )
+    jump_sd: float = quantity(
+        0.041,
+        unit="log",
+        low=0.0,
+        high=1.0,
+        source="Eraker-Johannes-Polson 2003: sd 4.1 %",
+        strength="B",
+        doc="spread of jumps",
+        uncertain=False,
+    )
+    sector_correlation: float = quantity(
+        0.25,
+        unit="correlation",
+        low=0.0,
+        high=0.99,
+        source="pairwise correlation of the Magnificent Seven .43-.46 in 2023-25, less what the market factor explains",
+        strength="B",
+        doc="correlation of AI firms' own noise in calm",
+        uncertain=False,
+    )
+    sector_correlation_stressed: float = quantity(
+        0.50,
+        unit="correlation",
+        low=0.0,
+        high=0.99,
+        source="pairwise correlation .67-.82 in 2022, 2020 and spring 2025, less what the market factor explains",
+        strength="B",
+        doc="the same under stress",
+        uncertain=False,
+    )
+    firm_stress_multiplier: float = quantity(
+        1.3,
+        unit="times",
+        low=0.1,
+        high=10.0,
+        source="Cisco's volatility 74 % in the bust; NASDAQ 43 % against 29 % in the year before",
+        strength="C",
+        doc="rise of firms' own volatility under stress",
+        uncertain=False,
+    )
+
+
+@dataclass
+class MarketState:
+    """``(path,)``; all but ``stressed`` and ``log_volatility`` are running sums of logs."""
+
+    stressed: BoolArray
+    log_volatility: FloatArray
+    factor: FloatArray  # sum of factor returns
+    variance: FloatArray  # sum of the factor's conditional variance
+    sector: FloatArray  # sum of the AI sector's noise
+    firm_variance: FloatArray  # sum of the squared volatility of firm noise
+    own: FloatArray  # (firm, path): sum of a firm's own noise and jumps
+
+
+class FirmTable(Protocol):
+    """What this room needs of a universe: one array ``(firm,)`` per figure."""
+
+    def column(self, figure: str) -> FloatArray:
+        """A figure of every firm."""
+
+
+@dataclass(frozen=True)
+class Corrections:
+    """Log corrections that are known in advance, cumulated over steps, ``(time, firm)``.
+
+    ``market``: regime drift and market jumps at each firm's beta. ``jumps``: its own.
+    """
+
+    market: FloatArray
+    jumps: FloatArray
+
+
+def stationary_stress(params: Market) -> float:
+    """Long-run share of time under stress."""
+    total = params.stress_entry_rate + params.stress_exit_rate
+    return params.stress_entry_rate / total
+
+
+def jump_probability(rates: FloatArray, dt: float) -> FloatArray:
+    """Chance of a firm jump in a step, rounded to what a 16-bit word can express."""
+    words = np.rint(-np.expm1(-rates * dt) * JUMP_LEVELS)
+    return np.clip(words, 0, JUMP_LEVELS - 1) / JUMP_LEVELS
+
+
+def corrections(params: Market, table: FirmTable, steps: int, dt: float) -> Corrections:
+    """Work out the known corrections.
+
+    The regime drift at exposure b multiplies E[price] by ``pi (P D)^k 1`` with ``P`` the
+    step's transition matrix and ``D = diag(exp(b mu dt))``; jumps by ``1 + p (E e^{bJ} - 1)``.
+    """
+    p = params
+    beta = table.column("beta")
+    enter, leave = (-np.expm1(-r * dt) for r in (p.stress_entry_rate, p.stress_exit_rate))
+    up, down = np.exp(beta * p.calm_drift * dt), np.exp(beta * p.stressed_drift * dt)
+    stress = stationary_stress(p)
+    calm_mass, stress_mass = np.full(beta.size, 1.0 - stress), np.full(beta.size, stress)
+    market = np.zeros((steps + 1, beta.size))
+    chance = -np.expm1(-p.jump_rate * dt)
+    jump = np.log1p(chance * np.expm1(beta * p.jump_mean + 0.5 * (beta * p.jump_sd) ** 2))
+    for k in range(1, steps + 1):
+        calm = (calm_mass * (1.0 - enter) + stress_mass * leave) * up
+        stress_mass = (calm_mass * enter + stress_mass * (1.0 - leave)) * down
+        calm_mass = calm
+        market[k] = np.log(calm_mass + stress_mass) + k * jump
+    mean, sd = table.column("jump_mean"), table.column("jump_sd")
+    own = np.log1p(
+        jump_probability(table.column("jump_rate"), dt) * np.expm1(mean + 0.5 * sd**2)
+    )
+    return Corrections(market, np.arange(steps + 1)[:, None] * own)
+
+
+class Weather:
+    """The market factor and firm noise on a time grid.
+
+    Args:
+        params: market parameters.
+        table: the universe's figures.
+        dt: step in years.
+        shape: ``(firm, path)``.
+    """
+
+    _BOUND = 2.5  # log volatility is held within this many of its standard deviations
+
+    def __init__(
+        self, params: Market, table: FirmTable, dt: float, shape: tuple[int, int]
+    ) -> None:
+        self.params, self.dt, self.shape = params, dt, shape
+        p = params
+        self._persist = float(np.exp2(-dt / p.volatility_half_life_years))
+        self._spread = p.volatility_sd * np.sqrt(1.0 - self._persist**2)
+        self._limit = self._BOUND * p.volatility_sd
+        # E[V^2] = 1, so that calm_sd and stressed_sd mean what they say.
+        z = np.linspace(-9.0, 9.0, 7201)
+        density = np.exp(-0.5 * z**2)
+        inside = np.clip(p.volatility_sd * z, -self._limit, self._limit)
+        self._norm = 0.5 * np.log(np.sum(np.exp(2.0 * inside) * density) / np.sum(density))
+        self._enter, self._leave = (
+            -np.expm1(-rate * dt) for rate in (p.stress_entry_rate, p.stress_exit_rate)
+        )
+        stress = stationary_stress(p)
+        self._bust_drift = (1.0 - stress) * p.calm_drift + stress * p.stressed_drift
+        self._jump_chance = -np.expm1(-p.jump_rate * dt)
+        share, sigma = table.column("sector_share"), table.column("volatility")
+        calm = np.sqrt(1.0 - share**2 * p.sector_correlation)
+        tense = np.sqrt(1.0 - share**2 * p.sector_correlation_stressed)
+        self._own = np.stack([sigma * calm, sigma * (tense - calm)], axis=1)
+        chance = jump_probability(table.column("jump_rate"), dt)
+        self._words = np.rint(chance * JUMP_LEVELS).astype(np.uint16)[:, None]
+        self._jump_mean, self._jump_sd = table.column("jump_mean"), table.column("jump_sd")
+        self._scale = np.empty((2, shape[1]))
+        self._work = np.empty(shape)
+
+    def init(self, regime: FloatArray, volatility: FloatArray) -> MarketState:
+        """The state at t=0, drawn from the long run.
+
+        Args:
+            regime, volatility: uniforms in (0, 1), ``(path,)``.
+        """
+        from scipy.special import ndtri
+
+        zero = np.zeros(self.shape[1])
+        return MarketState(
+            stressed=regime < stationary_stress(self.params),
+            log_volatility=self.params.volatility_sd * ndtri(volatility),
+            factor=zero.copy(),
+            variance=zero.copy(),
+            sector=zero.copy(),
+            firm_variance=zero.copy(),
+            own=np.zeros(self.shape),
+        )
+
+    def step(self, state: MarketState, shocks: StepShocks, bust: BoolArray) -> None:
+        """Advance one step, in place; a bust forces stress and replaces its drift."""
+        s, p, dt = state, self.params, self.dt
+        s.stressed = np.where(
+            s.stressed, shocks.regime >= self._leave, shocks.regime < self._enter
+        )
+        stress = s.stressed | bust
+        volatility = np.exp(np.clip(s.log_volatility, -self._limit, self._limit) - self._norm)
+        drift = np.where(s.stressed, p.stressed_drift, p.calm_drift)
+        drift[bust] = self._bust_drift
+        sd = np.where(stress, p.stressed_sd, p.calm_sd) * volatility
+        s.factor += drift * dt + sd * (np.sqrt(dt) * shocks.market)
+        s.variance += sd * sd * dt
+        self._market_jumps(s, shocks)
+
+        tension = np.where(stress, p.firm_stress_multiplier, 1.0) * volatility
+        self._scale[0] = tension * np.sqrt(dt)
+        np.multiply(self._scale[0], stress, out=self._scale[1])
+        np.einsum("fc,cp->fp", self._own, self._scale, out=self._work)
+        self._work *= shocks.firm
+        s.own += self._work
+        correlation = np.where(stress, p.sector_correlation_stressed, p.sector_correlation)
+        s.sector += self._scale[0] * np.sqrt(correlation) * shocks.sector
+        s.firm_variance += tension * tension * dt
+        self._firm_jumps(s, shocks)
+
+        # Volatility answers this step's return in the next step.
+        push = p.leverage * shocks.market + np.sqrt(1.0 - p.leverage**2) * shocks.volatility
+        s.log_volatility = self._persist * s.log_volatility + self._spread * push
+
+    def _market_jumps(self, state: MarketState, shocks: StepShocks) -> None:
+        hit = np.flatnonzero(shocks.market_jump < self._jump_chance)
+        if hit.size:
+            from scipy.special import ndtri
+
+            # Given a hit, the uniform is uniform below its threshold.
+            score = ndtri(shocks.market_jump[hit] / self._jump_chance)
+            state.factor[hit] += self.params.jump_mean + self.params.jump_sd * score
+
+    def _firm_jumps(self, state: MarketState, shocks: StepShocks) -> None:
+        firm, path = np.nonzero(shocks.firm_jump < self._words)
+        if firm.size:
+            from scipy.special import ndtri
+
+            # The word below its threshold turns the path's size draw into the firm's own.
+            turn = (shocks.firm_jump[firm, path] + 0.5) / self._words[firm, 0]
+            uniform = np.maximum((shocks.jump_size[path] + turn) % 1.0, 2.0**-54)
+            state.own[firm, path] += self._jump_mean[firm] + self._jump_sd[firm] * ndtri(uniform)

@@ -1,0 +1,388 @@
+"""Premium, bust and its consequences (docs/model.md, section 4).
+
+A premium built up by the Magnificent Seven's share of index gains; a hazard that ends
+the boom; a bust in which sentiment falls to minus the premium and beyond; an aftermath.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.arrays import BoolArray, FloatArray
+from simulator.params import Params, Quantity, quantity
+
+BOOM, BUST, AFTERMATH = 0, 1, 2
+
+
+class GainYear(Params):
+    """A year of index gains and the group's share in them."""
+
+    mag7_share_of_gains: Quantity = quantity(
+        0.531,
+        unit="share",
+        low=0.0,
+        high=2.0,
+        source="S&P Dow Jones Indices, U.S. Equities Market Attributes December 2024 (H. Silverblatt): 53.1 % of the 2024 total return",
+        strength="A",
+        doc="the group's share of the index gain of the year",
+    )
+    index_gain: Quantity = quantity(
+        0.250,
+        unit="share",
+        low=0.02,
+        high=2.0,
+        source="S&P Dow Jones Indices, December 2024: total return 25.02 %",
+        strength="A",
+        doc="index gain of the year",
+    )
+    weight_at_start: Quantity = quantity(
+        0.28,
+        unit="share",
+        low=0.01,
+        high=0.95,
+        source="index weights rolled back by returns: about 27.8 % at the end of 2023",
+        strength="B",
+        doc="the group's index weight at the start of the year",
+    )
+    earnings_growth: Quantity = quantity(
+        0.34,
+        unit="share",
+        low=-0.9,
+        high=5.0,
+        source="FactSet Earnings Insight, early 2025, general knowledge: Magnificent Seven 2024 earnings about +34 %",
+        strength="C",
+        doc="the group's earnings growth in the year",
+    )
+
+
+class Concentration(GainYear):
+    """Share of gains -> premium. The latest year here, earlier ones below."""
+
+    earlier_years: tuple[GainYear, ...] = ()
+    forward_pe: Quantity = quantity(
+        30.0,
+        unit="times",
+        low=1.0,
+        high=500.0,
+        source="FactSet via deepnewz, 2025-03-13, scaled by price to 2025-01-24: NVDA 29-32, AAPL, MSFT 31-32, META 26, GOOGL 22-23",
+        strength="B",
+        doc="the group's forward P/E today",
+    )
+    trough_pe: Quantity = quantity(
+        16.0,
+        unit="times",
+        low=1.0,
+        high=500.0,
+        source="low of the long-run forward P/E band for AI firms, 16-27; S&P technology fell to 20 in 2002",
+        strength="D",
+        doc="forward P/E below which no premium can be meant",
+    )
+
+
+class Sentiment(Params):
+    """Hazard, bust, aftermath, contagion."""
+
+    base_hazard: Quantity = quantity(
+        0.20,
+        unit="per year",
+        low=0.0,
+        high=10.0,
+        source="Greenwood-Shleifer-You (JFE 2019): 53 % of 100 % run-ups crash within 24 months; .38 for a net run-up of 84 %, less falls the market brings",
+        strength="B",
+        doc="rate at which the boom ends when fundamentals are on plan",
+    )
+    hazard_ceiling: float = quantity(
+        2.0,
+        unit="per year",
+        low=0.01,
+        high=50.0,
+        source="judgement",
+        strength="D",
+        doc="highest hazard",
+        uncertain=False,
+    )
+    hazard_fundamentals: Quantity = quantity(
+        2.0,
+        unit="log hazard per log value",
+        low=0.0,
+        high=10.0,
+        source="judgement: disappointment ends booms",
+        strength="D",
+        doc="rise of the log hazard when AI firms' fundamentals disappoint",
+    )
+    boom_compensation: Quantity = quantity(
+        0.5,
+        unit="share",
+        low=0.0,
+        high=1.0,
+        source="judgement: big run-ups do not predict low average returns (Greenwood-Shleifer-You)",
+        strength="D",
+        doc="share of the expected crash loss that boom returns pay for",
+    )
+    overshoot: Quantity = quantity(
+        0.4,
+        unit="share of the premium",
+        low=0.0,
+        high=3.0,
+        source="judgement: S&P technology forward P/E went from 54 to 20, below its later norm",
+        strength="D",
+        doc="fall beyond the premium in a bust",
+    )
+    decay_per_year: Quantity = quantity(
+        0.9,
+        unit="per year",
+        low=0.05,
+        high=10.0,
+        source="multiples 2000-02: .5-.8 a year toward the low (S&P forward P/E 25.2 to 14.1, technology 54 to 20)",
+        strength="C",
+        doc="speed at which sentiment falls to its low after the opening month",
+    )
+    bust_years: Quantity = quantity(
+        2.0,
+        unit="years",
+        low=0.1,
+        high=20.0,
+        source="2000-02 30-31 months, 2022 about 12; range 9-31 months",
+        strength="B",
+        doc="mean length of a bust (exponential)",
+    )
+    opening_share: Quantity = quantity(
+        0.81,
+        unit="probability",
+        low=0.01,
+        high=0.99,
+        source="Greenwood-Shleifer-You: 17 of 21 crashes had a month of -20 % or worse",
+        strength="B",
+        doc="share of busts whose first month takes 20 % or more off the AI group",
+    )
+    opening_spread: float = quantity(
+        0.4,
+        unit="log",
+        low=0.01,
+        high=2.0,
+        source="judgement",
+        strength="D",
+        doc="log-normal spread of the first month's fall",
+        uncertain=False,
+    )
+    aftermath_level: Quantity = quantity(
+        0.42,
+        unit="share of the premium",
+        low=-1.0,
+        high=2.0,
+        source="judgement: worked for 2002-07",
+        strength="D",
+        doc="how far below zero sentiment settles after a bust",
+    )
+    aftermath_speed: Quantity = quantity(
+        0.5,
+        unit="per year",
+        low=0.01,
+        high=10.0,
+        source="judgement",
+        strength="D",
+        doc="speed of return to that level",
+    )
+    aftermath_half_life_years: float = quantity(
+        8.0,
+        unit="years",
+        low=0.1,
+        high=100.0,
+        source="log CAPE autoregression since 1950: half-life 6.6-8.6 years (Shiller data)",
+        strength="B",
+        doc="half-life with which that level fades to zero",
+        uncertain=False,
+    )
+    contagion: Quantity = quantity(
+        0.30,
+        unit="share",
+        low=0.0,
+        high=0.95,
+        source="fall of the rest over the AI group's: 0 (2025-01-27), .28 (2022), .37 (2000-02); range 0-.55",
+        strength="C",
+        doc="fall of the rest of the market relative to the AI group's",
+    )
+    contagion_depth: float = quantity(
+        0.60,
+        unit="share",
+        low=0.05,
+        high=0.95,
+        source="mean depth of crashes after run-ups, threshold 40 % (Greenwood-Shleifer-You), technology 2000-02 82 %",
+        strength="C",
+        doc="fall of the AI group at which the ratio above holds",
+        uncertain=False,
+    )
+    recession_probability: Quantity = quantity(
+        0.22,
+        unit="probability",
+        low=0.0,
+        high=1.0,
+        source="Barro-Ursua (NBER 14760): P(depression of 10 % or more | stock crash, no war) = 22 %",
+        strength="B",
+        doc="chance that a bust brings a recession",
+    )
+    recession_depth: Quantity = quantity(
+        0.10,
+        unit="log",
+        low=0.0,
+        high=1.0,
+        source="Barro-Ursua: depression of 10 % or more; applied to core revenue",
+        strength="C",
+        doc="fall of core revenue in that recession",
+    )
+    recession_speed: Quantity = quantity(
+        1.0,
+        unit="per year",
+        low=0.05,
+        high=10.0,
+        source="judgement",
+        strength="D",
+        doc="speed of the fall and of the recovery after the bust",
+    )
+    lab_failure_loss: float = quantity(
+        3.0,
+        unit="log",
+        low=0.1,
+        high=10.0,
+        source="judgement: 95 % of the value; survivorship aside, failed carriers of 2001-02 lost 99-100 %",
+        strength="D",
+        doc="fall of a private lab's value when it fails for want of funding",
+        uncertain=False,
+    )
+
+
+def premium(concentration: Concentration) -> Quantity:
+    """Log premium in the AI group's values from its share of index gains.
+
+    For each year the group gained ``a G / w``; what its earnings did not explain is
+    premium. Floored at 0, capped at ln(forward P/E / trough P/E).
+
+    Returns:
+        A number or ``(path,)``, log.
+    """
+    c = concentration
+    total: Quantity = 0.0
+    for year in (c, *c.earlier_years):
+        group = year.mag7_share_of_gains * year.index_gain / year.weight_at_start
+        total = total + np.log1p(group) - np.log1p(np.asarray(year.earnings_growth))
+    cap = np.maximum(np.log(np.asarray(c.forward_pe) / c.trough_pe), 0.0)
+    return np.clip(total, 0.0, cap)
+
+
+def weight_today(year: GainYear) -> Quantity:
+    """The group's weight after its year of gains: a check on the universe."""
+    gain = year.mag7_share_of_gains * year.index_gain
+    return (year.weight_at_start + gain) / (1.0 + year.index_gain)
+
+
+@dataclass
+class SentimentState:
+    """``(path,)``. ``sentiment`` and ``boom`` are logs, ``since`` years in the regime."""
+
+    regime: NDArray[np.int8]
+    since: FloatArray
+    sentiment: FloatArray
+    boom: FloatArray
+    macro: FloatArray
+    drought: FloatArray  # years of shut funding
+    dilution: FloatArray  # integral of e^{-s} - 1, years
+
+
+class Mood:
+    """Sentiment on a time grid.
+
+    Args:
+        params: assumptions, numbers or ``(path,)``.
+        premium: log premium, number or ``(path,)``.
+        opening, bust_length, recession: uniforms drawn once per path.
+        dt: step in years.
+        paths: number of columns.
+    """
+
+    def __init__(
+        self,
+        params: Sentiment,
+        premium: Quantity,
+        opening: FloatArray,
+        bust_length: FloatArray,
+        recession: FloatArray,
+        dt: float,
+        paths: int,
+    ) -> None:
+        from scipy.special import ndtri
+
+        self.params, self.dt, self.paths = params, dt, paths
+        p = params
+        self._premium = np.asarray(premium)
+        self._low = -self._premium * (1.0 + p.overshoot)
+        # Log-normal first month, with P(fall of 20 % or more) = opening_share.
+        score = ndtri(opening) + ndtri(np.asarray(p.opening_share))
+        fall = -np.log(0.8) * np.exp(p.opening_spread * score)
+        self._opening_steps = max(round(1.0 / (12.0 * dt)), 1)
+        self._opening = np.maximum(-fall, self._low) / self._opening_steps
+        self._length = np.maximum(-np.log(bust_length) * p.bust_years, self._opening_steps * dt)
+        self._recession = np.where(recession < p.recession_probability, -p.recession_depth, 0.0)
+        self._fall = -np.expm1(-np.asarray(p.decay_per_year) * dt)
+        self._heal = -np.expm1(-np.asarray(p.aftermath_speed) * dt)
+        self._macro_speed = -np.expm1(-np.asarray(p.recession_speed) * dt)
+        self._loss = -np.expm1(self._low)
+        fraction = np.log1p(-np.asarray(p.contagion) * p.contagion_depth)
+        self.contagion = fraction / np.log1p(-p.contagion_depth)
+        """kappa: log fall of the rest per log fall of the AI group's sentiment."""
+
+    def init(self) -> SentimentState:
+        """A boom, with sentiment at what prices already contain."""
+        zero = np.zeros(self.paths)
+        return SentimentState(
+            np.zeros(self.paths, np.int8), *(zero.copy() for _ in range(6))
+        )
+
+    def step(
+        self,
+        state: SentimentState,
+        hazard_uniform: FloatArray,
+        fundamentals: FloatArray,
+        squeeze: Quantity,
+    ) -> BoolArray:
+        """Advance one step, in place; return which paths are in a bust.
+
+        Args:
+            state: sentiment.
+            hazard_uniform: ``(path,)`` in (0, 1).
+            fundamentals: start-value-weighted u + m + n of the AI group, ``(path,)``.
+            squeeze: share of outside funding withdrawn by events.
+        """
+        s, p, dt = state, self.params, self.dt
+        tilt = np.exp(-p.hazard_fundamentals * np.clip(fundamentals, -1.0, 0.5))
+        hazard = np.minimum(p.base_hazard * tilt, p.hazard_ceiling)
+        boom = s.regime == BOOM
+        onset = boom & (hazard_uniform < -np.expm1(-hazard * dt))
+        # Boom returns pay for the crash to come: hazard x expected loss x c.
+        s.boom += boom * (hazard * self._loss * (p.boom_compensation * dt))
+        s.since += dt
+        ends = (s.regime == BUST) & (s.since >= self._length)
+        s.regime[ends] = AFTERMATH
+        s.regime[onset] = BUST
+        s.since[onset | ends] = 0.0
+
+        bust = s.regime == BUST
+        settled = s.regime == AFTERMATH
+        if bust.any() or settled.any():
+            falling = np.where(
+                s.since < (self._opening_steps - 0.5) * dt,
+                self._opening,
+                self._fall * (self._low - s.sentiment),
+            )
+            level = -p.aftermath_level * self._premium * np.exp2(
+                -s.since / p.aftermath_half_life_years
+            )
+            healing = self._heal * (level - s.sentiment)
+            s.sentiment += np.where(bust, falling, np.where(settled, healing, 0.0))
+            s.macro += self._macro_speed * (np.where(bust, self._recession, 0.0) - s.macro)
+        mood = np.exp(np.minimum(s.sentiment, 0.0))
+        s.drought += (1.0 - mood * (1.0 - squeeze)) * dt
+        s.dilution += (1.0 / mood - 1.0) * dt
+        return bust

@@ -1,0 +1,495 @@
+"""Technology: price -> demand -> compute -> capacity -> capex (docs/model.md, section 1).
+
+Generic on purpose: LLM tokens on GPUs now, bandwidth on fibre in 2000. Lower case
+letters are logs of an index, 0 at t=0, in quality-adjusted units.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from simulator.arrays import FloatArray
+from simulator.events import Forcing
+from simulator.params import Params, Quantity, quantity
+
+
+class Technology(Params):
+    """The causal chain's assumptions; the same keys say what is priced in."""
+
+    annual_price_decline: Quantity = quantity(
+        0.90,
+        unit="share per year",
+        low=0.0,
+        high=0.999,
+        source="a16z LLMflation, 2024-11-12: 10x a year at fixed quality; Altman, Three Observations, 2025-02: 10x every 12 months",
+        strength="B",
+        doc="fall of the price of a unit of constant quality; 0.90 is 10x cheaper a year",
+    )
+    decline_half_life_years: float = quantity(
+        3.0,
+        unit="years",
+        low=0.1,
+        high=1000.0,
+        source="judgement: fastest trends are newest and may not persist (Epoch AI, 2025-03-12)",
+        strength="D",
+        doc="half-life with which the log decline fades",
+        uncertain=False,
+    )
+    price_volatility: float = quantity(
+        0.20,
+        unit="log per sqrt year",
+        low=0.0,
+        high=2.0,
+        source="judgement: dot-com transit prices fell 16-50 % a year around -37 % (DrPeering survey)",
+        strength="D",
+        doc="noise of the unit price",
+        uncertain=False,
+    )
+    price_war_rate: float = quantity(
+        0.5,
+        unit="per year",
+        low=0.0,
+        high=12.0,
+        source="judgement: list-price cuts of a vendor about twice in three years, 2023-25",
+        strength="D",
+        doc="how often a price war breaks out",
+        uncertain=False,
+    )
+    price_war_size: float = quantity(
+        0.20,
+        unit="log",
+        low=0.0,
+        high=3.0,
+        source="judgement",
+        strength="D",
+        doc="mean fall of the average price in a price war",
+        uncertain=False,
+    )
+    price_war_half_life_years: float = quantity(
+        0.5,
+        unit="years",
+        low=0.02,
+        high=10.0,
+        source="judgement: as other events",
+        strength="D",
+        doc="half-life of the market's alarm over a price war",
+        uncertain=False,
+    )
+    elasticity: Quantity = quantity(
+        1.1,
+        unit="1",
+        low=0.0,
+        high=4.0,
+        source="NBER working paper The Emerging Market for Intelligence, 2025: -1.11, short run, OpenRouter, open models",
+        strength="C",
+        doc="price elasticity of token demand today; the knife edge",
+    )
+    saturation_elasticity: Quantity = quantity(
+        0.8,
+        unit="1",
+        low=0.0,
+        high=4.0,
+        source="judgement: bandwidth 2002 implied .89-1.0 (DrPeering prices, Coffman-Odlyzko traffic), range .6-1.1",
+        strength="D",
+        doc="elasticity toward which demand drifts as uses saturate",
+    )
+    saturation_half_life_years: float = quantity(
+        5.0,
+        unit="years",
+        low=0.1,
+        high=1000.0,
+        source="judgement: bandwidth went from about 1.5 to .9 in three to five years",
+        strength="D",
+        doc="half-life of that drift",
+        uncertain=False,
+    )
+    autonomous_growth: Quantity = quantity(
+        0.20,
+        unit="log per year",
+        low=-1.0,
+        high=3.0,
+        source="set so that priced-in capex meets the 2025 guidance; range 0-.8",
+        strength="C",
+        doc="growth of demand at unchanged prices",
+    )
+    autonomous_half_life_years: float = quantity(
+        8.0,
+        unit="years",
+        low=0.1,
+        high=1000.0,
+        source="judgement: priced-in growth must last for forward P/Es to come down to their band",
+        strength="D",
+        doc="half-life with which autonomous growth fades",
+        uncertain=False,
+    )
+    adjustment_half_life_years: Quantity = quantity(
+        0.5,
+        unit="years",
+        low=0.02,
+        high=10.0,
+        source="judgement: integration frictions (NBER working paper digest, 2025), range .25-1.5",
+        strength="D",
+        doc="time for half of the demand response to arrive",
+    )
+    demand_volatility: float = quantity(
+        0.15,
+        unit="log per sqrt year",
+        low=0.0,
+        high=2.0,
+        source="judgement",
+        strength="D",
+        doc="noise of token demand",
+        uncertain=False,
+    )
+    addressable_market: Quantity = quantity(
+        200.0,
+        unit="times today's spend",
+        low=2.0,
+        high=1e6,
+        source="judgement: about $10bn model spend in 2024 against $2tn of software and IT services",
+        strength="D",
+        doc="ceiling of spend on model output",
+    )
+    compute_cost_decline: Quantity = quantity(
+        0.30,
+        unit="log per year",
+        low=0.0,
+        high=2.0,
+        source="Epoch AI: hardware FLOP per dollar 1.3-1.4x a year; Microsoft, 2025-01: over 2x a generation",
+        strength="B",
+        doc="yearly fall of the cost of a unit of compute",
+    )
+    pass_through: Quantity = quantity(
+        1.0,
+        unit="1",
+        low=0.0,
+        high=1.5,
+        source="judgement: margin-neutral, costs fall as fast as prices",
+        strength="D",
+        doc="fall of compute per unit relative to the margin-neutral one; below 1 margins vanish",
+    )
+    inference_share: Quantity = quantity(
+        0.5,
+        unit="share",
+        low=0.01,
+        high=0.99,
+        source="Epoch AI on OpenAI 2024: training and research about .7 of compute; Microsoft calls its own all inference",
+        strength="C",
+        doc="share of inference in AI compute today",
+    )
+    training_growth: Quantity = quantity(
+        0.60,
+        unit="log per year",
+        low=-2.0,
+        high=3.0,
+        source="Epoch AI: cost of frontier runs 2.4x a year less hardware and reuse; set near priced-in compute growth",
+        strength="C",
+        doc="growth of compute used in training",
+    )
+    training_half_life_years: float = quantity(
+        8.0,
+        unit="years",
+        low=0.1,
+        high=1000.0,
+        source="judgement: as autonomous growth",
+        strength="D",
+        doc="half-life with which training growth fades",
+        uncertain=False,
+    )
+    expectation_years: Quantity = quantity(
+        1.0,
+        unit="years",
+        low=0.05,
+        high=10.0,
+        source="judgement: one budget cycle",
+        strength="D",
+        doc="time over which planners learn the growth of compute demand",
+    )
+    lead_time_years: Quantity = quantity(
+        0.75,
+        unit="years",
+        low=0.0,
+        high=5.0,
+        source="judgement: order to operation of a data centre, six months to two years",
+        strength="D",
+        doc="how far ahead capacity is ordered: the accelerator",
+    )
+    capacity_gap_years: Quantity = quantity(
+        1.0,
+        unit="years",
+        low=0.1,
+        high=10.0,
+        source="judgement",
+        strength="D",
+        doc="time in which planners want a capacity gap closed",
+    )
+    investment_speed_up: Quantity = quantity(
+        0.6,
+        unit="per year",
+        low=0.05,
+        high=10.0,
+        source="judgement: guidance for 2025 was beaten by about 30 %; range .4-.8",
+        strength="D",
+        doc="speed with which investment rises to what is wanted",
+    )
+    investment_speed_down: Quantity = quantity(
+        0.9,
+        unit="per year",
+        low=0.05,
+        high=10.0,
+        source="judgement: telecom capex took two to three years down; range .6-1.3",
+        strength="D",
+        doc="speed with which investment falls",
+    )
+    investment_ceiling: float = quantity(
+        2.5,
+        unit="times the starting rate",
+        low=1.0,
+        high=10.0,
+        source="judgement: big-four capex about tripled in two years, 2024-26",
+        strength="D",
+        doc="highest investment rate, as a multiple of the one at the start",
+        uncertain=False,
+    )
+    capex_floor: Quantity = quantity(
+        0.45,
+        unit="share",
+        low=0.01,
+        high=1.0,
+        source="US telecom capex about -55 % 2000-03 (general knowledge, unchecked); range .35-.65",
+        strength="C",
+        doc="lowest AI capex as a share of its running peak",
+    )
+    economic_life_years: Quantity = quantity(
+        4.5,
+        unit="years",
+        low=1.0,
+        high=30.0,
+        source="accounting lives 5-6 years, sceptics 2-3 (disputed); range 3-6",
+        strength="C",
+        doc="life of AI capacity",
+    )
+    rental_sensitivity: Quantity = quantity(
+        0.5,
+        unit="1",
+        low=0.0,
+        high=3.0,
+        source="H100 rental fell about 49 % a year 2023-25, then +38 % in five months 2026 (SemiAnalysis): cyclical",
+        strength="C",
+        doc="response of the rental price to utilisation, in logs",
+    )
+    utilisation_bound: float = quantity(
+        0.7,
+        unit="log",
+        low=0.0,
+        high=3.0,
+        source="judgement",
+        strength="D",
+        doc="largest log departure of utilisation from normal",
+        uncertain=False,
+    )
+    outside_funding: Quantity = quantity(
+        0.3,
+        unit="share",
+        low=0.0,
+        high=1.0,
+        source="judgement: range .2-.5; telecom's was most of it",
+        strength="D",
+        doc="share of AI capex, training and lab spending paid by capital markets",
+    )
+
+
+@dataclass
+class TechnologyState:
+    """Everything that moves in the chain; arrays ``(path,)``, logs unless noted."""
+
+    price: FloatArray
+    autonomous: FloatArray  # demand at unchanged prices
+    response: FloatArray  # integral of -elasticity d price
+    demand: FloatArray
+    compute_per_unit: FloatArray
+    training: FloatArray
+    compute: FloatArray
+    expected_growth: FloatArray  # per year
+    capacity: FloatArray
+    investment: FloatArray  # share of capacity per year
+    capex: FloatArray
+    capex_peak: FloatArray
+    depreciation: FloatArray  # level, 1 at the start
+    rental: FloatArray
+    model_sales: FloatArray
+    unit_margin: FloatArray  # price less cost of a unit
+    price_war_news: FloatArray
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """The consensus at t=0, from which every path starts (so there is no fake transient)."""
+
+    demand_growth: float  # per year
+    compute_growth: float  # per year
+    investment: float  # share of capacity per year
+
+
+def anchor(consensus: Technology) -> Anchor:
+    """Growth rates of the consensus path at t=0.
+
+    Args:
+        consensus: what is priced in; numbers only.
+    """
+    c = consensus
+    decline = -np.log1p(-c.annual_price_decline)
+    # Spend q + p saturates; at t=0 that damps its growth by this factor.
+    damping = 1.0 / (1.0 + 1.0 / c.addressable_market)
+    demand = decline + damping * (c.autonomous_growth + (c.elasticity - 1.0) * decline)
+    neutral = max(1.0 - c.compute_cost_decline / decline, 0.0) if decline > 0.0 else 0.0
+    inference = demand - c.pass_through * neutral * decline
+    compute = c.inference_share * inference + (1.0 - c.inference_share) * c.training_growth
+    investment = compute + 1.0 / c.economic_life_years
+    return Anchor(float(demand), float(compute), float(max(investment, 1e-3)))
+
+
+class Chain:
+    """The technology chain on a time grid, with what is constant worked out once.
+
+    Args:
+        params: assumptions, numbers or ``(path,)`` arrays.
+        start: the consensus anchor.
+        dt: step in years.
+        paths: number of columns.
+    """
+
+    def __init__(self, params: Technology, start: Anchor, dt: float, paths: int) -> None:
+        self.params, self.start, self.dt, self.paths = params, start, dt, paths
+        p = params
+        self._decline = -np.log1p(-np.asarray(p.annual_price_decline))
+        self._market = 1.0 / np.asarray(p.addressable_market)
+        self._spend_offset = np.log1p(self._market)
+        self._adjust = -np.expm1(-np.log(2.0) * dt / np.asarray(p.adjustment_half_life_years))
+        self._lag = start.demand_growth * dt * (1.0 - self._adjust) / self._adjust
+        self._learn = -np.expm1(-dt / np.asarray(p.expectation_years))
+        self._up = -np.expm1(-np.asarray(p.investment_speed_up) * dt)
+        self._down = -np.expm1(-np.asarray(p.investment_speed_down) * dt)
+        self._scrap = 1.0 / np.asarray(p.economic_life_years)
+        self._floor = np.log(np.asarray(p.capex_floor))
+        self._ceiling = p.investment_ceiling * start.investment
+        self._war_probability = -np.expm1(-p.price_war_rate * dt)
+        self._war_mean = self._war_probability * p.price_war_size
+        self._news_fade = float(np.exp2(-dt / p.price_war_half_life_years))
+        self._capex_growth = start.compute_growth - p.compute_cost_decline
+
+    def init(self) -> TechnologyState:
+        """The state at t=0: every index at 1, planners at the consensus."""
+        zero = np.zeros(self.paths)
+        return TechnologyState(
+            price=zero.copy(),
+            autonomous=zero.copy(),
+            response=zero.copy(),
+            demand=zero.copy(),
+            compute_per_unit=zero.copy(),
+            training=zero.copy(),
+            compute=zero.copy(),
+            expected_growth=zero + self.start.compute_growth,
+            capacity=zero.copy(),
+            investment=zero + self.start.investment,
+            capex=zero.copy(),
+            capex_peak=zero.copy(),
+            depreciation=zero + 1.0,
+            rental=zero.copy(),
+            model_sales=zero.copy(),
+            unit_margin=zero.copy(),
+            price_war_news=zero.copy(),
+        )
+
+    def step(
+        self,
+        state: TechnologyState,
+        k: int,
+        noise: tuple[FloatArray, FloatArray, FloatArray],
+        forcing: Forcing,
+        sentiment: FloatArray,
+    ) -> None:
+        """Advance the chain from step ``k - 1`` to ``k``, in place.
+
+        Args:
+            state: the chain, changed in place.
+            k: number of the step's end, from 1.
+            noise: normals of price and demand, uniform of the price war, each ``(path,)``.
+            forcing: increments of the events in this step.
+            sentiment: log sentiment at the step's start; it moves outside funding.
+        """
+        p, s, dt = self.params, state, self.dt
+        price_noise, demand_noise, war = noise
+        begin = (k - 1) * dt
+
+        # Price: dp = -lambda dt + sigma dW + nu j dt - dJ - events.
+        decline = self._decline * np.exp2(-begin / p.decline_half_life_years)
+        trend = (self._war_mean - decline * dt) + p.price_volatility * np.sqrt(dt) * price_noise
+        s.price_war_news *= self._news_fade
+        s.price_war_news += self._war_mean
+        hit = np.flatnonzero(war < self._war_probability)
+        if hit.size:
+            # Given a hit, the uniform is uniform below its threshold: an exponential size for free.
+            size = -p.price_war_size * np.log(war[hit] / self._war_probability)
+            trend[hit] -= size
+            s.price_war_news[hit] -= size
+        fall = trend + forcing.price
+        s.price += fall
+
+        # Compute per unit: de = phi dp; phi = 1 - h / lambda leaves margins alone.
+        neutral = np.maximum(1.0 - p.compute_cost_decline / np.maximum(decline, 1e-12), 0.0)
+        s.compute_per_unit += p.pass_through * neutral * trend + forcing.compute
+
+        # Demand follows q* = a - eps p, whose spend q* + p saturates at the addressable market.
+        s.autonomous += (
+            p.autonomous_growth * (dt * 2.0 ** (-begin / p.autonomous_half_life_years))
+            + forcing.demand
+        )
+        weight = 2.0 ** (-begin / p.saturation_half_life_years)
+        elasticity = p.saturation_elasticity + (p.elasticity - p.saturation_elasticity) * weight
+        s.response -= elasticity * fall
+        spend = s.autonomous + s.response + s.price
+        wanted = self._spend_offset - np.log(np.exp(-spend) + self._market) - s.price
+        s.demand += self._adjust * (wanted + self._lag - s.demand)
+        s.demand += p.demand_volatility * np.sqrt(dt) * demand_noise
+
+        # Outside money: a fall of sentiment or a squeeze takes a share of growth away.
+        closed = 1.0 - np.exp(np.minimum(sentiment, 0.0)) * (1.0 - forcing.squeeze)
+        funded = 1.0 - p.outside_funding * closed
+        growth = p.training_growth * (dt * 2.0 ** (-begin / p.training_half_life_years))
+        s.training += growth * funded + forcing.training
+
+        # Compute demand: inference and training.
+        omega = p.inference_share
+        inference = omega * np.exp(s.demand + s.compute_per_unit)
+        compute = np.log(inference + (1.0 - omega) * np.exp(s.training))
+        change = compute - s.compute
+        s.compute = compute
+
+        # Planners extrapolate; investment follows with unequal speeds: the accelerator.
+        s.expected_growth += self._learn * (change / dt - s.expected_growth)
+        gap = compute + p.lead_time_years * (s.expected_growth - self.start.compute_growth) - s.capacity
+        target = s.expected_growth + self._scrap + gap / p.capacity_gap_years
+        target = np.clip(target, 0.0, self._ceiling) * funded
+        distance = target - s.investment
+        wish = s.investment + np.where(distance > 0.0, self._up, self._down) * distance
+
+        # Capex at money value; never below its floor, and capacity grows by what was spent.
+        cheaper = p.compute_cost_decline * (k * dt)
+        capex = s.capacity - cheaper + np.log(np.maximum(wish, 1e-9) / self.start.investment)
+        capex = np.maximum(capex, s.capex_peak + self._floor)
+        np.maximum(s.capex_peak, capex, out=s.capex_peak)
+        s.capex = capex
+        s.investment = self.start.investment * np.exp(capex - s.capacity + cheaper)
+        s.capacity += (s.investment - self._scrap) * dt
+        s.depreciation += (
+            (self._capex_growth + self._scrap) * np.exp(capex) - self._scrap * s.depreciation
+        ) * dt
+
+        # What sellers earn: rental of compute, sale of model output.
+        utilisation = np.clip(compute - s.capacity, -p.utilisation_bound, p.utilisation_bound)
+        s.rental = compute - cheaper + p.rental_sensitivity * utilisation
+        s.model_sales = s.price + s.demand
+        s.unit_margin = s.price - s.compute_per_unit + cheaper

@@ -1,0 +1,412 @@
+"""A scenario: a TOML file that was read, checked at the door, and may be trusted from here on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from simulator.arrays import FloatArray
+from simulator.complaints import complaints, nearest
+from simulator.correlations import Correlation, correlation_matrix, correlation_problems
+from simulator.errors import Problem, ScenarioError, plain
+from simulator.events import Competition, Event
+from simulator.ledger import CONSENSUS, Assumption, assumptions, declared
+from simulator.model.firms import FirmRules
+from simulator.model.market import Market
+from simulator.model.sentiment import Concentration, Sentiment
+from simulator.model.technology import Technology
+from simulator.model.valuation import Valuation
+from simulator.overrides import parse_override
+from simulator.params import Distribution, Params, Quantity, Refusal
+from simulator.scenario_file import (
+    FORMAT_VERSION,
+    MOST_STEPS,
+    ScenarioFile,
+    ScenarioTable,
+    schema,
+)
+from simulator.sources import Source, read_sources
+from simulator.thresholds import Threshold, parse_threshold
+from simulator.toml_file import TomlFile, read_toml
+from simulator.universe import (
+    Universe,
+    find_universe,
+    load_universe,
+    shipped_scenarios,
+    universe_names,
+)
+
+__all__ = [
+    "Assumption",
+    "Scenario",
+    "find_scenario",
+    "list_scenarios",
+    "load_scenario",
+    "parse_override",
+    "schema",
+]
+
+MODEL_VERSION = 1
+"""Part of every digest: raise it when the same scenario would give other numbers."""
+_DAYS_APART = 31
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Everything a run depends on. Assumptions are numbers or distributions; `at` puts draws in."""
+
+    name: str
+    title: str
+    as_of: date
+    horizon_years: float
+    steps_per_year: int
+    paths: int
+    seed: int
+    technology: Technology  # what happens
+    consensus: Technology  # what is priced in, numbers only
+    events: tuple[Event, ...]
+    concentration: Concentration
+    sentiment: Sentiment
+    market: Market
+    firms: FirmRules
+    valuation: Valuation
+    universe: Universe
+    thresholds: tuple[Threshold, ...]
+    sources: Mapping[str, Source]
+    correlations: tuple[Correlation, ...]
+    file: TomlFile = field(repr=False)
+
+    @property
+    def text(self) -> bytes:
+        """The file byte for byte."""
+        return self.file.raw
+
+    @property
+    def path(self) -> Path:
+        """Where the file was read from."""
+        return Path(self.file.file)
+
+    @property
+    def overrides(self) -> Mapping[str, Any]:
+        """Values laid over the file, by dotted key."""
+        return self.file.overrides
+
+    @property
+    def steps(self) -> int:
+        """Number of time steps, T."""
+        return max(round(self.horizon_years * self.steps_per_year), 1)
+
+    @property
+    def dt(self) -> float:
+        """Length of a step in years."""
+        return 1.0 / self.steps_per_year
+
+    def tables(self) -> dict[str, Params]:
+        """The assumptions about what happens, by the key of their table."""
+        events = {f"events.{index}": event for index, event in enumerate(self.events)}
+        return {
+            "technology": self.technology,
+            **events,
+            "concentration": self.concentration,
+            "sentiment": self.sentiment,
+            "market": self.market,
+            "firms": self.firms,
+            "valuation": self.valuation,
+        }
+
+    def uncertain(self) -> dict[str, Distribution]:
+        """Every distribution by dotted key, keys sorted."""
+        found: dict[str, Distribution] = {}
+        for prefix, table in self.tables().items():
+            found |= table.uncertain(prefix)
+        return dict(sorted(found.items()))
+
+    def correlation(self) -> FloatArray:
+        """Correlation matrix of the normal scores of `uncertain()`, in its order, `(key, key)`."""
+        return correlation_matrix(tuple(self.uncertain()), self.correlations)
+
+    def at(self, values: Mapping[str, Quantity]) -> Scenario:
+        """The scenario with every uncertain assumption replaced by a number or an array `(path,)`.
+
+        Raises KeyError unless the keys are exactly those of `uncertain()`.
+        """
+        if values.keys() != self.uncertain().keys():
+            wrong = sorted(values.keys() ^ self.uncertain().keys())
+            raise KeyError(f"values must name every uncertain assumption and no other: {wrong}")
+        return replace(
+            self,
+            technology=self.technology.at(values, "technology"),
+            events=tuple(event.at(values, f"events.{i}") for i, event in enumerate(self.events)),
+            concentration=self.concentration.at(values, "concentration"),
+            sentiment=self.sentiment.at(values, "sentiment"),
+            market=self.market.at(values, "market"),
+            firms=self.firms.at(values, "firms"),
+            valuation=self.valuation.at(values, "valuation"),
+            correlations=(),
+        )
+
+    def medians(self) -> Scenario:
+        """The scenario with every uncertain assumption at its median."""
+        return self.at({key: one.median() for key, one in self.uncertain().items()})
+
+    def with_(self, *, paths: int | None = None, seed: int | None = None) -> Scenario:
+        """The scenario with other run settings; raises ScenarioError if they are out of range."""
+        given = {"paths": paths, "seed": seed}
+        changed: dict[str, int] = {}
+        problems = []
+        for name, value in given.items():
+            if value is None:
+                continue
+            spec = ScenarioTable.spec(name)
+            if isinstance(value, bool) or not isinstance(value, int | np.integer):
+                message = f"{name} = {plain(str(value))} is not a whole number"
+                problems.append(Problem(name, 0, 0, f"scenario.{name}", message, spec.allowed))
+                continue
+            try:
+                spec.check(name, int(value))
+            except Refusal as refusal:
+                problems.append(
+                    Problem(name, 0, 0, f"scenario.{name}", refusal.message, refusal.expected)
+                )
+            changed[name] = int(value)
+        if problems:
+            raise ScenarioError(problems)
+        return replace(self, **changed)  # type: ignore[arg-type]
+
+    def resolved(self) -> dict[str, Any]:
+        """Every value that is in force, nested as in the file, ready for JSON."""
+        tables = {name: _dump(table) for name, table in self.tables().items() if "." not in name}
+        tables["technology"]["consensus"] = _dump(self.consensus)
+        return {
+            "format_version": FORMAT_VERSION,
+            "scenario": {
+                "name": self.name,
+                "title": self.title,
+                "universe": self.universe.name,
+                "as_of": self.as_of.isoformat(),
+                "horizon_years": self.horizon_years,
+                "steps_per_year": self.steps_per_year,
+                "paths": self.paths,
+                "seed": self.seed,
+            },
+            **tables,
+            "events": [_dump(event) for event in self.events],
+            "thresholds": {one.name: one.text for one in self.thresholds},
+            "correlations": [_dump(one) for one in self.correlations],
+            "sources": {key: _dump(source) for key, source in sorted(self.sources.items())},
+        }
+
+    @property
+    def digest(self) -> str:
+        """12 hexadecimal digits: the same digest is the same run, whatever the file looks like."""
+        everything = {
+            "model": MODEL_VERSION,
+            "scenario": self.resolved(),
+            "universe": self.universe.figures(),
+        }
+        canonical = json.dumps(everything, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+    def ledger(self) -> list[Assumption]:
+        """Every assumption with its value, what is priced in, range, source and origin."""
+        return assumptions(self.tables(), self.consensus, self.sources, self.file)
+
+
+def load_scenario(path_or_name: str | Path, overrides: Mapping[str, Any] | None = None) -> Scenario:
+    """Loads and checks a scenario file, or a shipped scenario by name.
+
+    Parameters
+    ----------
+    path_or_name
+        A path, or a name such as "deepseek".
+    overrides
+        Values laid over the file, by dotted key: {"technology.elasticity": 0.8}.
+
+    Raises
+    ------
+    ScenarioError
+        With every problem of the file, of its universe and of the overrides.
+    """
+    file = read_toml(_locate(path_or_name))
+    if overrides:
+        file = file.with_overrides(overrides)
+    try:
+        parsed = ScenarioFile.model_validate(_with_consensus(file.data))
+    except ValidationError as error:
+        found = complaints(error, ScenarioFile, file)
+        raise ScenarioError(_told_once(found, file.data)) from None
+    universe, problems = _universe(file, parsed.scenario)
+    sources, places, faults = read_sources(file, ("sources",), parsed.sources)
+    problems += faults
+    thresholds, faults = _thresholds(file, parsed, universe)
+    problems += faults + _scenario_problems(file, parsed, universe)
+    if universe is None:
+        raise ScenarioError(problems)
+    table, technology = parsed.scenario, parsed.technology
+    scenario = Scenario(
+        **table.model_dump(exclude={"universe", "as_of"}),
+        as_of=table.as_of or universe.as_of,
+        technology=Technology.model_construct(
+            **{name: getattr(technology, name) for name in Technology.model_fields}
+        ),
+        consensus=technology.consensus,
+        events=parsed.events,
+        concentration=parsed.concentration,
+        sentiment=parsed.sentiment,
+        market=parsed.market,
+        firms=parsed.firms,
+        valuation=parsed.valuation,
+        universe=universe,
+        thresholds=thresholds,
+        sources=sources,
+        correlations=parsed.correlations,
+        file=file,
+    )
+    known = _known_keys(scenario)
+    for key in sources:
+        if key not in known:
+            message = f"a source for `{plain(key, 80)}`, which is not a key of this scenario"
+            problems.append(
+                file.problem(places[key], message, hint=nearest(key, known), at_key=True)
+            )
+    problems += correlation_problems(file, parsed.correlations, tuple(scenario.uncertain()))
+    if problems:
+        raise ScenarioError(problems)
+    return scenario
+
+
+def list_scenarios() -> list[str]:
+    """Names of the shipped scenarios."""
+    return sorted(path.stem for path in shipped_scenarios().glob("*.toml"))
+
+
+def find_scenario(name: str) -> Path:
+    """File of a shipped scenario; raises ScenarioError with the nearest name."""
+    known = list_scenarios()
+    if name in known:
+        return shipped_scenarios() / f"{name}.toml"
+    message = f"no scenario is called {plain(name, 80)}, and there is no such file"
+    raise ScenarioError(
+        [Problem(plain(name, 80), 0, 0, "", message, ", ".join(known), nearest(name, known))]
+    )
+
+
+def _locate(path_or_name: str | Path) -> Path:
+    path = Path(path_or_name)
+    if isinstance(path_or_name, Path) or path.suffix == ".toml" or len(path.parts) != 1:
+        return path
+    if path_or_name in list_scenarios():
+        return find_scenario(path_or_name)
+    try:
+        exists = path.exists()
+    except (OSError, ValueError):  # too long, or with a null byte
+        exists = False
+    return path if exists else find_scenario(path_or_name)
+
+
+def _with_consensus(data: dict[str, Any]) -> dict[str, Any]:
+    """A technology key that is not given happens as priced in."""
+    technology = data.get("technology")
+    consensus = technology.get("consensus") if isinstance(technology, dict) else None
+    if not isinstance(technology, dict) or not isinstance(consensus, dict):
+        return data
+    return {**data, "technology": {**consensus, **technology}}
+
+
+def _told_once(found: list[Problem], data: dict[str, Any]) -> list[Problem]:
+    """Without the echo of what is wrong under `technology.consensus` in the keys it hands on."""
+    technology = data.get("technology")
+    given = technology if isinstance(technology, dict) else {}
+    own = [
+        problem
+        for problem in found
+        if not problem.key.startswith("technology.") or problem.key.split(".")[1] in given
+    ]
+    return own or found
+
+
+def _universe(file: TomlFile, table: ScenarioTable) -> tuple[Universe | None, list[Problem]]:
+    folder = Path(file.file).parent
+    path = find_universe(table.universe, folder)
+    if path is None:
+        known = universe_names(folder)
+        message = f"no universe is called {table.universe}"
+        where = ("scenario", "universe")
+        hint = nearest(table.universe, known)
+        return None, [file.problem(where, message, expected=", ".join(known), hint=hint)]
+    try:
+        return load_universe(path), []
+    except ScenarioError as error:
+        return None, list(error.problems)
+
+
+def _thresholds(
+    file: TomlFile, parsed: ScenarioFile, universe: Universe | None
+) -> tuple[tuple[Threshold, ...], list[Problem]]:
+    thresholds: list[Threshold] = []
+    problems: list[Problem] = []
+    if universe is None:
+        return (), []
+    for name, text in parsed.thresholds.items():
+        try:
+            thresholds.append(parse_threshold(name, text, universe.entities))
+        except Refusal as refusal:
+            path = ("thresholds", name)
+            problems.append(
+                file.problem(path, refusal.message, expected=refusal.expected, hint=refusal.hint)
+            )
+    return tuple(thresholds), problems
+
+
+def _scenario_problems(
+    file: TomlFile, parsed: ScenarioFile, universe: Universe | None
+) -> list[Problem]:
+    """Faults that only show when tables are seen together."""
+    problems: list[Problem] = []
+    table = parsed.scenario
+    for key in parsed.technology.consensus.uncertain():
+        message = f"{key} is priced in as a distribution"
+        expected = "one number: the market has one price"
+        hint = "put the distribution under [technology]"
+        path = (*CONSENSUS.split("."), key)
+        problems.append(file.problem(path, message, expected=expected, hint=hint))
+    if table.horizon_years * table.steps_per_year > MOST_STEPS:
+        message = f"{table.horizon_years:g} years of {table.steps_per_year} steps are too many"
+        expected = f"at most {MOST_STEPS:,} steps"
+        problems.append(file.problem(("scenario", "horizon_years"), message, expected=expected))
+    if universe and table.as_of and abs((table.as_of - universe.as_of).days) > _DAYS_APART:
+        message = f"as_of is far from {universe.as_of}, the day of the universe's market values"
+        hint = "leave as_of out, or choose the universe of that day"
+        problems.append(file.problem(("scenario", "as_of"), message, hint=hint))
+    shortened = file.override_of(("scenario", "horizon_years")) is not None
+    for index, event in enumerate(parsed.events):
+        if event.at >= table.horizon_years and not shortened:
+            message = f"this event at {event.at:g} years has no effect: the run ends before it"
+            expected = f"0 to less than {table.horizon_years:g} (years)"
+            problems.append(file.problem(("events", index, "at"), message, expected=expected))
+        if isinstance(event, Competition) and universe and event.firm not in universe.tickers:
+            message = f"{plain(event.firm, 64)} is not a firm of {universe.name}"
+            expected, hint = ", ".join(universe.tickers), nearest(event.firm, universe.tickers)
+            problems.append(
+                file.problem(("events", index, "firm"), message, expected=expected, hint=hint)
+            )
+    return problems
+
+
+def _known_keys(scenario: Scenario) -> set[str]:
+    """Keys a source may be given for: every parameter, and every table as a whole."""
+    tables = {**scenario.tables(), CONSENSUS: scenario.consensus}
+    prefixes = {below for prefix, top in tables.items() for below, _ in top.nested(prefix)}
+    return prefixes | {key for key, _, _ in declared(tables)}
+
+
+def _dump(table: Params) -> dict[str, Any]:
+    return table.model_dump(mode="json", exclude_none=True)

@@ -1,0 +1,76 @@
+"""Where a number comes from, and how sure it is: the entries of `[sources]` tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date as Date
+from typing import Any
+
+from pydantic import Field, ValidationError, field_validator
+
+from simulator.complaints import complaints
+from simulator.errors import Problem
+from simulator.params import Params, Strength
+from simulator.toml_file import LONGEST_SOURCE, TomlFile
+from simulator.toml_locator import Path
+
+
+class Source(Params):
+    """One reference. Strength: A measured or official, B several agree, C thin or derived, D judgement."""
+
+    source: str = Field(min_length=1, max_length=LONGEST_SOURCE, description="who says so")
+    date: str = Field(default="", max_length=40, description="when, as a date or a year")
+    quote: str = Field(default="", max_length=LONGEST_SOURCE, description="their words")
+    weakness: str = Field(
+        default="", max_length=LONGEST_SOURCE, description="what speaks against it"
+    )
+    strength: Strength = Field(
+        default="D", description="A measured, B several agree, C thin, D judgement"
+    )
+
+    @field_validator("date", mode="before")
+    @classmethod
+    def _written_out(cls, value: Any) -> Any:
+        return value.isoformat() if isinstance(value, Date) else value
+
+
+UNSOURCED = Source(source="judgement (no source given)", strength="D")
+
+
+def entries(table: dict[str, Any], path: Path) -> Iterator[tuple[str, Path, dict[str, Any]]]:
+    """The entries of a `[sources]` table: key, place, fields.
+
+    Keys may be quoted (`"technology.elasticity" = {...}`) or nested (`technology.elasticity = {...}`).
+    """
+    stack: list[tuple[str, Path, Any]] = [("", path, table)]
+    while stack:
+        key, place, node = stack.pop()
+        if key and (not isinstance(node, dict) or isinstance(node.get("source"), str) or not node):
+            yield key, place, node
+        elif isinstance(node, dict):
+            nested = any(isinstance(item, dict) for item in node.values())
+            if key and not nested:
+                yield key, place, node
+            else:
+                stack += [
+                    (f"{key}.{name}" if key else name, (*place, name), item)
+                    for name, item in node.items()
+                ]
+
+
+def read_sources(
+    file: TomlFile, path: Path, table: Any
+) -> tuple[dict[str, Source], dict[str, Path], list[Problem]]:
+    """Sources by dotted key, where each stands, and what is wrong with them."""
+    if not isinstance(table, dict):
+        return {}, {}, [file.problem(path, "sources is not a table", expected="a table of sources")]
+    sources: dict[str, Source] = {}
+    places: dict[str, Path] = {}
+    problems: list[Problem] = []
+    for key, place, fields in entries(table, path):
+        try:
+            sources[key] = Source.model_validate(fields)
+            places[key] = place
+        except ValidationError as error:
+            problems += complaints(error, Source, file, place)
+    return sources, places, problems

@@ -1,0 +1,350 @@
+"""A run on disk: a folder of plain files and a manifest that is written last.
+
+The manifest holds the SHA-256 of every file and of itself: a folder without one is
+unfinished, and a changed bit is found on loading. Nothing is pickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import re
+import shlex
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path, PurePosixPath
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from simulator import disk, engine
+from simulator.errors import StoreError, plain
+from simulator.intervals import probability
+from simulator.results import BlockResult, Results
+from simulator.run import Run
+from simulator.scenario import load_scenario
+
+if TYPE_CHECKING:
+    from simulator.scenario import Scenario
+
+RESULT_FORMAT = 1
+"""Changes when an older program could no longer read a folder."""
+MANIFEST = "manifest.json"
+_DEPTH_BINS = 100
+"""Bins of histogram.csv: one point of depth each, and one for a loss of 100 %."""
+
+
+def run_folder(scenario: Scenario, parent: str | Path = "results") -> Path:
+    """Where the run of a scenario belongs: ``parent/<name>-<digest>``."""
+    return Path(parent) / f"{scenario.name}-{scenario.digest}"
+
+
+def is_complete(folder: str | Path) -> bool:
+    """Whether a folder holds a finished run; :func:`load_run` verifies it."""
+    return (Path(folder) / MANIFEST).is_file()
+
+
+def save_run(
+    run: Run,
+    folder: str | Path,
+    extras: Mapping[str, bytes] | None = None,
+    command: list[str] | None = None,
+) -> None:
+    """Write a run to ``folder``, which is made if missing; other files in it are left alone.
+
+    Parameters
+    ----------
+    run
+        From :func:`simulator.simulate`.
+    folder
+        The run's own folder.
+    extras
+        More files by name relative to the folder, such as ``report.html``.
+    command
+        Arguments to note in the manifest; default those of this process.
+
+    Raises
+    ------
+    StoreError
+        If the folder cannot be written; nothing half-written is left under a final name.
+    LockedError
+        If another process is writing the folder.
+    """
+    folder = Path(folder)
+    with disk.lock(folder):
+        # From here until the new manifest stands, the folder is unfinished, and says so.
+        _unlink(folder / MANIFEST)
+        names = _write_run(run, folder)
+        names += _write_extras(folder, extras or {})
+        _write_manifest(folder, _describe(run, command), names)
+
+
+def add_files(folder: str | Path, extras: Mapping[str, bytes]) -> None:
+    """Add or replace files of a finished run, such as its report, and note them in the manifest.
+
+    Raises as :func:`save_run`, and StoreError if there is no finished run.
+    """
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    with disk.lock(folder):
+        names = _write_extras(folder, extras)
+        files = manifest.pop("files")
+        files |= {name: disk.fingerprint(folder / name) for name in names}
+        _commit(folder, manifest | {"files": files})
+
+
+def load_run(folder: str | Path) -> Run:
+    """Read a run and verify every file of it.
+
+    Raises
+    ------
+    StoreError
+        If the folder holds no finished run, a file is missing or damaged (it is named), or a newer
+        crashsim wrote it.
+    """
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    for name, expected in manifest["files"].items():
+        try:
+            found = disk.fingerprint(folder / name)
+        except OSError as error:
+            raise StoreError(f"{folder / name} cannot be read: {error.strerror}") from error
+        if found != expected:
+            raise StoreError(
+                f"{folder / name} has changed since the run: its SHA-256 differs from the manifest's; "
+                "restore it, or simulate again with --force"
+            )
+    scenario = load_scenario(folder / "scenario.toml", overrides=_overrides(manifest))
+    scenario = scenario.with_(paths=manifest["paths"], seed=manifest["seed"])
+    if scenario.digest != manifest["digest"]:
+        raise StoreError(
+            f"{folder}: this crashsim reads the scenario differently (digest {scenario.digest}) than "
+            f"crashsim {manifest['versions']['crashsim']} did ({manifest['digest']}); use that version"
+        )
+    results = _read_results(folder, manifest)
+    return Run(scenario, results, manifest["shocks"], manifest["timings"]["simulate_seconds"])
+
+
+# ---------------------------------------------------------------- manifest
+
+
+def read_manifest(folder: str | Path) -> dict[str, Any]:
+    """The manifest of a finished run, itself verified, its files not. Raises StoreError."""
+    path = Path(folder) / MANIFEST
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise StoreError(f"{folder} holds no finished run: it has no {MANIFEST}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoreError(f"{path} cannot be read: {error}") from error
+    try:
+        manifest = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise StoreError(f"{path} is damaged: {error}") from error
+    if not isinstance(manifest, dict):
+        raise StoreError(f"{path} is damaged: it is not a manifest")
+    written = manifest.get("result_format")
+    if isinstance(written, int) and written > RESULT_FORMAT:
+        raise StoreError(
+            f"{folder} has result format {written}, written by a newer crashsim; this one "
+            f"({version('crashsim')}) reads formats up to {RESULT_FORMAT}: upgrade it"
+        )
+    if text != _sealed({key: value for key, value in manifest.items() if key != "sha256"}):
+        raise StoreError(f"{path} is damaged: its own SHA-256 does not fit")
+    for name in manifest["files"]:
+        _check_name(name)
+    return manifest
+
+
+def _sealed(manifest: Mapping[str, Any]) -> str:
+    """The text of a manifest, with the SHA-256 of all else in it."""
+    content = json.dumps(manifest, indent=2, sort_keys=True, allow_nan=False)
+    seal = hashlib.sha256(content.encode()).hexdigest()
+    whole = {**manifest, "sha256": seal}
+    return json.dumps(whole, indent=2, sort_keys=True, allow_nan=False) + "\n"
+
+
+def _commit(folder: Path, manifest: Mapping[str, Any]) -> None:
+    disk.write(folder / MANIFEST, _sealed(manifest).encode())
+
+
+def _write_manifest(folder: Path, described: dict[str, Any], names: list[str]) -> None:
+    files = {name: disk.fingerprint(folder / name) for name in sorted(names)}
+    _commit(folder, described | {"files": files})
+
+
+def _describe(run: Run, command: list[str] | None) -> dict[str, Any]:
+    scenario = run.scenario
+    typed = sys.argv if command is None else command
+    return {
+        "result_format": RESULT_FORMAT,
+        "name": scenario.name,
+        "title": scenario.title,
+        "digest": scenario.digest,
+        "seed": run.seed,
+        "paths": run.paths,
+        "keep_paths": run.results.keep_paths,
+        "block_paths": engine.BLOCK_PATHS,
+        "shocks": run.shocks,
+        "overrides": [
+            {"key": key, "value": value, "origin": "--set"}
+            for key, value in scenario.overrides.items()
+        ],
+        "versions": {
+            "crashsim": version("crashsim"),
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+            "scipy": version("scipy"),
+        },
+        "command": plain(shlex.join([Path(typed[0]).name, *typed[1:]]) if typed else "", 2000),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "timings": {"simulate_seconds": round(run.seconds, 3)},
+    }
+
+
+def _overrides(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    return {entry["key"]: entry["value"] for entry in manifest["overrides"]}
+
+
+# ---------------------------------------------------------------- files
+
+
+def _write_run(run: Run, folder: Path) -> list[str]:
+    """Write all data files; their names."""
+    scenario, results = run.scenario, run.results
+    universe = f"universes/{scenario.universe.path.name}"
+    resolved = json.dumps(scenario.resolved(), indent=2, allow_nan=False, ensure_ascii=False)
+    summary = json.dumps(run.document(), indent=2, allow_nan=False, ensure_ascii=False)
+    texts: dict[str, bytes] = {
+        "scenario.toml": scenario.text,
+        universe: scenario.universe.path.read_bytes(),
+        "scenario.resolved.json": f"{resolved}\n".encode(),
+        "summary.json": f"{summary}\n".encode(),
+        "summary.csv": csv_bytes(run.summary()),
+        "fan.csv": csv_bytes(run.fan, "%.6g"),  # the grid supports no more digits
+        "histogram.csv": csv_bytes(histogram(run)),
+    }
+    for name, content in texts.items():
+        disk.write(folder / name, content)
+    disk.write_arrays(folder / "paths.npz", _tables(results))
+    disk.write_arrays(folder / "counts.npz", _counts(results), compress=True)
+    return [*texts, "paths.npz", "counts.npz"]
+
+
+def _write_extras(folder: Path, extras: Mapping[str, bytes]) -> list[str]:
+    for name, content in extras.items():
+        _check_name(name)
+        disk.write(folder / name, content)
+    return list(extras)
+
+
+def _check_name(name: str) -> None:
+    """Raise StoreError for a name that could leave the folder."""
+    parts = PurePosixPath(name).parts
+    if "\\" in name or ":" in name or not parts or any(p in ("/", "..", ".") for p in parts):
+        raise StoreError(f"{plain(name)!r} is not the name of a file in a run folder")
+
+
+def _unlink(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise disk.unwritable(path, error) from error
+
+
+def csv_bytes(table: pd.DataFrame, digits: str | None = None) -> bytes:
+    r"""A table as CSV with ``\n``; text that a spreadsheet would run gets a leading apostrophe.
+
+    Numbers are untouched: they start with "-" when they are negative, and stay numbers.
+    """
+    safe = table.copy()
+    for column in safe.columns:
+        if not pd.api.types.is_numeric_dtype(safe[column]):
+            safe[column] = [_safe(str(cell)) for cell in safe[column]]
+    safe.columns = [_safe(str(column)) for column in safe.columns]
+    return safe.to_csv(index=False, lineterminator="\n", float_format=digits).encode()
+
+
+def _safe(cell: str) -> str:
+    return f"'{cell}" if re.match(r"[=+\-@\t\r\n]", cell) else cell
+
+
+def histogram(run: Run) -> pd.DataFrame:
+    """Share of paths by maximum drawdown, one point a row: entity, depth_from, depth_to, paths, share, ..."""
+    rows = []
+    counts = run.results.counts["max_drawdown"]
+    for entity, fine in zip(run.entities, counts, strict=True):
+        coarse = [*fine[:-1].reshape(_DEPTH_BINS, -1).sum(axis=1), fine[-1]]
+        for number, hits in enumerate(coarse):
+            share = probability(int(hits), run.paths)
+            edges = (number / _DEPTH_BINS, min(number + 1, _DEPTH_BINS) / _DEPTH_BINS)
+            found = (share.value, share.mc_error, share.low, share.high)
+            rows.append((entity, *edges, int(hits), *found))
+    columns = ["entity", "depth_from", "depth_to", "paths", "share", "mc_error", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _tables(results: Results) -> dict[str, NDArray[Any]]:
+    """The paths in the tables, and what their axes mean."""
+    tables: dict[str, NDArray[Any]] = {
+        "entities": np.array(results.entities),
+        "times": results.times,
+        "start_levels": results.start_levels,
+        "causes": results.causes,
+        "sample_levels": results.sample_levels,
+    }
+    tables |= {f"measure_{name}": values for name, values in results.measures.items()}
+    tables |= {f"input_{key}": values for key, values in results.inputs.items()}
+    return tables if results.levels is None else tables | {"levels": results.levels}
+
+
+_COUNTS = (
+    "fan_steps",
+    "trough_counts",
+    "recovered_counts",
+    "censored_counts",
+    "fan_counts",
+    "underwater_counts",
+)
+
+
+def _counts(results: Results) -> dict[str, NDArray[Any]]:
+    """Counts over all paths. Sums of causes are left out where the tables give them again."""
+    counts: dict[str, NDArray[Any]] = {name: getattr(results, name) for name in _COUNTS}
+    counts |= {f"grid_{name}": values for name, values in results.counts.items()}
+    return counts if results.n == results.kept else counts | {"cause_sums": results.cause_sums}
+
+
+def _read_results(folder: Path, manifest: Mapping[str, Any]) -> Results:
+    tables = disk.read_arrays(folder / "paths.npz")
+    counts = disk.read_arrays(folder / "counts.npz")
+    try:
+        inputs = {k.removeprefix("input_"): v for k, v in tables.items() if k.startswith("input_")}
+        results = Results.empty(
+            entities=tuple(str(name) for name in tables["entities"]),
+            times=tables["times"],
+            fan_steps=counts["fan_steps"],
+            start_levels=tables["start_levels"],
+            inputs=(),
+            paths=0,
+            keep_paths=manifest["keep_paths"],
+        )
+        results.measures = {name: tables[f"measure_{name}"] for name in results.measures}
+        results.causes, results.inputs = tables["causes"], inputs
+        results.sample_levels, results.levels = tables["sample_levels"], tables.get("levels")
+        results.counts = {name: counts[f"grid_{name}"] for name in results.counts}
+        for name in _COUNTS:
+            setattr(results, name, counts[name])
+        results.n = manifest["paths"]
+        if "cause_sums" in counts:
+            results.cause_sums = counts["cause_sums"]
+        else:
+            results.add_causes(results.measures["max_drawdown"], results.causes)
+    except KeyError as error:
+        raise StoreError(f"{folder} lacks the table {error}") from error
+    return results

@@ -1,0 +1,15 @@
+"""Settings for all tests: how hypothesis searches, and a matplotlib that opens no window."""
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+os.environ["MPLBACKEND"] = "agg"
+
+# The default draws the same examples every time: a red test means a changed program, not
+# a changed seed. HYPOTHESIS_PROFILE=explore looks further, for hours in which nobody waits.
+settings.register_profile(
+    "ci", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("explore", max_examples=1_000, deadline=None, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
