@@ -9,7 +9,6 @@ Closes come from the daily series that the arch package (a development dependenc
 from __future__ import annotations
 
 import sys
-from datetime import date
 from pathlib import Path
 
 import arch.data.nasdaq
@@ -23,7 +22,7 @@ DATA = Path(__file__).parents[1] / "simulator" / "data"
 
 # Each window begins before the peak and ends some weeks after the recovery.
 WINDOWS = {
-    ("dotcom", "sp500"): ("1999-01-04", "2007-07-27"),
+    ("dotcom", "sp500"): ("1999-01-04", "2007-10-26"),
     ("dotcom", "nasdaq"): ("1999-01-04", "2015-05-29"),
     ("2008", "sp500"): ("2006-01-03", "2013-05-31"),
     ("2008", "nasdaq"): ("2006-01-03", "2011-06-24"),

@@ -7,12 +7,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from simulator.crashes import baseline as baseline
     from simulator.errors import CrashsimError as CrashsimError
     from simulator.metrics import max_drawdown as max_drawdown
     from simulator.run import Run as Run
-    from simulator.run import baseline as baseline
     from simulator.run import simulate as simulate
     from simulator.scenario import Scenario as Scenario
+    from simulator.scenario import list_scenarios as list_scenarios
     from simulator.scenario import load_scenario as load_scenario
     from simulator.store import load_run as load_run
 
@@ -20,8 +21,9 @@ _HOME = {
     "CrashsimError": "simulator.errors",
     "Run": "simulator.run",
     "Scenario": "simulator.scenario",
-    "baseline": "simulator.run",
+    "baseline": "simulator.crashes",
     "load_run": "simulator.store",
+    "list_scenarios": "simulator.scenario",
     "load_scenario": "simulator.scenario",
     "max_drawdown": "simulator.metrics",
     "simulate": "simulator.run",

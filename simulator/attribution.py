@@ -14,12 +14,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.arrays import FloatArray, IntArray
+from simulator.arrays import FloatArray
 from simulator.results import CAUSES
 
 _CAUSE = {name: row for row, name in enumerate(CAUSES)}
 OWN = ("revenue", "margin", "expectations", "firm")
 """Causes that have a state of their own for every firm and path."""
+FUNDAMENTAL = OWN[:3]
+"""Those of them that move on the clock of fundamentals."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +39,15 @@ class Factors:
 
 @dataclass(frozen=True)
 class History:
-    """A block's past: own causes (time, firm, path), factors (time, J, path)."""
+    """A block's past.
+
+    ``own`` causes (time, firm, path), fundamentals at every ``clock``-th step only;
+    ``factors`` (time, J, path).
+    """
 
     own: dict[str, FloatArray]
     factors: FloatArray
+    clock: int
 
 
 def attribute(
@@ -50,8 +57,8 @@ def attribute(
     trough: NDArray[np.int16],
     start_values: FloatArray,
     membership: FloatArray,
-) -> FloatArray:
-    """Causes of the fall from each entity's peak to its trough.
+) -> tuple[FloatArray, FloatArray]:
+    """Causes of the fall from each entity's peak to its trough, and its dollars.
 
     Args:
         history: the block's past.
@@ -61,70 +68,78 @@ def attribute(
         membership: (group, firm) share of a firm's value counted in a group.
 
     Returns:
-        (entity, cause, path) logs that sum over causes to ln(trough / peak).
+        (entity, cause, path) logs that sum over causes to ln(trough / peak), and
+        (entity, path) value lost from peak to trough, in the unit of ``start_values``.
     """
-    groups, firms = membership.shape
+    counted = np.concatenate([membership, np.eye(start_values.size)])
+    # One row for each firm in each entity; an entity's rows stand together.
+    entity, firm = np.nonzero(counted)
+    steps = np.stack([peak, trough]).astype(np.intp)  # (2, entity, path)
+    own = _look_up(history, steps[:, entity], firm)  # cause -> (2, row, path)
+    moved = _factors_moved(history, steps)  # (J, entity, path)
+
     paths = peak.shape[1]
-    causes = np.empty((groups + firms, len(CAUSES), paths))
-    column = np.arange(paths)
-    log_start = np.log(start_values)
-    for entity in range(groups + firms):
-        begin, end = peak[entity].astype(np.intp), trough[entity].astype(np.intp)
-        moved = history.factors[end, :, column] - history.factors[begin, :, column]
-        if entity >= groups:
-            causes[entity] = _firm(history, factors, entity - groups, begin, end, moved)
-            continue
-        members = np.flatnonzero(membership[entity])
-        total = np.zeros(len(CAUSES) * paths).reshape(len(CAUSES), paths)
-        before, after = np.zeros(paths), np.zeros(paths)
-        weighted = []
-        for firm in members:
-            change = _firm(history, factors, firm, begin, end, moved)
-            log_value = log_start[firm] + _log_level(history, factors, firm, begin)
-            value = membership[entity, firm] * np.exp(log_value)
-            rise = change.sum(axis=0)
-            before += value
-            after += value * np.exp(rise)
-            weighted.append((value * _mean_ratio(rise), change))
-        mean = before * _mean_ratio(np.log(after / before))
-        for weight, change in weighted:
-            total += (weight / mean) * change
-        causes[entity] = total
-    return causes
-
-
-def _firm(
-    history: History,
-    factors: Factors,
-    firm: int,
-    begin: IntArray,
-    end: IntArray,
-    moved: FloatArray,
-) -> FloatArray:
-    """Causes of one firm between two steps of each path, (cause, path); moved is (path, J)."""
-    column = np.arange(begin.size)
-    change = np.zeros((len(CAUSES), begin.size))
-    for name in OWN:
-        past = history.own[name]
-        change[_CAUSE[name]] = past[end, firm, column] - past[begin, firm, column]
+    change = np.zeros((len(CAUSES), entity.size, paths))
+    log_value = np.zeros((entity.size, paths))  # at the peak, over the value at t=0
+    for name, past in own.items():
+        np.subtract(past[1], past[0], out=change[_CAUSE[name]])
+        log_value += past[0]
+    for name, known in factors.known.items():
+        before = known[steps[0, entity], firm[:, None]]
+        change[_CAUSE[name]] += known[steps[1, entity], firm[:, None]] - before
+        log_value += before
+    start, rise = moved
     for j, name in enumerate(factors.names):
         loading = factors.loadings[firm, j]
-        if loading:
-            change[_CAUSE[name]] += loading * moved[:, j]
-    for name, known in factors.known.items():
-        change[_CAUSE[name]] += known[end, firm] - known[begin, firm]
-    return change
+        for row in np.flatnonzero(loading):
+            change[_CAUSE[name], row] += loading[row] * rise[j, entity[row]]
+            log_value[row] += loading[row] * start[j, entity[row]]
+
+    weight = counted[entity, firm] * start_values[firm]
+    value = weight[:, None] * np.exp(log_value)
+    total = change.sum(axis=0)
+    first = np.searchsorted(entity, np.arange(counted.shape[0]))
+    before = np.add.reduceat(value, first, axis=0)
+    lost = -np.add.reduceat(value * np.expm1(total), first, axis=0)
+    value *= _mean_ratio(total)
+    value /= (before * _mean_ratio(np.log1p(-lost / before)))[entity]
+    change *= value
+    causes = np.add.reduceat(change, first, axis=1)
+    return np.ascontiguousarray(np.moveaxis(causes, 0, 1)), lost
 
 
-def _log_level(history: History, factors: Factors, firm: int, at: IntArray) -> FloatArray:
-    """Log of a firm's value over its value at t=0, (path,)."""
-    column = np.arange(at.size)
-    level = history.factors[at, :, column] @ factors.loadings[firm]
-    for name in OWN:
-        level += history.own[name][at, firm, column]
-    for known in factors.known.values():
-        level += known[at, firm]
-    return np.asarray(level)
+def _look_up(history: History, steps: NDArray[np.intp], firm: NDArray[np.intp]) -> dict[str, FloatArray]:
+    """Own causes at two steps of each row and path: cause -> (2, row, path).
+
+    The past is far larger than the caches, so it is read in the order it lies in memory.
+    """
+    firms, paths = history.own["firm"].shape[1:]
+    column = firm[:, None] * paths + np.arange(paths)
+    flat = (steps * (firms * paths) + column).reshape(-1)
+    slow = (steps // history.clock * (firms * paths) + column).reshape(-1)
+    order = np.argsort(flat)
+    flat, slow = flat[order], slow[order]
+    found = {}
+    for name, past in history.own.items():
+        values = np.empty(steps.shape)
+        values.reshape(-1)[order] = past.reshape(-1)[slow if name in FUNDAMENTAL else flat]
+        found[name] = values
+    return found
+
+
+def _factors_moved(
+    history: History, steps: NDArray[np.intp]
+) -> tuple[FloatArray, FloatArray]:
+    """Factors at the peak, and their change to the trough, each (J, entity, path)."""
+    count, paths = history.factors.shape[1:]
+    flat = (steps * (count * paths) + np.arange(paths)).reshape(-1)
+    order = np.argsort(flat)
+    flat = flat[order]
+    past = history.factors.reshape(-1)
+    values = np.empty((count, *steps.shape))
+    for j in range(count):
+        values[j].reshape(-1)[order] = past[flat + j * paths]
+    return values[:, 0], values[:, 1] - values[:, 0]
 
 
 def _mean_ratio(rise: FloatArray) -> FloatArray:

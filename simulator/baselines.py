@@ -23,13 +23,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.arrays import FloatArray, IntArray
-from simulator.errors import BaselineError, UsageError
+from simulator.errors import BaselineError, UsageError, plain
 from simulator.metrics import measure_drawdowns, worst_return
 
 DateArray = NDArray[np.datetime64]
 
 LARGEST_FILE = 20_000_000
-"""Bytes of a user's CSV. Daily closes of two centuries are a twentieth of this."""
+"""Bytes of a user's CSV; a larger one is not read to its end."""
+MOST_ROWS = 100_000
+"""Rows of a user's CSV: four centuries of trading days."""
 
 TITLES = {
     "1929": "Great Crash and Depression",
@@ -79,7 +81,9 @@ class Baseline:
         """The closes as they are stored: weekly in the shipped files."""
         if index not in self.series:
             have = ", ".join(self.series) or "none: only its facts are known"
-            raise UsageError(f"baseline {self.name} has no series of closes for {index!r} (it has {have})")
+            raise UsageError(
+                f"baseline {self.name} has no series of closes for {index!r} (it has {have})"
+            )
         return self.series[index]
 
     def fact(self, index: str) -> Fact:
@@ -89,10 +93,16 @@ class Baseline:
         return self.facts[index]
 
     def from_peak(self, index: str, steps_per_year: int) -> Closes:
-        """The closes on a grid of that many steps a year, from the peak of the deepest fall on."""
-        dates, closes = sample(self.levels(index), steps_per_year)
-        peak = int(measure_drawdowns(closes).peak_step)
-        return Closes(dates[peak:], closes[peak:])
+        """The closes on a grid of that many steps a year, from the peak of the deepest fall on.
+
+        The peak is that of the stored closes and stands for its own week or month, as the start of
+        a simulation does: a coarser grid blurs the trough only.
+        """
+        stored = self.levels(index)
+        peak = int(measure_drawdowns(stored.closes).peak_step)
+        dates, closes = sample(Closes(stored.dates[peak:], stored.closes[peak:]), steps_per_year)
+        dates[0], closes[0] = stored.dates[peak], stored.closes[peak]
+        return Closes(dates, closes)
 
     def measure(self, index: str, steps_per_year: int) -> dict[str, float | int | date | None]:
         """The measures of a run, on its grid: sampled first, then measured by the same function.
@@ -133,7 +143,10 @@ def baseline(name: str) -> Baseline:
         raise UsageError(f"no baseline is called {name!r}: {guess}there are {', '.join(TITLES)}")
     facts = {fact.index: fact for fact in _shipped_facts() if fact.episode == name}
     series = {
-        index: _parse((files("simulator") / "data" / f"{index}_{name}.csv").read_bytes(), f"{index}_{name}.csv")
+        index: _parse(
+            (files("simulator") / "data" / f"{index}_{name}.csv").read_bytes(),
+            f"{index}_{name}.csv",
+        )
         for index in (INDEXES if name in _WITH_SERIES else ())
     }
     return Baseline(name, TITLES[name], MappingProxyType(facts), MappingProxyType(series))
@@ -153,7 +166,7 @@ def reference_depths(steps_per_year: int) -> dict[str, dict[str, tuple[float, fl
 def _grid_depth(crash: Baseline, index: str, steps_per_year: int) -> float | None:
     if index not in crash.series or not _on_calendar(steps_per_year):
         return None
-    return float(measure_drawdowns(sample(crash.series[index], steps_per_year).closes).max_drawdown)
+    return float(measure_drawdowns(crash.from_peak(index, steps_per_year).closes).max_drawdown)
 
 
 def _shipped_facts() -> list[Fact]:
@@ -197,8 +210,10 @@ def sample(series: Closes, steps_per_year: int) -> Closes:
     Raises
     ------
     UsageError
-        For a number of steps that divides neither 52 nor 12, or a series with closes in fewer than
-        nine tenths of the periods: monthly closes cannot be measured on a weekly grid.
+        For a number of steps that divides neither 52 nor 12.
+    BaselineError
+        For a series with closes in fewer than nine tenths of the periods: monthly closes cannot
+        be measured on a weekly grid.
     """
     if not _on_calendar(steps_per_year):
         raise UsageError(
@@ -207,7 +222,7 @@ def sample(series: Closes, steps_per_year: int) -> Closes:
     period = _periods(series.dates, steps_per_year)
     wanted = np.arange(period[0], period[-1] + 1)
     if np.unique(period).size < 0.9 * wanted.size:
-        raise UsageError(
+        raise BaselineError(
             f"{series.closes.size} closes over {wanted.size} steps are too few for {steps_per_year} steps a year: "
             f"expected one close or more a step; try a coarser grid such as 12, or closes at shorter intervals"
         )
@@ -232,9 +247,9 @@ def load_baseline_csv(path: str | Path) -> Baseline:
         With file, line, what was expected and what to try, if the file cannot be used.
     """
     path = Path(path)
-    if not path.is_file():
-        raise BaselineError("is not a file: expected a CSV with the header date,close", str(path))
     try:
+        if not path.is_file():  # opening a pipe would wait for ever
+            raise BaselineError("is not a file: expected a CSV of date,close", str(path))
         with path.open("rb") as file:
             raw = file.read(LARGEST_FILE + 1)
     except OSError as error:
@@ -242,7 +257,7 @@ def load_baseline_csv(path: str | Path) -> Baseline:
     series = _parse(raw, str(path))
     table = measure_drawdowns(series.closes)
     peak, trough, recovery = int(table.peak_step), int(table.trough_step), int(table.recovery_step)
-    name = path.stem
+    name = plain(path.stem)
     fact = Fact(
         episode=name,
         index=name,
@@ -252,34 +267,45 @@ def load_baseline_csv(path: str | Path) -> Baseline:
         trough_close=float(series.closes[trough]),
         depth=float(table.max_drawdown),
         recovery_date=_day(series.dates[recovery]) if recovery >= 0 else None,
-        source=path.name,
+        source=plain(path.name),
     )
     return Baseline(name, name, MappingProxyType({name: fact}), MappingProxyType({name: series}))
 
 
 def _parse(raw: bytes, file: str) -> Closes:
     if len(raw) > LARGEST_FILE:
-        raise BaselineError(f"is over {LARGEST_FILE // 10**6} MB: expected daily closes or fewer; cut it", file)
+        raise BaselineError(
+            f"is over {LARGEST_FILE // 10**6} MB: expected daily closes or fewer; cut it", file
+        )
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise BaselineError("is not UTF-8 text: save it as CSV in UTF-8", file, line) from None
+        at = raw.count(b"\n", 0, error.start) + 1
+        raise BaselineError("is not UTF-8 text: save it as CSV in UTF-8", file, at) from None
     lines = text.replace("\r\n", "\n").replace("\r", "\n").rstrip().split("\n")
     if lines == [""]:
         raise BaselineError("is empty: expected the header date,close and one row a close", file)
     _check_header(lines[0], file)
+    if len(lines) > MOST_ROWS:
+        raise BaselineError(
+            f"has {len(lines)} rows: expected at most {MOST_ROWS}; cut it, or keep weekly closes",
+            file,
+        )
     days: list[date] = []
     closes: list[float] = []
     for number, line in enumerate(lines[1:], start=2):
         day, close = _parse_row(line, file, number)
         if days and day <= days[-1]:
             fault = "is there twice" if day == days[-1] else f"comes after {days[-1]}"
-            raise BaselineError(f"{day} {fault}: expected each date once, oldest first; sort the rows", file, number)
+            raise BaselineError(
+                f"{day} {fault}: expected each date once, oldest first; sort the rows", file, number
+            )
         days.append(day)
         closes.append(close)
     if len(days) < 2:
-        raise BaselineError(f"has {len(days)} closes: a drawdown needs at least two", file, len(lines))
+        raise BaselineError(
+            f"has {len(days)} closes: a drawdown needs at least two", file, len(lines)
+        )
     series = Closes(np.array(days, dtype="datetime64[D]"), np.array(closes))
     for array in series:
         array.flags.writeable = False  # shared by all who ask for this baseline
@@ -288,7 +314,11 @@ def _parse(raw: bytes, file: str) -> Closes:
 
 def _check_header(header: str, file: str) -> None:
     if [_field(name).lower() for name in header.split(",")] != ["date", "close"]:
-        hint = "use commas, and a point for decimals" if ";" in header else "name the columns so in line 1"
+        hint = (
+            "use commas, and a point for decimals"
+            if ";" in header
+            else "name the columns so in line 1"
+        )
         raise BaselineError(f"the header is {header[:80]!r}: expected date,close; {hint}", file, 1)
 
 
@@ -305,7 +335,9 @@ def _parse_row(line: str, file: str, number: int) -> tuple[date, float]:
     try:
         parsed = date.fromisoformat(day if _DATE.fullmatch(day) else "")
     except ValueError:
-        raise BaselineError(f"{day[:80]!r} is not a date: expected year-month-day, such as 2000-03-10", file, number) from None
+        raise BaselineError(
+            f"{day[:80]!r} is not a date: expected year-month-day, such as 2000-03-10", file, number
+        ) from None
     value = float(close) if _NUMBER.fullmatch(close) else 0.0
     if not 0 < value < float("inf"):
         raise BaselineError(

@@ -41,9 +41,11 @@ def _print_version(value: bool) -> None:
 
 
 def _root(
-    version: Annotated[  # noqa: ARG001 - its callback acts
+    version: Annotated[
         bool,
-        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version."),
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
     ] = False,
 ) -> None:
     """Simulate stock market drawdowns from stated assumptions about AI.

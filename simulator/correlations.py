@@ -12,7 +12,8 @@ from pydantic import Field
 
 from simulator.arrays import FloatArray
 from simulator.complaints import nearest
-from simulator.errors import Problem
+from simulator.errors import Problem, plain
+from simulator.overrides import override_path
 from simulator.params import Params, quantity
 from simulator.toml_file import TomlFile
 
@@ -46,60 +47,78 @@ def correlation_matrix(keys: Sequence[str], correlations: Sequence[Correlation])
     return matrix
 
 
-def correlation_problems(
+def sound_correlations(
     file: TomlFile, correlations: Sequence[Correlation], uncertain: Sequence[str]
-) -> list[Problem]:
-    """Unknown or certain keys, pairs named twice, and pairs that contradict the ones before."""
+) -> tuple[tuple[Correlation, ...], list[Problem]]:
+    """The correlations in force, and what is wrong with them.
+
+    A pair is out of force when an override has replaced one of its distributions by a number.
+    """
     problems: list[Problem] = []
-    sound: list[Correlation] = []
+    sound: dict[int, Correlation] = {}
     seen: set[frozenset[str]] = set()
     for index, correlation in enumerate(correlations):
         path, pair = ("correlations", index, "between"), frozenset(correlation.between)
-        wrong = [key for key in correlation.between if key not in uncertain]
-        if wrong:
-            hint = nearest(wrong[0], uncertain) or "give it a distribution first"
-            message = f"`{wrong[0]}` is not an uncertain assumption of this scenario"
-            problems.append(
-                file.problem(path, message, expected=", ".join(uncertain) or "none is", hint=hint)
-            )
+        certain = [key for key in correlation.between if key not in uncertain]
+        replaced = [key for key in certain if file.override_of(override_path(key)) is not None]
+        if certain and certain == replaced:
+            continue
+        if certain:
+            message = f"`{plain(certain[0], 80)}` is not an uncertain assumption of this scenario"
+            expected = ", ".join(uncertain) or "none is uncertain"
+            hint = nearest(certain[0], uncertain) or "give it a distribution first"
+            problems.append(file.problem(path, message, expected=expected, hint=hint))
         elif len(pair) < 2:
-            problems.append(
-                file.problem(path, "an assumption correlates with itself", expected="two keys")
-            )
+            message = "an assumption is correlated with itself"
+            problems.append(file.problem(path, message, expected="two different keys"))
         elif pair in seen:
             problems.append(file.problem(path, "this pair is there twice", hint="keep one"))
-        elif not _consistent([*sound, correlation], uncertain):
-            limit = _limit(sound, correlation, uncertain)
-            message = "no three numbers can be correlated like this: it contradicts the pairs above"
-            problems.append(
-                file.problem(
-                    ("correlations", index, "rho"),
-                    message,
-                    expected="together with the pairs above, a positive definite matrix",
-                    hint=f"rho = {limit:.2f} at most is possible here"
-                    if limit >= 0.0
-                    else f"rho = {limit:.2f} at least is possible here",
-                )
-            )
         else:
-            sound.append(correlation)
+            sound[index] = correlation
         seen.add(pair)
-    return problems
+    if not problems and sound and not _consistent(list(sound.values())):
+        problems.append(_contradiction(file, sound))
+    return tuple(sound.values()), problems
 
 
-def _consistent(correlations: Sequence[Correlation], keys: Sequence[str]) -> bool:
-    matrix = correlation_matrix(keys, correlations)
+def _keys(correlations: Sequence[Correlation]) -> tuple[str, ...]:
+    return tuple(sorted({key for one in correlations for key in one.between}))
+
+
+def _consistent(correlations: Sequence[Correlation]) -> bool:
+    matrix = correlation_matrix(_keys(correlations), correlations)
     return bool(np.linalg.eigvalsh(matrix)[0] >= _SMALLEST_EIGENVALUE)
 
 
-def _limit(sound: list[Correlation], last: Correlation, keys: Sequence[str]) -> float:
-    """Largest rho of the last pair, of its sign, that the others allow (0 always is, by halving)."""
-    allowed, refused = 0.0, last.rho
-    for _ in range(40):
-        middle = 0.5 * (allowed + refused)
-        trial = Correlation(between=last.between, rho=middle)
-        if _consistent([*sound, trial], keys):
-            allowed = middle
-        else:
-            refused = middle
-    return float(np.trunc(allowed * 100.0) / 100.0)
+def _contradiction(file: TomlFile, sound: dict[int, Correlation]) -> Problem:
+    """The pair that does most to make the matrix impossible, and the nearest value that mends it."""
+    correlations = list(sound.values())
+    keys = _keys(correlations)
+    values, vectors = np.linalg.eigh(correlation_matrix(keys, correlations))
+    worst = vectors[:, 0]
+
+    def share(index: int) -> float:
+        i, j = (keys.index(key) for key in sound[index].between)
+        return float(sound[index].rho * worst[i] * worst[j])
+
+    index = min(sound, key=share)
+    given = sound[index].rho
+    others = [one for at, one in sound.items() if at != index]
+    trials = sorted(np.linspace(-0.99, 0.99, 199), key=lambda rho: abs(rho - given))
+    mended = next(
+        (
+            rho
+            for rho in trials
+            if _consistent([*others, Correlation(between=sound[index].between, rho=float(rho))])
+        ),
+        None,
+    )
+    scale = 1.0 / (1.0 - float(values[0]))
+    return file.problem(
+        ("correlations", index, "rho"),
+        "these correlations contradict each other; this one most",
+        expected="a positive definite matrix; pairs that are not named have rho = 0",
+        hint=f"rho = {mended:.2f} here"
+        if mended is not None
+        else f"multiply every rho by at most {np.trunc(scale * 100.0) / 100.0:g}",
+    )

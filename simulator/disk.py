@@ -33,6 +33,8 @@ _OLDEST_ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 def lock(folder: Path) -> Iterator[None]:
     """Hold a folder, made if it is missing, against other processes. May be nested.
 
+    If an error ends the hold and the folder is still empty, it is removed.
+
     Raises
     ------
     LockedError
@@ -56,8 +58,20 @@ def lock(folder: Path) -> Iterator[None]:
         for leftover in folder.rglob(f"{_TEMPORARY}*"):  # their owner is dead: we hold the lock
             leftover.unlink(missing_ok=True)
         yield
+    except BaseException:
+        if held.lock_counter == 1:
+            _take_away(folder)
+        raise
     finally:
         held.release()
+
+
+def _take_away(folder: Path) -> None:
+    """Remove a folder that holds nothing but our lock: what was to fill it failed."""
+    with contextlib.suppress(OSError):
+        if [entry.name for entry in folder.iterdir()] == [_LOCK]:
+            (folder / _LOCK).unlink()  # while it is ours: who waits for it looks again
+            folder.rmdir()
 
 
 def _holder(folder: Path) -> str:
@@ -112,20 +126,24 @@ def unwritable(path: Path, error: OSError) -> StoreError:
     )
 
 
-def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], *, compress: bool = False) -> None:
-    """Write arrays as .npz; the same arrays give the same bytes. Raises StoreError."""
-    method = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write arrays as .npz, not compressed: draws do not shrink. The same arrays give the same bytes.
+
+    Raises StoreError.
+    """
 
     def pack(file: IO[bytes]) -> None:
-        with zipfile.ZipFile(file, "w", method, compresslevel=1) as archive:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
             for name, array in arrays.items():
                 entry = zipfile.ZipInfo(f"{name}.npy", _OLDEST_ZIP_DATE)
-                entry.compress_type = method
                 entry.create_system = 3  # else the system of the writer would show
                 with archive.open(entry, "w", force_zip64=True) as member:
-                    np.lib.format.write_array(
-                        member, np.ascontiguousarray(array), allow_pickle=False
-                    )
+                    whole = np.ascontiguousarray(array)
+                    header = np.lib.format.header_data_from_array_1_0(whole)
+                    np.lib.format.write_array_header_1_0(member, header)
+                    member.write(
+                        whole.reshape(-1).view(np.uint8).data
+                    )  # as it lies: no second copy
 
     write(path, pack)
 

@@ -68,8 +68,8 @@ class _Table(BaseModel):
                 raise Refusal(
                     f"{name} = {given:g} is outside the allowed range",
                     f"{low:g} to {high:g} ({unit})",
-                    f"bring {name} inside the range",
-                    (name,),
+                    f"write {name} = {low if given < low else high:g}",
+                    (name,) if name in self.model_fields_set else (),
                 )
         filled: dict[str, float] = {}
         if self.low is None:
@@ -224,7 +224,8 @@ class Beta(_Table):
         """Inverse of the regularised incomplete beta function, stretched to [low, high]."""
         from scipy.special import betaincinv
 
-        share = np.clip(betaincinv(self.a, self.b, u), 0.0, 1.0)
+        # scipy gives nan for the most extreme shares; no draw comes near them.
+        share = np.clip(betaincinv(self.a, self.b, np.clip(u, 1e-18, _LARGEST)), 0.0, 1.0)
         return np.clip(self.low + share * (self.high - self.low), self.low, self.high)
 
 

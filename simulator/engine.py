@@ -7,22 +7,21 @@ first, as one path without noise, and everything else is measured against it.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass, replace
-from functools import lru_cache
 from typing import Any, Self
 
 import numpy as np
 
-from simulator.arrays import BoolArray, FloatArray, IntArray
-from simulator.attribution import Factors, History, attribute
+from simulator.arrays import FloatArray, IntArray
+from simulator.attribution import FUNDAMENTAL, OWN, Factors, History, attribute
 from simulator.errors import RunError
-from simulator.events import Calendar, Forcing
-from simulator.metrics import measure_drawdowns, worst_return
+from simulator.events import Beliefs, Calendar, Forcing
+from simulator.metrics import DrawdownMeter
 from simulator.model import firms, market, sentiment, technology, valuation
 from simulator.params import Quantity
 from simulator.results import (
-    CAUSES,
     FAN_GRID,
     MEASURES,
     SAMPLE_PATHS,
@@ -118,15 +117,15 @@ def _take(value: Any, index: IntArray) -> Any:
 
 @dataclass(frozen=True)
 class Consensus:
-    """What is priced in: one path without noise. T+1 times, F firms."""
+    """What is priced in: one path without noise. J+1 updates of fundamentals, F firms."""
 
     start: technology.Anchor
     growth: FloatArray  # (F,) per year: revenue growth at t=0
-    log_revenue: FloatArray  # (T+1, F) over revenue at t=0
-    log_margin: FloatArray  # (T+1, F)
-    demand: FloatArray  # (T+1,) log tokens
-    capex: FloatArray  # (T+1,) log AI capex
-    compute: FloatArray  # (T+1,) log compute demand
+    log_revenue: FloatArray  # (J+1, F) over revenue at t=0
+    log_margin: FloatArray  # (J+1, F)
+    demand: FloatArray  # (J+1,) log tokens
+    capex: FloatArray  # (J+1,) log AI capex
+    compute: FloatArray  # (J+1,) log compute demand
 
 
 def consensus_path(scenario: Scenario) -> Consensus:
@@ -138,39 +137,42 @@ def consensus_path(scenario: Scenario) -> Consensus:
     rules = scenario.firms.medians()
     params = _quiet_technology(scenario.consensus)
     start = technology.anchor(params)
-    dt, steps, table = scenario.dt, scenario.steps, scenario.universe
-    zero = np.zeros(1)
-    never = np.ones(1)
-
-    def drivers(
-        state: technology.TechnologyState,
-    ) -> firms.Drivers:
-        return _drivers(state, params.capex_floor, zero, ())
-
+    table, still = scenario.universe, np.zeros(len(scenario.universe.tickers))
+    clock = fundamental_clock(scenario)
+    dt, updates = clock * scenario.dt, scenario.steps // clock
+    shocks, zero = NoShocks(1, still.size), np.zeros(1)
     chain = technology.Chain(params, start, dt, 1)
-    # One step ahead: the growth that sticky costs expect.
-    ahead = chain.init()
-    chain.step(ahead, 1, (zero, zero, never), Forcing(), zero)
-    still = np.zeros(len(table.tickers))
+
+    # One update ahead: the growth that sticky costs expect.
+    state = chain.init()
+    chain.step(state, 1, shocks.chain(), Forcing(), zero)
     probe = firms.Accounts(rules, table, still, (), dt, 1)
-    first = probe.init()
-    probe.step(first, 1, drivers(ahead))
-    growth = np.log(first.revenue[:, 0]) / dt
+    books = probe.init()
+    probe.step(books, 1, _drivers(state, params.capex_floor, zero, ()))
+    growth = np.log(books.revenue[:, 0]) / dt
 
     state = chain.init()
     accounts = firms.Accounts(rules, table, growth, (), dt, 1)
     books = accounts.init()
-    log_revenue = np.zeros((steps + 1, still.size))
-    log_margin = np.zeros((steps + 1, still.size))
+    log_revenue, log_margin = np.zeros((2, updates + 1, still.size))
     log_margin[0] = np.log(books.margin[:, 0])
-    demand, capex, compute = np.zeros((3, steps + 1))
-    for k in range(1, steps + 1):
-        chain.step(state, k, (zero, zero, never), Forcing(), zero)
-        accounts.step(books, k, drivers(state))
-        log_revenue[k] = np.log(books.revenue[:, 0])
-        log_margin[k] = np.log(books.margin[:, 0])
-        demand[k], capex[k], compute[k] = state.demand[0], state.capex[0], state.compute[0]
+    demand, capex, compute = np.zeros((3, updates + 1))
+    for j in range(1, updates + 1):
+        chain.step(state, j, shocks.chain(), Forcing(), zero)
+        accounts.step(books, j, _drivers(state, params.capex_floor, zero, ()))
+        log_revenue[j] = np.log(books.revenue[:, 0])
+        log_margin[j] = np.log(books.margin[:, 0])
+        demand[j], capex[j], compute[j] = state.demand[0], state.capex[0], state.compute[0]
     return Consensus(start, growth, log_revenue, log_margin, demand, capex, compute)
+
+
+def fundamental_clock(scenario: Scenario) -> int:
+    """Steps between updates of fundamentals: a month, or a step where steps are longer.
+
+    Firms report by the quarter and plan capex by the year; prices, news and sentiment
+    move at every step.
+    """
+    return max(round(scenario.steps_per_year / 12), 1)
 
 
 def _drivers(
@@ -210,14 +212,15 @@ class Simulation:
         table: firms.FirmTable = s.universe if noise else QuietTable(s.universe)
         dt, paths = s.dt, shocks.paths
         shape = (len(s.universe.tickers), paths)
-        self.times = np.arange(s.steps + 1) * dt
-        self.calendar = Calendar(s.events, self.times, s.technology.inference_share)
+        self.clock = fundamental_clock(s)
+        slow = self.clock * dt
+        self.calendar = Calendar(s.events, s.technology.inference_share)
         competitors = tuple(s.universe.tickers.index(t) for t in self.calendar.competitors)
         start = shocks.start()
 
-        self._chain = technology.Chain(s.technology, consensus.start, dt, paths)
-        self._accounts = firms.Accounts(s.firms, table, consensus.growth, competitors, dt, paths)
-        self._appraisal = valuation.Appraisal(s.valuation, dt, shape)
+        self._chain = technology.Chain(s.technology, consensus.start, slow, paths)
+        self._accounts = firms.Accounts(s.firms, table, consensus.growth, competitors, slow, paths)
+        self._appraisal = valuation.Appraisal(s.valuation, slow, shape)
         self._mood = sentiment.Mood(
             s.sentiment,
             sentiment.premium(s.concentration),
@@ -244,8 +247,8 @@ class Simulation:
         )
         self._known = np.log(self.values) + sum(self.factors.known.values())
         self.factor_values = np.zeros((len(FACTORS), paths))
+        self._surprise = np.zeros(shape)  # u + m + n
         self.log_price = np.empty(shape)
-        self._work = np.empty(shape)
         failure = table.column("failure_rate")
         self._labs = np.flatnonzero(failure)
         # A lab fails after an exponential time of shut funding.
@@ -254,36 +257,40 @@ class Simulation:
     def step(self, k: int) -> None:
         """Advance all paths to step ``k``; ``log_price`` is then (firm, path), log USD billion."""
         s, state, shocks = self.scenario, self.state, self.shocks.step()
-        forcing = self.calendar.step(k)
-        chain, mood = state.technology, state.sentiment
-        self._chain.step(
-            chain, k, (shocks.price, shocks.demand, shocks.price_war), forcing, mood.sentiment
-        )
-        self._accounts.step(
-            state.firms,
-            k,
-            _drivers(chain, s.technology.capex_floor, mood.macro, forcing.competition),
-        )
-        values = state.valuation
-        self._appraisal.step(
-            values,
-            state.firms.revenue,
-            state.firms.margin,
-            self.consensus.log_revenue[k][:, None],
-            self.consensus.log_margin[k][:, None],
-        )
-        np.add(values.revenue, values.margin, out=self.log_price)
-        self.log_price += values.expectations
-        fundamentals = np.einsum("f,fp->p", self._ai_weights, self.log_price)
+        if k % self.clock == 0:
+            self._update_fundamentals(k)
+        beliefs = self.calendar.beliefs(k * s.dt, (k - k % self.clock) * s.dt)
+        mood = state.sentiment
         drought = mood.drought.copy() if self._labs.size else mood.drought
-        bust = self._mood.step(mood, shocks.hazard, fundamentals, forcing.squeeze)
+        bust = self._mood.step(mood, shocks.hazard, beliefs.squeeze)
         self._weather.step(state.market, shocks, bust)
         for row, patience in zip(self._labs, self._patience, strict=True):
             fails = (drought < patience) & (mood.drought >= patience)
             state.market.own[row] -= s.sentiment.lab_failure_loss * fails
-        self._price(k, forcing)
+        self._price(k, beliefs)
 
-    def _price(self, k: int, forcing: Forcing) -> None:
+    def _update_fundamentals(self, k: int) -> None:
+        """Technology, firms and surprises, once a month."""
+        s, state, j = self.scenario, self.state, k // self.clock
+        forcing = self.calendar.forcing((k - self.clock) * s.dt, k * s.dt)
+        mood, chain, values = state.sentiment, state.technology, state.valuation
+        self._chain.step(chain, j, self.shocks.chain(), forcing, mood.sentiment)
+        drivers = _drivers(chain, s.technology.capex_floor, mood.macro, forcing.competition)
+        self._accounts.step(state.firms, j, drivers)
+        self._appraisal.step(
+            values,
+            state.firms.revenue,
+            state.firms.margin,
+            self.consensus.log_revenue[j][:, None],
+            self.consensus.log_margin[j][:, None],
+        )
+        np.add(values.revenue, values.margin, out=self._surprise)
+        self._surprise += values.expectations
+        self._mood.expect(np.einsum("f,fp->p", self._ai_weights, self._surprise))
+        dividend = firms.adoption(s.firms, chain.demand - self.consensus.demand[j])
+        self.factor_values[6] = dividend
+
+    def _price(self, k: int, beliefs: Beliefs) -> None:
         """ln P = ln P0 + rho t + u + m + n + loadings x factors + own noise + corrections."""
         s, chain, mood, weather = (
             self.scenario,
@@ -293,18 +300,17 @@ class Simulation:
         )
         f = self.factor_values
         np.add(mood.sentiment, mood.boom, out=f[0])
-        f[1] = s.valuation.news_response * (chain.price_war_news - forcing.news)
-        f[2] = forcing.rates
+        f[1] = s.valuation.news_response * (chain.price_war_news - beliefs.news)
+        f[2] = beliefs.rates
         f[3] = weather.factor
         f[4] = weather.variance
         np.multiply(self._mood.contagion, mood.sentiment, out=f[5])
-        f[6] = firms.adoption(s.firms, chain.demand - self.consensus.demand[k])
         f[7] = weather.sector
         f[8] = weather.firm_variance
         f[9] = mood.dilution
         # einsum, not @: the same bits whatever the number of BLAS threads.
-        np.einsum("fj,jp->fp", self.factors.loadings, f, out=self._work)
-        self.log_price += self._work
+        np.einsum("fj,jp->fp", self.factors.loadings, f, out=self.log_price)
+        self.log_price += self._surprise
         self.log_price += weather.own
         self.log_price += self._known[k][:, None]
 
@@ -393,7 +399,7 @@ def run_block(
         RunError: a quantity became infinite or not a number; it says where.
     """
     simulation = _simulation(scenario, seed, block, noise=noise)
-    recorder = _Recorder(simulation)
+    recorder = _Recorder(simulation, keep, SAMPLE_PATHS if block == 0 else 0)
     with np.errstate(over="raise", invalid="raise", divide="raise", under="ignore"):
         try:
             for k in range(1, scenario.steps + 1):
@@ -415,94 +421,139 @@ def _simulation(scenario: Scenario, seed: int, block: int, *, noise: bool) -> Si
     return Simulation(scenario, consensus_path(scenario), shocks)
 
 
-class _Recorder:
-    """Keeps a block's past and measures it. Levels are (time, entity, path), USD billion."""
+class _Workspace:
+    """A block's past, (time, ..., path); reused, because fresh memory costs more than the model."""
 
-    def __init__(self, simulation: Simulation) -> None:
-        self._simulation = simulation
+    def __init__(
+        self, length: int, updates: int, groups: int, firm_count: int, fan: int, paths: int
+    ) -> None:
+        entities = groups + firm_count
+        self.own = {
+            name: np.empty((updates if name in FUNDAMENTAL else length, firm_count, paths))
+            for name in OWN
+        }
+        self.factors = np.empty((length, len(FACTORS), paths))
+        self.fan_bins = np.empty((entities, fan, paths), np.int16)
+        self.underwater_bins = np.empty((entities, fan, paths), np.int16)
+        self.work = np.empty((entities, paths))
+
+
+_workspaces = threading.local()
+
+
+def _workspace(*shape: int) -> _Workspace:
+    """This thread's workspace; a new one when the shape changes."""
+    held = getattr(_workspaces, "held", None)
+    if held is None or held[0] != shape:
+        held = _workspaces.held = (shape, _Workspace(*shape))
+    workspace: _Workspace = held[1]
+    return workspace
+
+
+class _Recorder:
+    """Keeps a block's past and measures it as it goes. Levels are (entity, path), USD billion."""
+
+    def __init__(self, simulation: Simulation, keep: Keep, samples: int) -> None:
+        self._simulation, self._samples = simulation, samples
         s = simulation.scenario
         firm_count, paths = simulation.log_price.shape
         self._membership = s.universe.membership
-        groups = self._membership.shape[0]
-        length = s.steps + 1
-        self.levels = np.empty((length, groups + firm_count, paths))
-        self.own = {
-            name: np.empty((length, firm_count, paths))
-            for name in ("revenue", "margin", "expectations", "firm")
-        }
-        self.factors = np.empty((length, len(FACTORS), paths))
-        self.levels[0, groups:] = simulation.values[:, None]
-        self._sum_groups(0)
-        for past in self.own.values():
-            past[0] = 0.0
-        self.factors[0] = 0.0
+        self._groups = self._membership.shape[0]
+        entities = self._groups + firm_count
+        self._fan = {int(step): row for row, step in enumerate(fan_steps(s))}
+        updates = s.steps // simulation.clock + 1
+        self.past = _workspace(
+            s.steps + 1, updates, self._groups, firm_count, len(self._fan), paths
+        )
+        for own in self.past.own.values():
+            own[0] = 0.0
+        self.past.factors[0] = 0.0
+        # Worst week and month: over 1 step and over 4 on a weekly grid.
+        self._spans = [min(max(round(s.steps_per_year / n), 1), s.steps) for n in (52, 12)]
+        self._recent = np.empty((max(self._spans) + 1, entities, paths))
+        self._worst = np.full((2, entities, paths), np.inf)
+        start = self._recent[0]
+        start[self._groups :] = simulation.values[:, None]
+        self._sum_groups(start)
+        self._log_start = np.log(start)
+        self.meter = DrawdownMeter(start, s.steps)
+        self.meter.ratio[...] = 1.0
+        kept = paths if keep.levels else samples
+        self.levels = np.empty((entities, s.steps + 1, kept))
+        self.levels[:, 0] = start[:, :kept]
+        self._record_fan(0, start)
 
-    def _sum_groups(self, k: int) -> None:
-        groups = self._membership.shape[0]
-        row = self.levels[k]
-        np.einsum("gf,fp->gp", self._membership, row[groups:], out=row[:groups])
+    def _sum_groups(self, level: FloatArray) -> None:
+        np.einsum("gf,fp->gp", self._membership, level[self._groups :], out=level[: self._groups])
 
     def record(self, k: int) -> None:
-        """Store step ``k``."""
-        simulation = self._simulation
-        values = simulation.state.valuation
-        self.own["revenue"][k] = values.revenue
-        self.own["margin"][k] = values.margin
-        self.own["expectations"][k] = values.expectations
-        self.own["firm"][k] = simulation.state.market.own
-        self.factors[k] = simulation.factor_values
-        np.exp(simulation.log_price, out=self.levels[k, self._membership.shape[0] :])
-        self._sum_groups(k)
+        """Take in step ``k``."""
+        simulation, past, recent = self._simulation, self.past, self._recent
+        if k % simulation.clock == 0:
+            values, j = simulation.state.valuation, k // simulation.clock
+            past.own["revenue"][j] = values.revenue
+            past.own["margin"][j] = values.margin
+            past.own["expectations"][j] = values.expectations
+        past.own["firm"][k] = simulation.state.market.own
+        past.factors[k] = simulation.factor_values
+        level = recent[k % len(recent)]
+        np.exp(simulation.log_price, out=level[self._groups :])
+        self._sum_groups(level)
+        self.meter.update(k, level)
+        for span, worst in zip(self._spans, self._worst, strict=True):
+            if k >= span:
+                np.divide(level, recent[(k - span) % len(recent)], out=past.work)
+                np.minimum(worst, past.work, out=worst)
+        kept = self.levels.shape[2]
+        if kept:
+            self.levels[:, k] = level[:, :kept]
+        if k in self._fan:
+            self._record_fan(k, level)
+        self._last = level
+
+    def _record_fan(self, k: int, level: FloatArray) -> None:
+        past, row = self.past, self._fan[k]
+        np.log(level, out=past.work)
+        past.work -= self._log_start
+        FAN_GRID.index_into(past.work, past.fan_bins[:, row])
+        np.subtract(1.0, self.meter.ratio, out=past.work)
+        UNDERWATER_GRID.index_into(past.work, past.underwater_bins[:, row])
 
     def finish(self, block: int, keep: Keep) -> BlockResult:
         """Measure the block."""
-        simulation, levels = self._simulation, self.levels
-        s = simulation.scenario
-        if not np.isfinite(levels).all():
-            raise FloatingPointError("a price is not finite")
-        table = measure_drawdowns(levels)
-        causes = attribute(
-            History(self.own, self.factors),
+        simulation, past = self._simulation, self.past
+        try:
+            table = self.meter.table()
+        except ValueError as error:
+            raise FloatingPointError(str(error)) from None
+        causes, lost = attribute(
+            History(past.own, past.factors, simulation.clock),
             simulation.factors,
             table.peak_step,
             table.trough_step,
             simulation.values,
             self._membership,
         )
-        entity, path = np.indices(table.max_drawdown.shape)
-        month = max(round(s.steps_per_year / 12), 1)
-        week = max(round(s.steps_per_year / 52), 1)
-        peaks = levels[table.peak_step, entity, path]
-        troughs = levels[table.trough_step, entity, path]
         measures: dict[str, Any] = {
             "max_drawdown": table.max_drawdown,
             "peak_step": table.peak_step,
             "trough_step": table.trough_step,
             "recovery_step": table.recovery_step,
             "underwater_steps": table.underwater_steps,
-            "worst_week": worst_return(levels, min(week, s.steps)),
-            "worst_month": worst_return(levels, min(month, s.steps)),
-            "terminal_return": levels[-1] / levels[0] - 1.0,
-            "dollars_lost": peaks - troughs,
+            "worst_week": self._worst[0] - 1.0,
+            "worst_month": self._worst[1] - 1.0,
+            "terminal_return": self._last / np.exp(self._log_start) - 1.0,
+            "dollars_lost": lost,
         }
-        steps = fan_steps(s)
-        at_fan = levels[steps]
-        relative = np.log(at_fan / levels[0])
-        # The running peak at fan times, from the peaks between them.
-        bounds = np.maximum.accumulate(
-            np.maximum.reduceat(levels, np.r_[0, steps[:-1] + 1], axis=0), axis=0
-        )
-        under = 1.0 - at_fan / bounds
-        ordered = np.moveaxis(levels, 0, 1)
         return BlockResult(
             block=block,
             measures={name: measures[name] for name in MEASURES},
             causes=causes,
             inputs=simulation.inputs,
-            fan_bins=np.moveaxis(FAN_GRID.index(relative).astype(np.int16), 0, 1),
-            underwater_bins=np.moveaxis(UNDERWATER_GRID.index(under).astype(np.int16), 0, 1),
-            sample_levels=ordered[:, :, :SAMPLE_PATHS].copy() if block == 0 else ordered[:, :, :0],
-            levels=np.ascontiguousarray(ordered) if keep.levels else None,
+            fan_bins=past.fan_bins.copy(),
+            underwater_bins=past.underwater_bins.copy(),
+            sample_levels=self.levels[:, :, : self._samples],
+            levels=self.levels if keep.levels else None,
         )
 
 
@@ -557,7 +608,7 @@ def replay(
     """
     block, column = divmod(path, BLOCK_PATHS)
     simulation = _simulation(scenario, seed, block, noise=noise)
-    recorder = _Recorder(simulation)
+    recorder = _Recorder(simulation, Keep(levels=True), 0)
     tickers = scenario.universe.tickers
     rows: list[dict[str, float]] = []
 
@@ -580,9 +631,9 @@ def replay(
         look()
     found = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     for j, (cause, loading) in enumerate(FACTORS):
-        found[f"factor.{cause}.{loading}"] = recorder.factors[:, j, column].copy()
+        found[f"factor.{cause}.{loading}"] = recorder.past.factors[:, j, column].copy()
     for entity, name in enumerate(scenario.universe.entities):
-        found[f"level.{name}"] = recorder.levels[:, entity, column].copy()
+        found[f"level.{name}"] = recorder.levels[entity, :, column].copy()
     return found
 
 
@@ -611,19 +662,22 @@ def priced_in(scenario: Scenario) -> PricedIn:
     """Work out what the consensus path implies."""
     s, universe = scenario.medians(), scenario.universe
     path = consensus_path(s)
-    year = min(s.steps_per_year, s.steps)
+    clock = fundamental_clock(s)
+    year = min(round(s.steps_per_year / clock), path.capex.size - 1)
     profit = (
         universe.column("revenue") * np.exp(path.log_revenue + path.log_margin) * (1.0 - TAX_RATE)
     )
     values = universe.column("market_value")
-    horizon = values * np.exp(s.valuation.required_return * (s.steps - year) * s.dt)
+    horizon = values * np.exp(
+        s.valuation.required_return * (path.capex.size - 1 - year) * clock * s.dt
+    )
     group = universe.groups.index(universe.bubble_group)
     sp500 = universe.groups.index("sp500")
     weights = universe.membership * values
     named = "mag7" if "mag7" in universe.groups else universe.groups[group]
     tickers = universe.tickers
     return PricedIn(
-        first_year_capex_growth=float(np.expm1(path.capex[year] / (year * s.dt))),
+        first_year_capex_growth=float(np.expm1(path.capex[year] / (year * clock * s.dt))),
         compute_growth=float(path.start.compute_growth),
         premium=float(sentiment.premium(s.concentration)),
         group_weight=float(

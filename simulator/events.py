@@ -14,7 +14,6 @@ from typing import Annotated, Literal, TypeAlias
 import numpy as np
 from pydantic import Discriminator, Field, Tag
 
-from simulator.arrays import FloatArray
 from simulator.params import Params, Quantity, quantity
 
 
@@ -46,10 +45,9 @@ class _Spreading(_Dated):
         uncertain=False,
     )
 
-    def arrived(self, times: FloatArray) -> FloatArray:
-        """Share of the event in the economy at each time, shape ``(time,)``."""
-        since = np.maximum(times - self.at_years, 0.0)
-        return 1.0 - np.exp2(-since / self.half_life_years)
+    def arrived(self, time: float) -> float:
+        """Share of the event that is in the economy at a time."""
+        return 1.0 - 2.0 ** (-max(time - self.at_years, 0.0) / self.half_life_years)
 
 
 class PriceCut(_Spreading):
@@ -226,91 +224,117 @@ Event: TypeAlias = Annotated[
 
 @dataclass(frozen=True)
 class Forcing:
-    """What the events do in one step; each entry is a number or ``(path,)``.
+    """What the events do to fundamentals in one step; entries are numbers or ``(path,)``.
 
-    Increments: price, compute (per unit), training, demand. Levels at the end of the
-    step: news (log size known but not yet arrived, positive = bad for sellers of
-    compute), squeeze (share of funding withdrawn), rates (rise of the discount rate),
-    competition (one log factor of core revenue per competition event).
+    Increments of logs: price, compute (per unit), training, demand. ``squeeze`` is the
+    share of outside funding withdrawn and ``competition`` one log factor of core revenue
+    per competition event, both at the end of the step.
     """
 
     price: Quantity = 0.0
     compute: Quantity = 0.0
     training: Quantity = 0.0
     demand: Quantity = 0.0
-    news: Quantity = 0.0
     squeeze: Quantity = 0.0
-    rates: Quantity = 0.0
     competition: tuple[Quantity, ...] = ()
 
 
+@dataclass(frozen=True)
+class Beliefs:
+    """What markets know at a time.
+
+    ``news``: log size of shocks known but not yet in the fundamentals, positive = bad for
+    sellers of compute. ``rates``: rise of the discount rate. ``squeeze``: as in Forcing.
+    """
+
+    news: Quantity = 0.0
+    rates: Quantity = 0.0
+    squeeze: Quantity = 0.0
+
+
+@dataclass(frozen=True)
+class _Shock:
+    """An event that spreads, as logs at full size, numbers or ``(path,)``."""
+
+    event: _Spreading
+    price: Quantity = 0.0
+    compute: Quantity = 0.0
+    training: Quantity = 0.0
+    demand: Quantity = 0.0
+    news: Quantity = 0.0
+
+
 class Calendar:
-    """The events of a scenario on a time grid.
+    """The events of a scenario.
 
     Args:
         events: events whose sizes are numbers or ``(path,)`` arrays.
-        times: ``(T+1,)`` years.
         inference_share: share of inference in compute demand, to size a gain's news.
     """
 
-    def __init__(
-        self, events: tuple[Event, ...], times: FloatArray, inference_share: Quantity
-    ) -> None:
-        self._events = [
-            (event, event.arrived(times) if isinstance(event, _Spreading) else None)
+    def __init__(self, events: tuple[Event, ...], inference_share: Quantity) -> None:
+        self._shocks = [
+            _shock(event, inference_share)
             for event in events
+            if isinstance(event, PriceCut | EfficiencyGain | DemandShift)
         ]
-        self._times = times
-        self._inference_share = inference_share
+        self._squeezes = [event for event in events if isinstance(event, FundingSqueeze)]
+        self._rates = [event for event in events if isinstance(event, RateRise)]
+        self._rivals = [event for event in events if isinstance(event, Competition)]
 
     @property
     def competitors(self) -> tuple[str, ...]:
         """Tickers hit by competition, in the order of ``Forcing.competition``."""
-        return tuple(e.firm for e, _ in self._events if isinstance(e, Competition))
+        return tuple(event.firm for event in self._rivals)
 
-    def step(self, k: int) -> Forcing:
-        """The forcing of the step that ends at ``times[k]``."""
+    def forcing(self, begin: float, end: float) -> Forcing:
+        """What arrives between two times in years."""
         price: Quantity = 0.0
         compute: Quantity = 0.0
         training: Quantity = 0.0
         demand: Quantity = 0.0
-        news: Quantity = 0.0
-        kept: Quantity = 1.0
-        rates: Quantity = 0.0
-        competition: list[Quantity] = []
-        now = float(self._times[k])
-        for event, curve in self._events:
-            since = now - event.at_years
-            if isinstance(event, Competition):
-                lost = np.log1p(-np.asarray(event.share_lost_per_year))
-                competition.append(lost * min(max(since, 0.0), event.years))
-                continue
-            if isinstance(event, RateRise):
-                rates = rates + event.rise * min(max(since / event.years, 0.0), 1.0)
-                continue
-            assert curve is not None
-            if since <= 0.0:
-                continue
-            arrival = float(curve[k] - curve[k - 1])
-            pending = float(1.0 - curve[k])
-            if isinstance(event, PriceCut):
-                size = -np.log1p(-np.asarray(event.cut)) * event.exposed
-                price = price - size * arrival
-                compute = compute - event.matched_by_compute * size * arrival
-                news = news + size * pending
-            elif isinstance(event, EfficiencyGain):
-                saving = np.log(np.asarray(event.gain))
-                inference = saving * event.inference_share
-                runs = saving * event.training_share * (1.0 - event.rebound)
-                compute = compute - inference * arrival
-                training = training - runs * arrival
-                share = self._inference_share
-                news = news + (share * inference + (1.0 - share) * runs) * pending
-            elif isinstance(event, DemandShift):
-                demand = demand + event.shift * arrival
-                news = news - event.shift * pending
-            else:
-                kept = kept * (1.0 - event.withdrawn * float(curve[k]))
-        return Forcing(
-            price, compute, training, demand, news, 1.0 - kept, rates, tuple(competition)
+        for shock in self._shocks:
+            share = shock.event.arrived(end) - shock.event.arrived(begin)
+            if share:
+                price = price + share * shock.price
+                compute = compute + share * shock.compute
+                training = training + share * shock.training
+                demand = demand + share * shock.demand
+        competition = tuple(
+            np.log1p(-np.asarray(rival.share_lost_per_year))
+            * min(max(end - rival.at_years, 0.0), rival.years)
+            for rival in self._rivals
         )
+        return Forcing(price, compute, training, demand, self._squeeze(end), competition)
+
+    def beliefs(self, now: float, arrived: float) -> Beliefs:
+        """What is known at ``now``, when fundamentals were last updated at ``arrived``."""
+        news: Quantity = 0.0
+        for shock in self._shocks:
+            if now > shock.event.at_years:
+                news = news + (1.0 - shock.event.arrived(arrived)) * shock.news
+        rates: Quantity = 0.0
+        for rise in self._rates:
+            since = (now - rise.at_years) / rise.years
+            rates = rates + rise.rise * min(max(since, 0.0), 1.0)
+        return Beliefs(news, rates, self._squeeze(now))
+
+    def _squeeze(self, now: float) -> Quantity:
+        kept: Quantity = 1.0
+        for event in self._squeezes:
+            kept = kept * (1.0 - event.withdrawn * event.arrived(now))
+        return 1.0 - kept
+
+
+def _shock(event: PriceCut | EfficiencyGain | DemandShift, inference_share: Quantity) -> _Shock:
+    """An event's full size in logs, by what it acts on."""
+    if isinstance(event, PriceCut):
+        cut = -np.log1p(-np.asarray(event.cut)) * event.exposed
+        return _Shock(event, price=-cut, compute=-event.matched_by_compute * cut, news=cut)
+    if isinstance(event, EfficiencyGain):
+        saving = np.log(np.asarray(event.gain))
+        inference = saving * event.inference_share
+        runs = saving * event.training_share * (1.0 - event.rebound)
+        news = inference_share * inference + (1.0 - inference_share) * runs
+        return _Shock(event, compute=-inference, training=-runs, news=news)
+    return _Shock(event, demand=event.shift, news=-event.shift)

@@ -34,9 +34,7 @@ killed from outside, three were not."""
 class Executor(Protocol):
     """What a run needs of a computer, a pool or a cluster."""
 
-    def map(
-        self, function: Callable[[Item], Result], items: Iterable[Item]
-    ) -> Iterator[Result]:
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """``function`` of each item, in the order of the items."""
         ...
 
@@ -44,9 +42,7 @@ class Executor(Protocol):
 class Serial:
     """One item after another, here."""
 
-    def map(
-        self, function: Callable[[Item], Result], items: Iterable[Item]
-    ) -> Iterator[Result]:
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """``function`` of each item, computed when asked for."""
         return map(function, items)
 
@@ -61,9 +57,7 @@ class Processes:
     def __init__(self, workers: int) -> None:
         self.workers = workers
 
-    def map(
-        self, function: Callable[[Item], Result], items: Iterable[Item]
-    ) -> Iterator[Result]:
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """``function`` of each item, in order; ``function`` must be pure: it may be called twice.
 
         Raises
@@ -106,13 +100,15 @@ class Processes:
 
     def _start(self) -> ProcessPoolExecutor:
         # Not "fork": it copies locks of other threads in whatever state they are.
-        method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+        method = (
+            "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+        )
         return ProcessPoolExecutor(
             self.workers, multiprocessing.get_context(method), initializer=_begin_worker
         )
 
 
-def get_executor(workers: int) -> Executor:
+def get_executor(workers: object) -> Executor:
     """An executor for this number of worker processes; 1 computes in this process.
 
     Raises

@@ -8,17 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import fsum
 from typing import TYPE_CHECKING
 
+from pydantic import BaseModel
+
+from simulator.baselines import INDEXES, baseline
 from simulator.errors import plain
-from simulator.plot_data import label
-from simulator.summary import WORST
+from simulator.intervals import Estimate
+from simulator.plot_data import DOTCOM, label
+from simulator.summary import WORST, judge
+from simulator.thresholds import PROBABILITY
 from simulator.wording import (
     format_dollars,
     format_error,
     format_interval,
     format_log,
     format_share,
+    format_years,
     percent,
 )
 
@@ -26,18 +33,32 @@ if TYPE_CHECKING:
     from simulator.run import Run
 
 CAUSE_NAMES = {
-    "revenue": "sales",
-    "margin": "margins",
-    "expectations": "expected growth",
-    "sentiment": "AI premium",
-    "news": "news",
-    "rates": "interest rates",
-    "market": "market as a whole",
-    "contagion": "contagion",
-    "firm": "single firms",
-    "growth": "required growth",
+    "revenue": ("sales", "revenue below what was priced in"),
+    "margin": ("margins", "operating margins below what was priced in"),
+    "expectations": (
+        "expected growth",
+        "slower growth makes investors pay less for the same profit",
+    ),
+    "sentiment": ("AI premium", "the premium built up in the run-up, lost when the mood turns"),
+    "news": ("news", "AI news of the day, until it shows in profits"),
+    "rates": ("interest rates", "higher rates, by how far away the profits lie"),
+    "market": ("whole market", "the market factor: stress, volatility, shocks to all"),
+    "contagion": ("contagion", "the rest falls with the AI stocks"),
+    "firm": ("single firms", "noise and jumps of single names"),
+    "growth": (
+        "required growth",
+        "the return investors ask for, and corrections that keep noise fair",
+    ),
 }
-"""The causes of docs/model.md, section 3, in words."""
+"""The causes of docs/model.md, section 3: short name, and what it is."""
+
+STRENGTHS = {
+    "A": "A, measured",
+    "B": "B, several agree",
+    "C": "C, weak: thin or derived",
+    "D": "D, weakest: judgement",
+}
+WEAK = ("C", "D")
 
 
 @dataclass(frozen=True)
@@ -46,9 +67,18 @@ class Fall:
 
     entity: str
     name: str
+    short: str  # for narrow tables: firms by their ticker first
     cells: tuple[str, ...]
     mean: str
     error: str
+
+
+@dataclass(frozen=True)
+class History:
+    """The dot-com crash of an index, on the grid of the run and on daily closes."""
+
+    fall: str
+    daily: str
 
 
 @dataclass(frozen=True)
@@ -58,13 +88,26 @@ class Reach:
     name: str
     crash: str
     fall: str  # on the grid of the run
-    daily: str  # on daily closes
     chance: str
 
 
 @dataclass(frozen=True)
+class RealCrash:
+    """A real crash of one index."""
+
+    name: str
+    index: str
+    fall: str  # on the grid of the run
+    daily: str
+    peak: str
+    trough: str
+    recovered: str
+    is_dotcom: bool
+
+
+@dataclass(frozen=True)
 class Loss:
-    """Dollars lost from peak to trough, as text."""
+    """Dollars lost from peak to trough."""
 
     name: str
     median: str
@@ -76,9 +119,52 @@ class Loss:
 class Driver:
     """The mean of one cause over the worst twentieth of paths, in log points."""
 
+    cause: str
     name: str
     points: str
     error: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One assumption of the ledger."""
+
+    key: str
+    value: str
+    priced_in: str
+    unit: str
+    evidence: str
+    is_weak: bool
+    is_default: bool
+    is_uncertain: bool
+    source: str
+    weakness: str
+
+
+@dataclass(frozen=True)
+class Held:
+    """A threshold of the scenario and what the run says to it."""
+
+    name: str
+    rule: str
+    value: str
+    passed: bool
+
+
+def thresholds(run: Run) -> list[Held]:
+    """Every threshold of the scenario against this run."""
+    rows = []
+    for one in run.scenario.thresholds:
+        result = judge(run.results, one)
+        years = one.metric == "time_to_trough" and one.statistic != PROBABILITY
+        fall = one.metric == "max_drawdown" and one.statistic != PROBABILITY
+        found = (
+            format_years(result.estimate)
+            if years
+            else format_interval(result.estimate, sign=-1 if fall else 1)
+        )
+        rows.append(Held(plain(one.name), plain(one.text, 200), found, result.passed))
+    return rows
 
 
 def falls(run: Run, entities: Iterable[str] | None = None) -> list[Fall]:
@@ -88,8 +174,20 @@ def falls(run: Run, entities: Iterable[str] | None = None) -> list[Fall]:
         found = run.estimates()[entity]
         cells = tuple(format_share(found[name], sign=-1) for name in WORST)
         mean = format_share(found["mean"], sign=-1)
-        rows.append(Fall(entity, label(run, entity), cells, mean, format_error(found["mean"])))
+        name = label(run, entity)
+        short = name if entity in groups(run) else f"{entity:<7}{name}"
+        rows.append(Fall(entity, name, short, cells, mean, format_error(found["mean"])))
     return rows
+
+
+def history(run: Run) -> dict[str, History]:
+    """The dot-com crash beside the indexes it happened to, by entity; none on a grid it is not known on."""
+    return {
+        entity: History(percent(-crash.depth, 1), percent(-crash.daily_depth, 1))
+        for entity in INDEXES
+        for crash in run.crashes(entity)
+        if crash.name == DOTCOM and crash.same_grid
+    }
 
 
 def reaches(run: Run, entities: Iterable[str]) -> list[Reach]:
@@ -99,7 +197,6 @@ def reaches(run: Run, entities: Iterable[str]) -> list[Reach]:
             label(run, entity),
             plain(crash.title),
             percent(-crash.depth, 1),
-            percent(-crash.daily_depth, 1),
             format_interval(run.estimates()[entity][f"reach_{crash.name}"]),
         )
         for entity in entities
@@ -108,26 +205,111 @@ def reaches(run: Run, entities: Iterable[str]) -> list[Reach]:
     ]
 
 
+def crashes(run: Run) -> list[RealCrash]:
+    """Every known crash of both indexes, on daily closes and, where a series is shipped, on the run's grid."""
+    rows = []
+    for index in INDEXES:
+        for crash in run.crashes(index):
+            fact = baseline(crash.name).fact(index)
+            regained = fact.recovery_date
+            rows.append(
+                RealCrash(
+                    " ".join([*crash.title.split("dot-com"), baseline(crash.name).title]).strip(),
+                    label(run, index).split(" Composite")[0],
+                    percent(-crash.depth, 1) if crash.same_grid else "not known",
+                    percent(-crash.daily_depth, 1),
+                    fact.peak_date.isoformat(),
+                    fact.trough_date.isoformat(),
+                    regained.isoformat() if regained else "not yet",
+                    crash.name == DOTCOM,
+                )
+            )
+    return rows
+
+
 def losses(run: Run, entities: Iterable[str]) -> list[Loss]:
     """Dollars lost from peak to trough."""
     rows = []
     for entity in entities:
         found = run.estimates()[entity]
-        cells = (found[f"dollars_lost_{name}"] for name in ("median", "worst_1_in_20", "worst_1_in_100"))
-        rows.append(Loss(label(run, entity), *(format_dollars(cell) for cell in cells)))
+        names = ("median", "worst_1_in_20", "worst_1_in_100")
+        cells = (format_dollars(found[f"dollars_lost_{name}"]) for name in names)
+        rows.append(Loss(label(run, entity), *cells))
     return rows
 
 
 def drivers(run: Run, entity: str) -> list[Driver]:
-    """The causes of the worst twentieth, the most harmful first."""
+    """The causes of the worst twentieth of an entity's paths, the most harmful first."""
     causes = run.drivers(entity)
-    ordered = sorted(causes, key=lambda name: causes[name].value)
     return [
-        Driver(CAUSE_NAMES.get(name, name), format_log(causes[name]), format_error(causes[name]))
-        for name in ordered
+        Driver(name, CAUSE_NAMES[name][0], format_log(causes[name]), format_error(causes[name]))
+        for name in sorted(causes, key=lambda name: causes[name].value)
     ]
+
+
+@dataclass(frozen=True)
+class DriverTable:
+    """Causes of the worst twentieth of several entities side by side, by the harm to the first."""
+
+    names: list[str]
+    rows: list[tuple[str, str, list[str]]]  # name, what it is, log points of each entity
+    totals: list[str]
+
+
+def driver_table(run: Run) -> DriverTable:
+    """The causes of the leaders' worst twentieth, with errors, and the sum of each column."""
+    entities = leaders(run)
+    found = [{row.cause: row for row in drivers(run, entity)} for entity in entities]
+    totals = [fsum(cause.value for cause in run.drivers(entity).values()) for entity in entities]
+    return DriverTable(
+        [label(run, entity) for entity in entities],
+        [
+            (*CAUSE_NAMES[cause], [f"{each[cause].points} {each[cause].error}" for each in found])
+            for cause in found[0]
+        ],
+        [format_log(Estimate(total, 0.0, total, total)) for total in totals],
+    )
 
 
 def groups(run: Run) -> list[str]:
     """The groups among the run's entities."""
     return [entity for entity in run.entities if entity in run.scenario.universe.groups]
+
+
+def leaders(run: Run) -> list[str]:
+    """The entities whose causes are told: the index, and the AI stocks where the universe has them."""
+    return [entity for entity in ("sp500", "nasdaq", "ai_basket") if entity in run.entities]
+
+
+def ledger(run: Run) -> list[Entry]:
+    """Every assumption with its value, evidence and source."""
+    return [
+        Entry(
+            key=one.key,
+            value=_value(one.value),
+            priced_in="" if one.priced_in is None else _value(one.priced_in),
+            unit=plain(one.unit),
+            evidence=STRENGTHS.get(one.strength, plain(one.strength)),
+            is_weak=one.strength in WEAK,
+            is_default=one.origin == "default",
+            is_uncertain=isinstance(one.value, BaseModel),
+            source=plain(f"{one.source}{f', {one.date}' if one.date else ''}", 700),
+            weakness=plain(one.weakness, 700),
+        )
+        for one in run.scenario.ledger()
+        if one.value is not None
+    ]
+
+
+_POINTS = ("p5", "p50", "p95", "median", "mean", "sigma", "sd", "a", "b", "low", "mode", "high")
+"""The order in which the points of a distribution are told."""
+
+
+def _value(value: object) -> str:
+    """A number, a word, or a distribution with its points."""
+    if isinstance(value, BaseModel):
+        points = value.model_dump(exclude_none=True)
+        shape = points.pop("dist", "quantiles")
+        ordered = sorted(points, key=_POINTS.index)
+        return f"{shape}: {', '.join(f'{name} {points[name]:g}' for name in ordered)}"
+    return f"{value:g}" if isinstance(value, int | float) else plain(str(value))

@@ -103,7 +103,7 @@ def quantile(values: ArrayLike, q: float, support: tuple[float, float] = (-inf, 
 def mean(values: ArrayLike) -> Estimate:
     """Mean of ``values`` (n,), interval corrected for skewness. One value has no error: it is inf."""
     values = _sample(values)
-    return _mean(values, None, len(values))
+    return _mean(values)
 
 
 def expected_shortfall(values: ArrayLike, q: float) -> Estimate:
@@ -116,25 +116,25 @@ def expected_shortfall(values: ArrayLike, q: float) -> Estimate:
     values = _sample(values)
     _check_share(q)
     v = float(np.quantile(values, q))
-    return _mean(np.maximum(values - v, 0.0) / (1 - q), None, len(values), offset=v)
+    return _mean(np.maximum(values - v, 0.0) / (1 - q), offset=v)
 
 
-def _mean(values: FloatArray, weights: IntArray | None, n: int, offset: float = 0.0) -> Estimate:
+def _mean(values: FloatArray, offset: float = 0.0) -> Estimate:
     """Offset plus mean, with Hall's interval (J. R. Statist. Soc. B 54, 1992).
 
     Most values of a tail are zero, and the normal interval of so skewed a mean lies too low.
     Hall's cubic makes the studentised mean normal to second order; `bend` is skewness / sqrt(n).
     """
-    centre = float(np.average(values, weights=weights))
+    n, centre = len(values), float(values.mean())
     value = offset + centre
     if n < 2:
         return Estimate(value, inf, -inf, inf)
     away = values - centre
     square = away * away
-    variance = float(np.average(square, weights=weights))
+    variance = float(square.mean())
     error = sqrt(variance / (n - 1))
     cube = variance * sqrt(variance * n)  # may underflow to 0 for an all but constant sample
-    bend = float(np.average(square * away, weights=weights)) / cube if cube > 0 else 0.0
+    bend = float((square * away).mean()) / cube if cube > 0 else 0.0
 
     def studentised(z: float) -> float:
         if abs(bend) < 1e-6:
@@ -165,16 +165,6 @@ def _check_share(q: float) -> None:
 # --- the same from counts on a grid: for runs whose paths are not all kept -------------------
 
 
-def probability_from_counts(counts: IntArray, grid: Grid, threshold: float) -> Estimate:
-    """P(X >= ``threshold``) from ``counts`` (bins,) on ``grid``. Exact for a threshold on a bin edge.
-
-    Any other threshold is taken as the nearest edge: off by at most half a bin.
-    """
-    first = round((threshold - grid.low) / grid.width)
-    counts = _counts(counts)
-    return probability(int(counts[max(first, 0) :].sum()), int(counts.sum()))
-
-
 def quantile_from_counts(
     counts: IntArray, grid: Grid, q: float, support: tuple[float, float] = (-inf, inf)
 ) -> Estimate:
@@ -203,23 +193,6 @@ def quantile_from_counts(
         grid.low + grid.width * bin_of(low) if low >= 1 else support[0],
         grid.low + grid.width * (bin_of(high) + 1) if high <= n else support[1],
     )
-
-
-def mean_from_counts(counts: IntArray, grid: Grid) -> Estimate:
-    """As :func:`mean`, from ``counts`` (bins,) on ``grid``. Off by at most half a bin."""
-    counts = _counts(counts)
-    return _mean(_middles(grid), counts, int(counts.sum()))
-
-
-def expected_shortfall_from_counts(counts: IntArray, grid: Grid, q: float) -> Estimate:
-    """As :func:`expected_shortfall`, from ``counts`` (bins,) on ``grid``. Off by at most half a bin."""
-    v = quantile_from_counts(counts, grid, q).value
-    excess = np.maximum(_middles(grid) - v, 0.0) / (1 - q)
-    return _mean(excess, counts, int(counts.sum()), offset=v)
-
-
-def _middles(grid: Grid) -> FloatArray:
-    return grid.low + grid.width * (np.arange(grid.bins, dtype=np.float64) + 0.5)
 
 
 def _counts(counts: IntArray) -> IntArray:

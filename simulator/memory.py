@@ -8,11 +8,11 @@ from pathlib import Path
 from simulator.errors import RunError
 from simulator.results import CAUSES, FAN_GRID, GRIDS, MEASURES, UNDERWATER_GRID
 
-_BASE = 200_000_000
+_BASE = 100_000_000
 """Bytes of Python with the libraries of a run."""
 _WORKER = 150_000_000
 """Bytes of a worker process with its libraries, before its block."""
-_STATES = 4.0
+_STATES = 3.0
 """Arrays of (entity, time, path) that one block in the making weighs."""
 _UNKNOWN = 4_000_000_000
 """Assumed where the system does not say what is available."""

@@ -17,9 +17,6 @@ from simulator.arrays import FloatArray
 StepIndex = NDArray[np.int16] | NDArray[np.int32]
 """Steps count from 0, the close before the first step; int16 unless the history is longer than that."""
 
-_CHUNK = 16_384
-"""Columns handled together. Their buffers stay in the cache; fewer columns pay more calls."""
-
 
 class DrawdownTable(NamedTuple):
     """The deepest fall of each column, every field of shape ``(...)``.
@@ -61,54 +58,98 @@ def measure_drawdowns(levels: ArrayLike) -> DrawdownTable:
     if not np.all(levels[0] > 0):
         raise ValueError("a drawdown is a share of a peak: every level must start above zero")
     columns = levels.reshape(len(levels), -1)
-    step_type = np.int16 if len(levels) <= np.iinfo(np.int16).max else np.int32
-    depth = np.empty(columns.shape[1])
-    steps = np.empty((4, columns.shape[1]), dtype=step_type)
-    for start in range(0, columns.shape[1], _CHUNK):
-        part = slice(start, start + _CHUNK)
-        _measure(columns[:, part], depth[part], steps[:, part])
-    shape = levels.shape[1:]
-    peak, trough, recovery, underwater = (row.reshape(shape) for row in steps)
-    return DrawdownTable(depth.reshape(shape), peak, trough, recovery, underwater)
+    meter = DrawdownMeter(columns[0], len(columns) - 1)
+    with np.errstate(invalid="ignore", over="ignore"):  # bad levels are reported once, by the table
+        for step in range(1, len(columns)):
+            meter.update(step, columns[step])
+    table, shape = meter.table(), levels.shape[1:]
+    return DrawdownTable(
+        table.max_drawdown.reshape(shape),
+        table.peak_step.reshape(shape),
+        table.trough_step.reshape(shape),
+        table.recovery_step.reshape(shape),
+        table.underwater_steps.reshape(shape),
+    )
 
 
-def _measure(levels: FloatArray, depth: FloatArray, steps: StepIndex) -> None:
-    """Fill ``depth`` (columns,) and ``steps`` (4, columns) of one chunk.
+class DrawdownMeter:
+    """The deepest fall of each column, step by step: the one definition, for history and simulation.
 
-    New highs and new lows are rare (about one path in ten at a step), so only running maximum and
-    ratio are dense; all bookkeeping is on the few columns where something happened.
+    Everything is dense and in place: a 16-bit step is nothing beside a level, and a product with
+    a mask costs less than finding where the mask holds.
+
+    Parameters
+    ----------
+    start
+        Levels at step 0, ``(...)`` with at least one axis, above zero.
+    last
+        Number of the last step.
     """
-    peak, trough, recovery, underwater = steps
-    steps[...] = 0
-    end = len(levels) - 1
-    high = levels[0].copy()
-    high_step = np.zeros_like(peak)  # where the running maximum was set
-    last_high = np.zeros_like(peak)  # where it was last touched
-    lowest = np.ones_like(high)  # smallest ratio so far
-    ratio = np.empty_like(high)
-    happened = np.empty(high.shape, dtype=np.bool_)
-    with np.errstate(invalid="ignore", over="ignore"):  # bad levels are reported below, once
-        for step in range(1, end + 1):
-            level = levels[step]
-            at = np.flatnonzero(np.greater_equal(level, high, out=happened))
-            spell = step - last_high[at]
-            underwater[at] = np.maximum(underwater[at], np.where(spell > 1, spell, 0))
-            recovery[at] = np.where(recovery[at] < 0, step, recovery[at])
-            high_step[at[level[at] > high[at]]] = step
-            last_high[at] = step
-            np.maximum(high, level, out=high)  # dense, so that a NaN stays to be seen
-            np.divide(level, high, out=ratio)
-            at = np.flatnonzero(np.less(ratio, lowest, out=happened))
-            lowest[at] = ratio[at]
-            peak[at] = high_step[at]
-            trough[at] = step
-            recovery[at] = -1
-    if not np.all(np.isfinite(high)) or np.any(lowest < 0):
-        raise ValueError(
-            "levels must be finite and not negative: a drawdown of anything else has no meaning"
-        )
-    np.maximum(underwater, end - last_high, out=underwater)
-    np.subtract(1.0, lowest, out=depth)
+
+    def __init__(self, start: FloatArray, last: int) -> None:
+        step_type = np.int16 if last <= np.iinfo(np.int16).max else np.int32
+        self.high = start.copy()
+        """Running maximum."""
+        self.ratio = np.empty_like(self.high)
+        """Level over running maximum at the latest step."""
+        self._lowest = np.ones_like(self.high)
+        steps = np.zeros((7, *start.shape), dtype=step_type)
+        self._high_step, self._peak, self._trough, self._recovery = steps[:4]
+        self._spell, self._longest, self._work = steps[4:]
+        flags = np.zeros((6, *start.shape), dtype=np.bool_)
+        self._touch, self._touched, self._above, self._lower, self._waiting, self._flag = flags
+        self._touched[...] = True
+
+    def update(self, step: int, level: FloatArray) -> None:
+        """Take the levels of the next step, ``(...)``; steps count from 1."""
+        high, ratio, lowest, work = self.high, self.ratio, self._lowest, self._work
+        touch, above, lower, flag = self._touch, self._above, self._lower, self._flag
+        now = work.dtype.type(step)
+        np.greater_equal(level, high, out=touch)
+        np.greater(level, high, out=above)
+        np.maximum(high, level, out=high)
+        np.divide(level, high, out=ratio)
+        np.less(ratio, lowest, out=lower)
+        np.minimum(lowest, ratio, out=lowest)
+
+        # Steps only grow, so the latest one is the largest one.
+        np.multiply(above, now, out=work)
+        np.maximum(self._high_step, work, out=self._high_step)
+        np.multiply(lower, now, out=work)
+        np.maximum(self._trough, work, out=self._trough)
+        np.multiply(lower, self._high_step, out=work)
+        np.maximum(self._peak, work, out=self._peak)
+
+        # A spell ends with the step that regains the high; two highs in a row are no spell.
+        self._spell += work.dtype.type(1)
+        np.logical_and(touch, self._touched, out=flag)
+        np.logical_not(flag, out=flag)
+        np.multiply(flag, self._spell, out=work)
+        np.maximum(self._longest, work, out=self._longest)
+        np.logical_not(touch, out=flag)
+        np.multiply(self._spell, flag, out=self._spell)
+        self._touch, self._touched = self._touched, touch
+
+        np.logical_or(self._waiting, lower, out=self._waiting)
+        np.logical_and(self._waiting, touch, out=flag)
+        np.multiply(flag, now, out=work)
+        np.maximum(self._recovery, work, out=self._recovery)
+        np.logical_xor(self._waiting, flag, out=self._waiting)
+
+    def table(self) -> DrawdownTable:
+        """What has been measured so far.
+
+        Raises
+        ------
+        ValueError
+            If a level was negative, NaN or infinite.
+        """
+        if not np.all(np.isfinite(self.high)) or np.any(self._lowest < 0):
+            raise ValueError(
+                "levels must be finite and not negative: a drawdown of anything else has no meaning"
+            )
+        recovery = np.where(self._waiting, self._recovery.dtype.type(-1), self._recovery)
+        return DrawdownTable(1.0 - self._lowest, self._peak, self._trough, recovery, self._longest)
 
 
 def max_drawdown(levels: ArrayLike, axis: int = 0) -> FloatArray:

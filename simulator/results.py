@@ -54,19 +54,34 @@ class Grid:
     width: float
     bins: int
 
+    @property
+    def _per_unit(self) -> float:
+        # A product is exact where a quotient is not: 0.3 / 1e-4 is just below 3000.
+        return float(np.rint(1.0 / self.width))
+
     def index(self, values: FloatArray) -> IntArray:
         """Bin of each value."""
-        scaled = np.floor((values - self.low) / self.width)
+        scaled = np.floor((values - self.low) * self._per_unit)
         return np.clip(scaled, 0, self.bins - 1).astype(np.int64)
+
+    def index_into(self, values: FloatArray, out: NDArray[np.int16]) -> None:
+        """As ``index``, in place: ``values`` is used up, ``out`` gets the bins."""
+        values -= self.low
+        values *= self._per_unit
+        np.floor(values, out=values)
+        np.clip(values, 0.0, self.bins - 1.0, out=values)
+        out[...] = values
 
     @property
     def edges(self) -> FloatArray:
         """Bin edges, ``bins + 1`` of them."""
-        return self.low + self.width * np.arange(self.bins + 1)
+        return np.asarray(self.low + self.width * np.arange(self.bins + 1), np.float64)
 
 
 GRIDS = {
-    "max_drawdown": Grid(0.0, 1e-4, 10_001),  # 0.01 points of depth; a loss of 100 % has its own bin
+    "max_drawdown": Grid(
+        0.0, 1e-4, 10_001
+    ),  # 0.01 points of depth; a loss of 100 % has its own bin
     "log_terminal": Grid(-12.0, 0.002, 10_000),  # log of terminal over starting level
     "worst_week": Grid(-1.0, 1e-3, 2_000),
     "worst_month": Grid(-1.0, 1e-3, 2_000),
@@ -221,12 +236,14 @@ class Results:
             "log_terminal": log_terminal,
             "worst_week": measures["worst_week"],
             "worst_month": measures["worst_month"],
-            "relative_loss": measures["dollars_lost"] / self.start_levels[:, np.newaxis],
+            "relative_loss": np.asarray(measures["dollars_lost"], np.float64)
+            / self.start_levels[:, np.newaxis],
         }
         for name, grid in GRIDS.items():
             _tally(self.counts[name], grid.index(np.asarray(values[name], np.float64)))
         peak, trough, recovery = (
-            np.asarray(measures[f"{name}_step"], np.int64) for name in ("peak", "trough", "recovery")
+            np.asarray(measures[f"{name}_step"], np.int64)
+            for name in ("peak", "trough", "recovery")
         )
         _tally(self.trough_counts, trough - peak)
         regained = recovery >= 0

@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
+import hashlib
 import html
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property, partial
+from math import isfinite
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from simulator import engine, memory
-from simulator.arrays import FloatArray, IntArray
-from simulator.crashes import Crash, index_of, measured, remembered
+from simulator.arrays import FloatArray
+from simulator.crashes import Crash, crashes, index_of
 from simulator.errors import UsageError
 from simulator.executors import get_executor
+from simulator.fans import fan, underwater
 from simulator.intervals import Estimate
-from simulator.results import CAUSES, FAN_GRID, UNDERWATER_GRID, Grid, Results
-from simulator.summary import drivers, sample, statistics
+from simulator.results import CAUSES, Results
+from simulator.streams import BLOCK_PATHS
+from simulator.summary import ThresholdResult, drivers, judge, sample, statistics
 from simulator.verdict import verdict
 
 if TYPE_CHECKING:
     from simulator.scenario import Scenario
 
-FAN_QUANTILES = (0.01, *(round(0.05 * i, 2) for i in range(1, 20)), 0.99)
 KEEP_PATHS = 100_000
 """Paths with a row in the tables, unless said otherwise: about 2 kB each."""
+
+SCHEMA_VERSION = 1
+"""Of the JSON document; a change of meaning or a lost key raises it."""
 
 _CLOSES = {12: "monthly", 52: "weekly", 252: "daily"}
 
@@ -48,6 +55,11 @@ class Run:
     def seed(self) -> int:
         """Seed of all draws."""
         return self.scenario.seed
+
+    @property
+    def digest(self) -> str:
+        """Identity of the run; see :func:`run_digest`."""
+        return run_digest(self.scenario, self.shocks, self.results.keep_paths)
 
     @property
     def paths(self) -> int:
@@ -98,7 +110,7 @@ class Run:
         table = {
             "path": np.repeat(np.arange(kept), entities),
             "entity": pd.Categorical.from_codes(
-                np.tile(np.arange(entities), kept), categories=list(results.entities)
+                np.tile(np.arange(entities), kept), categories=pd.Index(results.entities)
             ),
             "max_drawdown": rows(measures["max_drawdown"]),
             "peak_t": years(measures["peak_step"]),
@@ -122,48 +134,28 @@ class Run:
 
     @property
     def fan(self) -> pd.DataFrame:
-        """Quantiles of the level, start = 1: entity, t, one column per quantile (0.05 ...).
-
-        Read from counts with bins 0.5 % wide, the position within a bin by interpolation.
-        """
-        results = self.results
-        levels = np.exp(_grid_quantiles(results.fan_counts, FAN_GRID))
-        levels[:, results.fan_steps == 0] = 1.0  # a certain value, whatever its bin
-        return self._fan_table(levels)
+        """Quantiles of the level, start = 1: entity, t, one column per quantile (0.05 ...)."""
+        return self._fan.copy()
 
     @property
     def underwater(self) -> pd.DataFrame:
         """Quantiles of the fall below the highest level so far (positive shares), as :attr:`fan`."""
-        results = self.results
-        falls = _grid_quantiles(results.underwater_counts, UNDERWATER_GRID)
-        falls[:, results.fan_steps == 0] = 0.0
-        return self._fan_table(np.clip(falls, 0.0, 1.0))
+        return self._underwater.copy()
 
-    def _fan_table(self, quantiles: FloatArray) -> pd.DataFrame:
-        """``quantiles`` (E, K, Q) with their entity and time."""
-        entities, times, _ = quantiles.shape
-        table: dict[str | float, Any] = {
-            "entity": np.repeat(list(self.entities), times),
-            "t": np.tile(self.results.times[self.results.fan_steps], entities),
-        }
-        for q, column in zip(FAN_QUANTILES, np.moveaxis(quantiles, 2, 0), strict=True):
-            table[q] = column.reshape(-1)
-        return pd.DataFrame(table)
+    @cached_property
+    def _fan(self) -> pd.DataFrame:
+        return fan(self.results)
 
-    @property
-    def baselines(self) -> dict[str, dict[str, Crash]]:
-        """Real crashes measured on the grid of this run: name -> index -> crash."""
-        return measured(self.scenario.steps_per_year)
+    @cached_property
+    def _underwater(self) -> pd.DataFrame:
+        return underwater(self.results)
 
-    def crashes(self, entity: str) -> list[Crash]:
-        """The real crashes an entity is set beside, those on the grid of the run first.
+    def crashes(self, entity: str) -> tuple[Crash, ...]:
+        """The real crashes an entity is set beside, the dot-com crash first.
 
         The S&P 500 and the rest are compared with the S&P 500, all else with the NASDAQ.
         """
-        index = index_of(entity)
-        on_grid = [crashes[index] for crashes in self.baselines.values() if index in crashes]
-        known = {crash.name for crash in on_grid}
-        return on_grid + [crash for crash in remembered(index) if crash.name not in known]
+        return crashes(index_of(entity), self.scenario.steps_per_year)
 
     def estimates(self) -> dict[str, dict[str, Estimate]]:
         """Every statistic of every entity: entity -> statistic -> estimate."""
@@ -197,12 +189,16 @@ class Run:
         """Mean of each cause (log, peak to trough) over the entity's worst twentieth of falls."""
         return drivers(self.results, entity)
 
+    def threshold_results(self) -> list[ThresholdResult]:
+        """Each threshold of the scenario, held against this run."""
+        return [judge(self.results, threshold) for threshold in self.scenario.thresholds]
+
     @property
     def verdict(self) -> str:
         """How many futures fall as far as the S&P 500 did after 2000, in a sentence."""
-        crash = self.baselines["dotcom"]["sp500"]
-        steps = self.scenario.steps_per_year
+        crash = next(crash for crash in self.crashes("sp500") if crash.name == "dotcom")
         title = self.label("sp500")
+        steps = self.scenario.steps_per_year
         return verdict(
             sample(self.results, "sp500", "max_drawdown").at_least(crash.depth),
             self.paths,
@@ -210,8 +206,61 @@ class Run:
             depth=crash.depth,
             years=self.scenario.horizon_years,
             after="after 2000",
-            closes=_CLOSES.get(steps, f"{steps}-a-year"),
+            closes=_CLOSES.get(steps, f"{steps}-a-year") if crash.same_grid else "daily",
         )
+
+    def document(self) -> dict[str, Any]:
+        """The run as one JSON document: ``summary.json``, and ``run --json`` but for the folder.
+
+        Infinite ends and errors (one path knows no error) are null.
+        """
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "name": self.scenario.name,
+            "title": self.scenario.title,
+            "digest": self.digest,
+            "seed": self.seed,
+            "paths": self.paths,
+            "verdict": self.verdict,
+            "entities": {
+                entity: {name: _json(found) for name, found in found_all.items()}
+                for entity, found_all in self.estimates().items()
+            },
+            "drivers": {
+                entity: {name: _json(found) for name, found in self.drivers(entity).items()}
+                for entity in self.entities
+            },
+            "baselines": self._baselines(),
+            "thresholds": [
+                {
+                    "name": result.threshold.name,
+                    "text": result.threshold.text,
+                    "passed": result.passed,
+                    "estimate": _json(result.estimate),
+                }
+                for result in self.threshold_results()
+            ],
+        }
+
+    def _baselines(self) -> dict[str, Any]:
+        """Real crashes by name and index, and the chance that an entity falls as far."""
+        found: dict[str, Any] = {}
+        for index in ("sp500", "nasdaq"):
+            for crash in self.crashes(index):
+                found.setdefault(crash.name, {})[index] = {
+                    "max_drawdown": crash.depth,
+                    "max_drawdown_daily": crash.daily_depth,
+                    "same_grid": crash.same_grid,
+                }
+        for name, entry in found.items():
+            reached = {
+                entity: _json(statistics_[f"reach_{name}"])
+                for entity, statistics_ in self.estimates().items()
+                if f"reach_{name}" in statistics_
+            }
+            if reached:
+                entry["reached"] = reached
+        return found
 
     def _repr_html_(self) -> str:
         """The verdict and the falls of the groups, for Jupyter."""
@@ -228,7 +277,7 @@ class Run:
         )
         return f"<p>{html.escape(self.verdict)}</p>{table.to_html(escape=True)}"
 
-    def save(self, folder: str) -> None:
+    def save(self, folder: str | Path) -> None:
         """Write the run to a folder; see :func:`simulator.store.save_run`."""
         from simulator.store import save_run  # the store makes runs, so it imports this module
 
@@ -278,41 +327,53 @@ def simulate(
     """
     if shocks not in (None, "zero"):
         raise UsageError(f'shocks is None or "zero", not {shocks!r}')
-    if isinstance(keep_paths, bool) or not isinstance(keep_paths, int) or keep_paths < 1:
-        raise UsageError(f"keep_paths must be a whole number, 1 or more, got {keep_paths!r}")
+    if keep_paths < 1:
+        raise UsageError(f"keep_paths must be 1 or more, got {keep_paths!r}")
     executor = get_executor(workers)
+    if shocks == "zero":
+        if paths not in (None, 1):
+            raise UsageError(f"without noise every path is the same: paths is 1, not {paths!r}")
+        paths = 1
     scenario = scenario.with_(paths=paths, seed=seed)
-    n = scenario.paths
-    sizes = engine.sizes(scenario)
+    n, size = scenario.paths, BLOCK_PATHS
+    blocks = -(-n // size)
     memory.check(
         max_memory,
         paths=n,
         keep_paths=keep_paths,
         keep_levels=keep_levels,
-        workers=min(workers, -(-n // engine.BLOCK_PATHS)),
-        block_paths=engine.BLOCK_PATHS,
-        **sizes,
+        entities=len(scenario.universe.entities),
+        steps=scenario.steps,
+        fan_times=engine.fan_steps(scenario).size,
+        inputs=len(scenario.uncertain()),
+        block_paths=size,
+        workers=min(workers, blocks),
     )
     began = time.perf_counter()
-    keep = engine.Keep(levels=keep_levels, shocks=shocks)
-    results = engine.new_results(scenario, n, keep_paths, keep)
-    compute = partial(engine.run_block, scenario, scenario.seed, keep=keep)
-    blocks = range(-(-n // engine.BLOCK_PATHS))
-    for block in executor.map(compute, blocks):
-        results.add(block, min(engine.BLOCK_PATHS, n - results.n))
+    keep = engine.Keep(levels=keep_levels)
+    results = engine.new_results(scenario, n, keep, keep_paths)
+    compute = partial(engine.run_block, scenario, scenario.seed, keep=keep, noise=shocks is None)
+    for block in executor.map(compute, range(blocks)):
+        results.add(block, min(size, n - results.n))
         if progress is not None:
             progress(results.n, n)
     return Run(scenario, results, shocks, time.perf_counter() - began)
 
 
-def _grid_quantiles(counts: IntArray | Any, grid: Grid) -> FloatArray:
-    """Quantiles (E, K, Q) of ``counts`` (E, K, bins), interpolated within their bin."""
-    upto = np.cumsum(counts, axis=2, dtype=np.int64)
-    n = int(upto[0, 0, -1])
-    found = np.empty((*counts.shape[:2], len(FAN_QUANTILES)))
-    for column, q in enumerate(FAN_QUANTILES):
-        bins = np.argmax(upto >= max(q * n, 1e-9), axis=2)[..., np.newaxis]
-        inside = np.take_along_axis(counts, bins, axis=2)
-        before = np.take_along_axis(upto, bins, axis=2) - inside
-        found[..., column] = (grid.low + grid.width * (bins + (q * n - before) / inside))[..., 0]
-    return found
+def run_digest(
+    scenario: Scenario, shocks: Literal["zero"] | None = None, keep_paths: int = KEEP_PATHS
+) -> str:
+    """12 hexadecimal digits known before a run: the scenario's, unless an option changes the numbers."""
+    options = [scenario.digest]
+    if shocks is not None:
+        options.append(f"shocks={shocks}")
+    if keep_paths != KEEP_PATHS and scenario.paths > min(keep_paths, KEEP_PATHS):
+        options.append(f"keep_paths={keep_paths}")
+    if len(options) == 1:
+        return scenario.digest
+    return hashlib.sha256(" ".join(options).encode()).hexdigest()[:12]
+
+
+def _json(estimate: Estimate) -> dict[str, float | None]:
+    """An estimate as JSON, which has no infinity."""
+    return {name: value if isfinite(value) else None for name, value in asdict(estimate).items()}

@@ -7,17 +7,17 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
 
 from simulator.arrays import FloatArray
-from simulator.complaints import complaints, nearest
-from simulator.correlations import Correlation, correlation_matrix, correlation_problems
+from simulator.complaints import nearest
+from simulator.correlations import Correlation, correlation_matrix, sound_correlations
 from simulator.errors import Problem, ScenarioError, plain
-from simulator.events import Competition, Event
+from simulator.events import Event
 from simulator.ledger import CONSENSUS, Assumption, assumptions, declared
 from simulator.model.firms import FirmRules
 from simulator.model.market import Market
@@ -28,14 +28,16 @@ from simulator.overrides import parse_override
 from simulator.params import Distribution, Params, Quantity, Refusal
 from simulator.scenario_file import (
     FORMAT_VERSION,
-    MOST_STEPS,
-    ScenarioFile,
+    MOST_THRESHOLDS,
     ScenarioTable,
+    firm_problems,
+    read_tables,
     schema,
+    table_problems,
 )
 from simulator.sources import Source, read_sources
 from simulator.thresholds import Threshold, parse_threshold
-from simulator.toml_file import TomlFile, read_toml
+from simulator.toml_file import MOST_PROBLEMS, TomlFile, is_name, read_toml
 from simulator.universe import (
     Universe,
     find_universe,
@@ -56,7 +58,6 @@ __all__ = [
 
 MODEL_VERSION = 1
 """Part of every digest: raise it when the same scenario would give other numbers."""
-_DAYS_APART = 31
 
 
 @dataclass(frozen=True)
@@ -129,9 +130,14 @@ class Scenario:
             found |= table.uncertain(prefix)
         return dict(sorted(found.items()))
 
-    def correlation(self) -> FloatArray:
-        """Correlation matrix of the normal scores of `uncertain()`, in its order, `(key, key)`."""
-        return correlation_matrix(tuple(self.uncertain()), self.correlations)
+    def copula(self) -> tuple[tuple[str, ...], FloatArray]:
+        """Keys of the correlated assumptions, sorted, and the lower Cholesky root `(key, key)`.
+
+        Independent standard normal scores z of these keys become correlated ones as root @ z.
+        """
+        keys = tuple(sorted({key for one in self.correlations for key in one.between}))
+        root = np.linalg.cholesky(correlation_matrix(keys, self.correlations))
+        return keys, root.astype(np.float64)
 
     def at(self, values: Mapping[str, Quantity]) -> Scenario:
         """The scenario with every uncertain assumption replaced by a number or an array `(path,)`.
@@ -238,18 +244,17 @@ def load_scenario(path_or_name: str | Path, overrides: Mapping[str, Any] | None 
     file = read_toml(_locate(path_or_name))
     if overrides:
         file = file.with_overrides(overrides)
-    try:
-        parsed = ScenarioFile.model_validate(_with_consensus(file.data))
-    except ValidationError as error:
-        found = complaints(error, ScenarioFile, file)
-        raise ScenarioError(_told_once(found, file.data)) from None
-    universe, problems = _universe(file, parsed.scenario)
-    sources, places, faults = read_sources(file, ("sources",), parsed.sources)
-    problems += faults
-    thresholds, faults = _thresholds(file, parsed, universe)
-    problems += faults + _scenario_problems(file, parsed, universe)
-    if universe is None:
+    parsed, problems = read_tables(file)
+    universe, faults = _universe(file)
+    sources, places, unsound = read_sources(file, ("sources",), file.data.get("sources", {}))
+    problems += faults + unsound
+    thresholds: tuple[Threshold, ...] = ()
+    if universe is not None:
+        thresholds, faults = _thresholds(file, universe)
+        problems += faults + firm_problems(file, universe)
+    if parsed is None or universe is None:
         raise ScenarioError(problems)
+    problems += table_problems(file, parsed, universe)
     table, technology = parsed.scenario, parsed.technology
     scenario = Scenario(
         **table.model_dump(exclude={"universe", "as_of"}),
@@ -267,20 +272,20 @@ def load_scenario(path_or_name: str | Path, overrides: Mapping[str, Any] | None 
         universe=universe,
         thresholds=thresholds,
         sources=sources,
-        correlations=parsed.correlations,
+        correlations=(),
         file=file,
     )
     known = _known_keys(scenario)
-    for key in sources:
-        if key not in known:
-            message = f"a source for `{plain(key, 80)}`, which is not a key of this scenario"
-            problems.append(
-                file.problem(places[key], message, hint=nearest(key, known), at_key=True)
-            )
-    problems += correlation_problems(file, parsed.correlations, tuple(scenario.uncertain()))
+    for key in [key for key in sources if key not in known][:MOST_PROBLEMS]:
+        message = f"a source for `{plain(key, 80)}`, which is not a key of this scenario"
+        problems.append(file.problem(places[key], message, hint=nearest(key, known), at_key=True))
+    correlations, faults = sound_correlations(
+        file, parsed.correlations, tuple(scenario.uncertain())
+    )
+    problems += faults
     if problems:
         raise ScenarioError(problems)
-    return scenario
+    return replace(scenario, correlations=correlations)
 
 
 def list_scenarios() -> list[str]:
@@ -312,35 +317,17 @@ def _locate(path_or_name: str | Path) -> Path:
     return path if exists else find_scenario(path_or_name)
 
 
-def _with_consensus(data: dict[str, Any]) -> dict[str, Any]:
-    """A technology key that is not given happens as priced in."""
-    technology = data.get("technology")
-    consensus = technology.get("consensus") if isinstance(technology, dict) else None
-    if not isinstance(technology, dict) or not isinstance(consensus, dict):
-        return data
-    return {**data, "technology": {**consensus, **technology}}
-
-
-def _told_once(found: list[Problem], data: dict[str, Any]) -> list[Problem]:
-    """Without the echo of what is wrong under `technology.consensus` in the keys it hands on."""
-    technology = data.get("technology")
-    given = technology if isinstance(technology, dict) else {}
-    own = [
-        problem
-        for problem in found
-        if not problem.key.startswith("technology.") or problem.key.split(".")[1] in given
-    ]
-    return own or found
-
-
-def _universe(file: TomlFile, table: ScenarioTable) -> tuple[Universe | None, list[Problem]]:
+def _universe(file: TomlFile) -> tuple[Universe | None, list[Problem]]:
+    table = file.data.get("scenario")
+    name = table.get("universe") if isinstance(table, dict) else None
+    if not isinstance(name, str) or not is_name(name):
+        return None, []  # the table's own check has said so
     folder = Path(file.file).parent
-    path = find_universe(table.universe, folder)
+    path = find_universe(name, folder)
     if path is None:
         known = universe_names(folder)
-        message = f"no universe is called {table.universe}"
+        message, hint = f"no universe is called {name}", nearest(name, known)
         where = ("scenario", "universe")
-        hint = nearest(table.universe, known)
         return None, [file.problem(where, message, expected=", ".join(known), hint=hint)]
     try:
         return load_universe(path), []
@@ -348,14 +335,14 @@ def _universe(file: TomlFile, table: ScenarioTable) -> tuple[Universe | None, li
         return None, list(error.problems)
 
 
-def _thresholds(
-    file: TomlFile, parsed: ScenarioFile, universe: Universe | None
-) -> tuple[tuple[Threshold, ...], list[Problem]]:
+def _thresholds(file: TomlFile, universe: Universe) -> tuple[tuple[Threshold, ...], list[Problem]]:
     thresholds: list[Threshold] = []
     problems: list[Problem] = []
-    if universe is None:
-        return (), []
-    for name, text in parsed.thresholds.items():
+    table = file.data.get("thresholds")
+    given = table.items() if isinstance(table, dict) else ()
+    for name, text in islice(given, MOST_THRESHOLDS):
+        if not isinstance(text, str):
+            continue  # the table's own check has said so
         try:
             thresholds.append(parse_threshold(name, text, universe.entities))
         except Refusal as refusal:
@@ -364,41 +351,6 @@ def _thresholds(
                 file.problem(path, refusal.message, expected=refusal.expected, hint=refusal.hint)
             )
     return tuple(thresholds), problems
-
-
-def _scenario_problems(
-    file: TomlFile, parsed: ScenarioFile, universe: Universe | None
-) -> list[Problem]:
-    """Faults that only show when tables are seen together."""
-    problems: list[Problem] = []
-    table = parsed.scenario
-    for key in parsed.technology.consensus.uncertain():
-        message = f"{key} is priced in as a distribution"
-        expected = "one number: the market has one price"
-        hint = "put the distribution under [technology]"
-        path = (*CONSENSUS.split("."), key)
-        problems.append(file.problem(path, message, expected=expected, hint=hint))
-    if table.horizon_years * table.steps_per_year > MOST_STEPS:
-        message = f"{table.horizon_years:g} years of {table.steps_per_year} steps are too many"
-        expected = f"at most {MOST_STEPS:,} steps"
-        problems.append(file.problem(("scenario", "horizon_years"), message, expected=expected))
-    if universe and table.as_of and abs((table.as_of - universe.as_of).days) > _DAYS_APART:
-        message = f"as_of is far from {universe.as_of}, the day of the universe's market values"
-        hint = "leave as_of out, or choose the universe of that day"
-        problems.append(file.problem(("scenario", "as_of"), message, hint=hint))
-    shortened = file.override_of(("scenario", "horizon_years")) is not None
-    for index, event in enumerate(parsed.events):
-        if event.at >= table.horizon_years and not shortened:
-            message = f"this event at {event.at:g} years has no effect: the run ends before it"
-            expected = f"0 to less than {table.horizon_years:g} (years)"
-            problems.append(file.problem(("events", index, "at"), message, expected=expected))
-        if isinstance(event, Competition) and universe and event.firm not in universe.tickers:
-            message = f"{plain(event.firm, 64)} is not a firm of {universe.name}"
-            expected, hint = ", ".join(universe.tickers), nearest(event.firm, universe.tickers)
-            problems.append(
-                file.problem(("events", index, "firm"), message, expected=expected, hint=hint)
-            )
-    return problems
 
 
 def _known_keys(scenario: Scenario) -> set[str]:

@@ -5,22 +5,28 @@ from __future__ import annotations
 from datetime import date
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator
 
+from simulator.complaints import complaints, nearest
 from simulator.correlations import Correlation
+from simulator.errors import Problem, plain
 from simulator.events import Event
+from simulator.ledger import CONSENSUS
 from simulator.model.firms import FirmRules
 from simulator.model.market import Market
 from simulator.model.sentiment import Concentration, Sentiment
 from simulator.model.technology import Technology
 from simulator.model.valuation import Valuation
 from simulator.params import Params, Refusal, quantity
-from simulator.toml_file import NAME_RULE, is_name
+from simulator.toml_file import NAME_RULE, TomlFile, is_name
+from simulator.universe import Universe
 
 FORMAT_VERSION = 1
 MOST_STEPS = 2_600  # fifty years of weeks, ten of days
 MOST_PATHS = 100_000_000
 MOST_EVENTS = 100
+MOST_THRESHOLDS = 100
+_DAYS_APART = 31
 
 
 def _setting(default: Any, unit: str, low: float, high: float, doc: str) -> Any:
@@ -79,13 +85,97 @@ class ScenarioFile(Params):
     firms: FirmRules = Field(default_factory=FirmRules)
     valuation: Valuation = Field(default_factory=Valuation)
     thresholds: dict[str, str] = Field(
-        default_factory=dict, description='name -> "P(sp500.max_drawdown >= 0.49) < 0.10"'
+        default_factory=dict,
+        max_length=MOST_THRESHOLDS,
+        description='name -> "P(sp500.max_drawdown >= 0.49) < 0.10"',
     )
     correlations: tuple[Correlation, ...] = Field(default=(), max_length=200)
     sources: dict[str, Any] = Field(
         default_factory=dict,
         description="key -> { source, date, quote, weakness, strength }",
     )
+
+
+def read_tables(file: TomlFile) -> tuple[ScenarioFile | None, list[Problem]]:
+    """The tables of a file, each checked by itself, and every problem found in them."""
+    problems = _uncertain_consensus(file)
+    try:
+        parsed = ScenarioFile.model_validate(_with_consensus(file.data))
+    except ValidationError as error:
+        return None, problems + _told_once(complaints(error, ScenarioFile, file), file.data)
+    return (None if problems else parsed), problems
+
+
+def _with_consensus(data: dict[str, Any]) -> dict[str, Any]:
+    """A technology key that is not given happens as priced in."""
+    technology = data.get("technology")
+    consensus = technology.get("consensus") if isinstance(technology, dict) else None
+    if not isinstance(technology, dict) or not isinstance(consensus, dict):
+        return data
+    return {**data, "technology": {**consensus, **technology}}
+
+
+def _told_once(found: list[Problem], data: dict[str, Any]) -> list[Problem]:
+    """Without the echo of what is wrong under `technology.consensus` in the keys it hands on."""
+    technology = data.get("technology")
+    given = technology if isinstance(technology, dict) else {}
+    own = [
+        problem
+        for problem in found
+        if not problem.key.startswith("technology.") or problem.key.split(".")[1] in given
+    ]
+    return own or found
+
+
+def _uncertain_consensus(file: TomlFile) -> list[Problem]:
+    technology = file.data.get("technology")
+    consensus = technology.get("consensus") if isinstance(technology, dict) else None
+    return [
+        file.problem(
+            (*CONSENSUS.split("."), key),
+            f"{plain(key, 64)} is priced in as a distribution",
+            expected="one number: the market has one price",
+            hint="put the distribution under [technology]",
+        )
+        for key, value in (consensus.items() if isinstance(consensus, dict) else ())
+        if isinstance(value, dict) and key in Technology.model_fields
+    ]
+
+
+def firm_problems(file: TomlFile, universe: Universe) -> list[Problem]:
+    """Events that name a firm the universe does not have."""
+    problems: list[Problem] = []
+    events = file.data.get("events")
+    for index, event in enumerate(events if isinstance(events, list) else ()):
+        firm = event.get("firm") if isinstance(event, dict) else None
+        if isinstance(firm, str) and firm not in universe.tickers:
+            message = f"{plain(firm, 64)} is not a firm of {universe.name}"
+            expected, hint = ", ".join(universe.tickers), nearest(firm, universe.tickers)
+            path = ("events", index, "firm")
+            problems.append(file.problem(path, message, expected=expected, hint=hint))
+    return problems
+
+
+def table_problems(file: TomlFile, parsed: ScenarioFile, universe: Universe) -> list[Problem]:
+    """Faults that only show when sound tables are seen together."""
+    problems: list[Problem] = []
+    table = parsed.scenario
+    if table.horizon_years * table.steps_per_year > MOST_STEPS:
+        message = f"{table.horizon_years:g} years of {table.steps_per_year} steps are too many"
+        expected = f"at most {MOST_STEPS:,} steps"
+        problems.append(file.problem(("scenario", "horizon_years"), message, expected=expected))
+    if table.as_of and abs((table.as_of - universe.as_of).days) > _DAYS_APART:
+        message = f"as_of is far from {universe.as_of}, the day of the universe's market values"
+        hint = "leave as_of out, or choose the universe of that day"
+        problems.append(file.problem(("scenario", "as_of"), message, hint=hint))
+    shortened = file.override_of(("scenario", "horizon_years")) is not None
+    for index, event in enumerate(parsed.events):
+        if event.at_years >= table.horizon_years and not shortened:
+            message = f"this event at {event.at_years:g} years has no effect: the run ends before"
+            expected = f"0 to less than {table.horizon_years:g} (years)"
+            path = ("events", index, "at_years")
+            problems.append(file.problem(path, message, expected=expected))
+    return problems
 
 
 def schema() -> dict[str, Any]:

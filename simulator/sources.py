@@ -8,10 +8,10 @@ from typing import Any
 
 from pydantic import Field, ValidationError, field_validator
 
-from simulator.complaints import complaints
+from simulator.complaints import complaints, nearest
 from simulator.errors import Problem
 from simulator.params import Params, Strength
-from simulator.toml_file import LONGEST_SOURCE, TomlFile
+from simulator.toml_file import LONGEST_SOURCE, MOST_PROBLEMS, TomlFile
 from simulator.toml_locator import Path
 
 
@@ -45,17 +45,22 @@ def entries(table: dict[str, Any], path: Path) -> Iterator[tuple[str, Path, dict
     stack: list[tuple[str, Path, Any]] = [("", path, table)]
     while stack:
         key, place, node = stack.pop()
-        if key and (not isinstance(node, dict) or isinstance(node.get("source"), str) or not node):
+        if place != path and (not isinstance(node, dict) or _is_entry(node)):
             yield key, place, node
-        elif isinstance(node, dict):
-            nested = any(isinstance(item, dict) for item in node.values())
-            if key and not nested:
-                yield key, place, node
-            else:
-                stack += [
-                    (f"{key}.{name}" if key else name, (*place, name), item)
-                    for name, item in node.items()
-                ]
+        else:
+            stack += [
+                (f"{key}.{name}" if key else name, (*place, name), item)
+                for name, item in node.items()
+            ]
+
+
+def _is_entry(node: dict[str, Any]) -> bool:
+    """Whether these are the fields of a source (perhaps misspelt), not keys on the way to one."""
+    fields = Source.model_fields
+    return not node or any(
+        not isinstance(item, dict) and (name in fields or nearest(name, fields))
+        for name, item in node.items()
+    )
 
 
 def read_sources(
@@ -68,6 +73,8 @@ def read_sources(
     places: dict[str, Path] = {}
     problems: list[Problem] = []
     for key, place, fields in entries(table, path):
+        if len(problems) >= MOST_PROBLEMS:
+            break
         try:
             sources[key] = Source.model_validate(fields)
             places[key] = place

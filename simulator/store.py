@@ -16,18 +16,19 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from simulator import disk, engine
+from simulator import disk
 from simulator.errors import StoreError, plain
 from simulator.intervals import probability
-from simulator.results import BlockResult, Results
-from simulator.run import Run
+from simulator.results import Results
+from simulator.run import KEEP_PATHS, Run, run_digest
 from simulator.scenario import load_scenario
+from simulator.streams import BLOCK_PATHS
 
 if TYPE_CHECKING:
     from simulator.scenario import Scenario
@@ -39,9 +40,14 @@ _DEPTH_BINS = 100
 """Bins of histogram.csv: one point of depth each, and one for a loss of 100 %."""
 
 
-def run_folder(scenario: Scenario, parent: str | Path = "results") -> Path:
-    """Where the run of a scenario belongs: ``parent/<name>-<digest>``."""
-    return Path(parent) / f"{scenario.name}-{scenario.digest}"
+def run_folder(
+    scenario: Scenario,
+    parent: str | Path = "results",
+    shocks: Literal["zero"] | None = None,
+    keep_paths: int = KEEP_PATHS,
+) -> Path:
+    """Where the run of a scenario with these options belongs: ``parent/<name>-<digest>``."""
+    return Path(parent) / f"{scenario.name}-{run_digest(scenario, shocks, keep_paths)}"
 
 
 def is_complete(folder: str | Path) -> bool:
@@ -121,9 +127,10 @@ def load_run(folder: str | Path) -> Run:
             )
     scenario = load_scenario(folder / "scenario.toml", overrides=_overrides(manifest))
     scenario = scenario.with_(paths=manifest["paths"], seed=manifest["seed"])
-    if scenario.digest != manifest["digest"]:
+    digest = run_digest(scenario, manifest["shocks"], manifest["keep_paths"])
+    if digest != manifest["digest"]:
         raise StoreError(
-            f"{folder}: this crashsim reads the scenario differently (digest {scenario.digest}) than "
+            f"{folder}: this crashsim reads the scenario differently (digest {digest}) than "
             f"crashsim {manifest['versions']['crashsim']} did ({manifest['digest']}); use that version"
         )
     results = _read_results(folder, manifest)
@@ -154,7 +161,8 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
             f"{folder} has result format {written}, written by a newer crashsim; this one "
             f"({version('crashsim')}) reads formats up to {RESULT_FORMAT}: upgrade it"
         )
-    if text != _sealed({key: value for key, value in manifest.items() if key != "sha256"}):
+    manifest.pop("sha256", None)
+    if text != _sealed(manifest):
         raise StoreError(f"{path} is damaged: its own SHA-256 does not fit")
     for name in manifest["files"]:
         _check_name(name)
@@ -185,11 +193,11 @@ def _describe(run: Run, command: list[str] | None) -> dict[str, Any]:
         "result_format": RESULT_FORMAT,
         "name": scenario.name,
         "title": scenario.title,
-        "digest": scenario.digest,
+        "digest": run.digest,
         "seed": run.seed,
         "paths": run.paths,
         "keep_paths": run.results.keep_paths,
-        "block_paths": engine.BLOCK_PATHS,
+        "block_paths": BLOCK_PATHS,
         "shocks": run.shocks,
         "overrides": [
             {"key": key, "value": value, "origin": "--set"}
@@ -232,7 +240,7 @@ def _write_run(run: Run, folder: Path) -> list[str]:
     for name, content in texts.items():
         disk.write(folder / name, content)
     disk.write_arrays(folder / "paths.npz", _tables(results))
-    disk.write_arrays(folder / "counts.npz", _counts(results), compress=True)
+    disk.write_arrays(folder / "counts.npz", _counts(results))
     return [*texts, "paths.npz", "counts.npz"]
 
 
@@ -271,7 +279,8 @@ def csv_bytes(table: pd.DataFrame, digits: str | None = None) -> bytes:
 
 
 def _safe(cell: str) -> str:
-    return f"'{cell}" if re.match(r"[=+\-@\t\r\n]", cell) else cell
+    line = re.sub(r"[\r\n]", " ", cell)
+    return f"'{line}" if re.match(r"[=+\-@\t\r\n]", cell) else line
 
 
 def histogram(run: Run) -> pd.DataFrame:
@@ -304,7 +313,6 @@ def _tables(results: Results) -> dict[str, NDArray[Any]]:
 
 
 _COUNTS = (
-    "fan_steps",
     "trough_counts",
     "recovered_counts",
     "censored_counts",
@@ -314,10 +322,22 @@ _COUNTS = (
 
 
 def _counts(results: Results) -> dict[str, NDArray[Any]]:
-    """Counts over all paths. Sums of causes are left out where the tables give them again."""
-    counts: dict[str, NDArray[Any]] = {name: getattr(results, name) for name in _COUNTS}
+    """Counts over all paths, as the bins that are not empty; most are.
+
+    Sums of causes are left out where the tables give them again.
+    """
+    counts = {name: getattr(results, name) for name in _COUNTS}
     counts |= {f"grid_{name}": values for name, values in results.counts.items()}
-    return counts if results.n == results.kept else counts | {"cause_sums": results.cause_sums}
+    packed: dict[str, NDArray[Any]] = {"fan_steps": results.fan_steps}
+    for name, values in counts.items():
+        bins = np.flatnonzero(values)
+        packed[f"{name}_bins"] = bins.astype(np.int32)  # into the flattened array
+        packed[f"{name}_paths"] = values.reshape(-1)[bins].astype(np.int32)
+    return packed if results.n == results.kept else packed | {"cause_sums": results.cause_sums}
+
+
+def _unpack(counts: Mapping[str, NDArray[Any]], name: str, into: NDArray[Any]) -> None:
+    into.reshape(-1)[counts[f"{name}_bins"]] = counts[f"{name}_paths"]
 
 
 def _read_results(folder: Path, manifest: Mapping[str, Any]) -> Results:
@@ -337,14 +357,15 @@ def _read_results(folder: Path, manifest: Mapping[str, Any]) -> Results:
         results.measures = {name: tables[f"measure_{name}"] for name in results.measures}
         results.causes, results.inputs = tables["causes"], inputs
         results.sample_levels, results.levels = tables["sample_levels"], tables.get("levels")
-        results.counts = {name: counts[f"grid_{name}"] for name in results.counts}
+        for name, values in results.counts.items():
+            _unpack(counts, f"grid_{name}", values)
         for name in _COUNTS:
-            setattr(results, name, counts[name])
+            _unpack(counts, name, getattr(results, name))
         results.n = manifest["paths"]
         if "cause_sums" in counts:
             results.cause_sums = counts["cause_sums"]
         else:
             results.add_causes(results.measures["max_drawdown"], results.causes)
-    except KeyError as error:
-        raise StoreError(f"{folder} lacks the table {error}") from error
+    except (KeyError, IndexError, ValueError) as error:
+        raise StoreError(f"{folder} does not fit together: {error}") from error
     return results

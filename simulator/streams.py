@@ -30,27 +30,36 @@ JUMP_LEVELS = 1 << 16
 _OPEN = 2.0**-54  # keeps a uniform off 0, where normal scores are infinite
 
 
-@dataclass
+@dataclass(frozen=True)
 class StepShocks:
     """The noise of one step; the arrays are buffers, valid until the next step.
 
-    Normals: market, volatility, price, demand, sector ``(path,)``; firm ``(firm, path)``.
-    Uniforms in (0, 1): regime, hazard, market_jump, price_war, jump_size ``(path,)``.
-    ``firm_jump`` ``(firm, path)`` holds words below ``JUMP_LEVELS``.
+    Normals: market, volatility, sector ``(path,)``; firm ``(firm, path)``. Uniforms in
+    (0, 1): regime, hazard, market_jump, jump_size ``(path,)``. ``firm_jump`` holds 16-bit
+    words, one row for each firm that can jump.
     """
 
     market: FloatArray
     volatility: FloatArray
-    price: FloatArray
-    demand: FloatArray
     sector: FloatArray
-    firm: FloatArray
     regime: FloatArray
     hazard: FloatArray
     market_jump: FloatArray
-    price_war: FloatArray
     jump_size: FloatArray
+    firm: FloatArray
     firm_jump: NDArray[np.uint16]
+
+
+@dataclass(frozen=True)
+class ChainShocks:
+    """The noise of one step of the technology chain, ``(path,)``.
+
+    Normals: price, demand; uniform in (0, 1): price_war.
+    """
+
+    price: FloatArray
+    demand: FloatArray
+    price_war: FloatArray
 
 
 @dataclass(frozen=True)
@@ -82,11 +91,17 @@ class Shocks(Protocol):
     def step(self) -> StepShocks:
         """The next step's draws."""
 
+    def chain(self) -> ChainShocks:
+        """The next draws of the technology chain, which has a slower clock."""
+
 
 def generator(seed: int, name: str, block: int) -> np.random.Generator:
     """The stream called ``name`` of one block."""
-    address = np.random.SeedSequence(seed, spawn_key=(crc32(name.encode()), block))
-    return np.random.Generator(np.random.SFC64(address))
+    return np.random.Generator(np.random.SFC64(_address(seed, name, block)))
+
+
+def _address(seed: int, name: str, block: int) -> np.random.SeedSequence:
+    return np.random.SeedSequence(seed, spawn_key=(crc32(name.encode()), block))
 
 
 class BlockShocks:
@@ -101,8 +116,8 @@ class BlockShocks:
     """
 
     paths = BLOCK_PATHS
-    _NORMALS = ("market", "volatility", "price", "demand", "sector")
-    _UNIFORMS = ("regime", "hazard", "market_jump", "price_war", "jump_size")
+    _NORMALS = ("market", "volatility", "sector")
+    _UNIFORMS = ("regime", "hazard", "market_jump", "jump_size")
 
     def __init__(
         self, seed: int, block: int, tickers: tuple[str, ...], jumping: NDArray[np.bool_]
@@ -112,19 +127,17 @@ class BlockShocks:
         self._uniforms = [self._stream(f"step:{name}") for name in self._UNIFORMS]
         self._firms = [self._stream(f"firm:{ticker}") for ticker in tickers]
         self._jumps = [
-            (row, np.random.SFC64(self._sequence(f"jump:{ticker}")))
-            for row, ticker in enumerate(tickers)
-            if jumping[row]
+            np.random.SFC64(_address(seed, f"jump:{ticker}", block))
+            for ticker, jumps in zip(tickers, jumping, strict=True)
+            if jumps
         ]
-        firms = len(tickers)
+        self._chain = [self._stream(f"chain:{name}") for name in ("price", "demand", "price_war")]
         self._normal = np.empty((len(self._NORMALS), BLOCK_PATHS))
         self._uniform = np.empty((len(self._UNIFORMS), BLOCK_PATHS))
-        self._firm = np.empty((firms, BLOCK_PATHS))
-        # A firm that never jumps keeps the highest word, which is below no probability.
-        self._jump = np.full((firms, BLOCK_PATHS), JUMP_LEVELS - 1, dtype=np.uint16)
-
-    def _sequence(self, name: str) -> np.random.SeedSequence:
-        return np.random.SeedSequence(self._seed, spawn_key=(crc32(name.encode()), self._block))
+        self._firm = np.empty((len(tickers), BLOCK_PATHS))
+        # One 64-bit word serves a path for four steps.
+        self._words = np.empty((len(self._jumps), BLOCK_PATHS), dtype="<u8")
+        self._steps = 0
 
     def _stream(self, name: str) -> np.random.Generator:
         return generator(self._seed, name, self._block)
@@ -156,42 +169,50 @@ class BlockShocks:
         np.maximum(self._uniform, _OPEN, out=self._uniform)
         for stream, row in zip(self._firms, self._firm, strict=True):
             stream.standard_normal(out=row)
-        for firm, bits in self._jumps:
-            # One 64-bit word serves four paths; little-endian on every machine.
-            words = bits.random_raw(BLOCK_PATHS // 4).astype("<u8", copy=False)
-            self._jump[firm] = words.view("<u2")
-        return StepShocks(
-            *self._normal, self._firm, *self._uniform, self._jump
+        quarter = self._steps % 4
+        if quarter == 0:
+            for row, bits in zip(self._words, self._jumps, strict=True):
+                row[...] = bits.random_raw(BLOCK_PATHS)
+        self._steps += 1
+        words = self._words.view("<u2").reshape(len(self._jumps), BLOCK_PATHS, 4)[:, :, quarter]
+        return StepShocks(*self._normal, *self._uniform, self._firm, words)
+
+    def chain(self) -> ChainShocks:
+        """Draw the technology chain's next step."""
+        price, demand, war = self._chain
+        return ChainShocks(
+            price.standard_normal(BLOCK_PATHS),
+            demand.standard_normal(BLOCK_PATHS),
+            np.maximum(war.random(BLOCK_PATHS), _OPEN),
         )
 
 
 class NoShocks:
-    """Noise off: every normal 0, every uniform in the middle, no jump. ``paths`` columns."""
+    """Noise off: every normal 0, every uniform in the middle, no jump.
+
+    Args:
+        paths: columns.
+        firms: number of firms.
+    """
 
     def __init__(self, paths: int, firms: int) -> None:
         self.paths = paths
         middle, zero = np.full(paths, 0.5), np.zeros(paths)
+        self._middle = middle
         self._start = StartShocks(
             middle, middle, middle, middle, middle, np.full((firms, paths), 0.5)
         )
         self._step = StepShocks(
-            zero,
-            zero,
-            zero,
-            zero,
-            zero,
+            *(zero, zero, zero),
+            *(middle, middle, middle, middle),
             np.zeros((firms, paths)),
-            middle,
-            middle,
-            middle,
-            middle,
-            middle,
-            np.full((firms, paths), JUMP_LEVELS - 1, dtype=np.uint16),
+            np.empty((0, paths), np.uint16),
         )
+        self._chain = ChainShocks(zero, zero, middle)
 
     def assumption(self, key: str) -> FloatArray:
         """The median of every assumption."""
-        return np.full(self.paths, 0.5)
+        return self._middle
 
     def start(self) -> StartShocks:
         """Middle of every draw."""
@@ -200,3 +221,7 @@ class NoShocks:
     def step(self) -> StepShocks:
         """A step without noise."""
         return self._step
+
+    def chain(self) -> ChainShocks:
+        """A step of the chain without noise."""
+        return self._chain

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil, inf, sqrt
+from operator import ge, gt, le, lt
 from typing import Protocol
 
 import numpy as np
@@ -25,6 +26,7 @@ from simulator.intervals import (
     quantile_from_counts,
 )
 from simulator.results import CAUSES, GRIDS, Grid, Results
+from simulator.thresholds import Threshold
 
 Z = 1.959963984540054
 """Half a nominal 95 % interval, in standard errors."""
@@ -159,9 +161,8 @@ class Counted:
 def sample(results: Results, entity: str, measure: str) -> Sample:
     """One measure of one entity over all paths of a run.
 
-    ``measure`` is a name of ``results.MEASURES``, or ``time_to_trough``, ``time_to_recovery``
-    (infinite while under water) or ``time_underwater``, in years. What has no grid is answered
-    by the paths in the tables.
+    ``measure`` is a name of ``results.MEASURES``, or ``time_to_trough`` or ``time_underwater`` in
+    years. What has no grid is answered by the paths in the tables.
     """
     row = results.entities.index(entity)
     if results.n > results.kept and measure in _SUPPORT:
@@ -187,9 +188,41 @@ def sample(results: Results, entity: str, measure: str) -> Sample:
     return Paths(values, _SUPPORT.get(measure, (-inf, inf)))
 
 
-def statistics(
-    results: Results, entity: str, depths: Mapping[str, float]
-) -> dict[str, Estimate]:
+@dataclass(frozen=True)
+class ThresholdResult:
+    """A threshold, the estimate it was held against, and whether it holds."""
+
+    threshold: Threshold
+    estimate: Estimate
+    passed: bool
+
+
+_RELATIONS = {">=": ge, "<=": le, ">": gt, "<": lt}
+_BAD_IS_HIGH = {"max_drawdown", "time_to_trough"}
+
+
+def judge(results: Results, threshold: Threshold) -> ThresholdResult:
+    """Hold a threshold against a run. The value decides, its interval says how surely."""
+    found = _asked(sample(results, threshold.entity, threshold.metric), threshold)
+    passed = _RELATIONS[threshold.relation](found.value, threshold.limit)
+    return ThresholdResult(threshold, found, passed)
+
+
+def _asked(of: Sample, threshold: Threshold) -> Estimate:
+    if threshold.statistic == "mean":
+        return of.mean()
+    if threshold.statistic in WORST:
+        q = WORST[threshold.statistic]
+        return of.quantile(q if threshold.metric in _BAD_IS_HIGH else 1 - q)
+    assert threshold.level is not None, "a probability is one of something"
+    strict = threshold.comparison in (">", "<=")
+    reached = of.at_least(float(np.nextafter(threshold.level, inf)) if strict else threshold.level)
+    if threshold.comparison in (">=", ">"):
+        return reached
+    return Estimate(1 - reached.value, reached.mc_error, 1 - reached.high, 1 - reached.low)
+
+
+def statistics(results: Results, entity: str, depths: Mapping[str, float]) -> dict[str, Estimate]:
     """Every statistic of one entity. Falls are positive shares, times are years, money is USD billion.
 
     ``depths`` are the falls of real crashes: their statistics are called ``reach_<name>``.

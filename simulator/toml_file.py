@@ -26,6 +26,7 @@ from simulator.toml_locator import Place, dotted, line_and_column, locate
 
 MOST_BYTES = 256 * 1024
 MOST_LEVELS = 12
+MOST_VALUES = 20_000
 LONGEST_STRING = 200
 LONGEST_SOURCE = 600  # strings under [sources]: quotations need room
 MOST_PROBLEMS = 200
@@ -235,7 +236,10 @@ def _hidden_characters(file: TomlFile) -> list[Problem]:
 def _unhygienic(file: TomlFile, *, overridden_only: bool = False) -> list[Problem]:
     """Faults that need no schema: too deep, too long, invisible characters written as escapes."""
     problems: list[Problem] = []
-    for path, value in _walk(file.data):
+    for count, (path, value) in enumerate(_walk(file.data)):
+        if count >= MOST_VALUES:
+            message = "more keys and values than any scenario needs"
+            return [file.problem_at(0, message, expected=f"at most {MOST_VALUES:,}")]
         if len(problems) >= MOST_PROBLEMS:
             break
         if overridden_only and file.override_of(path) is None:

@@ -65,9 +65,12 @@ def verdict(
         return f"In the one simulated future {name} falls less than {limit}; it fell that far {history}."
     fall = f"{name} fall at least {limit}, as it did {history}."
     if chance.value <= 0:
-        return f"None of {n:,} simulated futures (fewer than {one_in(chance.high)}) sees {fall}"
+        bound = f"fewer than {one_in(chance.high)}" if chance.high < 0.5 else percentages(chance)
+        return f"None of {n:,} simulated futures ({bound}) sees {fall}"
     if chance.value >= 1:
-        return f"All {n:,} simulated futures (all but at most {one_in(1 - chance.low)}) see {fall}"
+        rest = 1 - chance.low
+        bound = f"all but at most {one_in(rest)}" if rest < 0.5 else percentages(chance)
+        return f"All {n:,} simulated futures ({bound}) see {fall}"
     often = frequency(chance)
     sees = "sees" if often.startswith("1 in ") else "see"
     return f"About {often} simulated futures ({percentages(chance)}) {sees} {fall}"

@@ -17,10 +17,12 @@ def percent(share: float, decimals: int = 0) -> str:
 
 
 def often(share: Estimate, n: int) -> str:
-    """A share of ``n`` paths in words: "3 in 10", "none of 500", "all 500"."""
-    if 0 < share.value < 1:
-        return frequency(share)
-    return f"{'none of' if share.value <= 0 else 'all'} {n:,}"
+    """A share of ``n`` paths in words: "3 in 10", "2 of 500", "none of 500", "all 500"."""
+    if share.value <= 0 or share.value >= 1:
+        return f"{'none of' if share.value <= 0 else 'all'} {n:,}"
+    words = frequency(share)
+    too_fine = int(words.split(" in ")[1].replace(",", "")) > n  # "3 in 10,000" of 3,000 paths
+    return f"{round(share.value * n):,} of {n:,}" if too_fine else words
 
 
 def decimals(error: float, most: int = 1) -> int:
@@ -35,11 +37,18 @@ def format_share(share: Estimate, *, sign: int = 1, most: int = 1) -> str:
     return percent(sign * share.value, decimals(100 * share.mc_error, most))
 
 
-def format_interval(share: Estimate, *, most: int = 1) -> str:
-    """A probability with its 95 % interval: "13.4 % (12.7 to 14.1)"."""
-    places = decimals(100 * share.mc_error, most)
-    ends = (f"{100 * end:.{places}f}" for end in (share.low, share.high))
-    return f"{percent(share.value, places)} ({' to '.join(ends)})"
+def format_interval(share: Estimate, *, sign: int = 1) -> str:
+    """A share with its 95 % interval: "13.4 % (12.7 to 14.1)"; ``sign`` as in :func:`format_share`."""
+    places = decimals(100 * share.mc_error, 1 if abs(share.value) >= 0.01 else 3)
+    ends = sorted(sign * end for end in (share.low, share.high))
+    low, high = (percent(end, places).removesuffix(" %") for end in ends)
+    return f"{percent(sign * share.value, places)} ({low} to {high})"
+
+
+def format_years(span: Estimate) -> str:
+    """A time with its 95 % interval: "2.3 years (2.2 to 2.4)"."""
+    places = decimals(span.mc_error, 2)
+    return f"{span.value:.{places}f} years ({span.low:.{places}f} to {span.high:.{places}f})"
 
 
 def format_error(share: Estimate) -> str:
@@ -47,8 +56,8 @@ def format_error(share: Estimate) -> str:
     error = 100 * share.mc_error
     if not isfinite(error):
         return "±?"
-    places = max(-floor(log10(error)), 0) if error > 0 else 0
-    return f"±{error:.{min(places, 2)}f}"
+    digit = float(f"{error:.1g}")
+    return f"±{digit:.{min(max(-floor(log10(digit)), 0), 2) if digit else 0}f}"
 
 
 def format_log(cause: Estimate, most: int = 1) -> str:
@@ -59,7 +68,8 @@ def format_log(cause: Estimate, most: int = 1) -> str:
 
 
 def format_dollars(amount: Estimate) -> str:
-    """An amount in USD billion, cut to its error: "$820 billion", "$12.4 trillion"."""
-    scale, unit = (1000, "trillion") if abs(amount.value) >= 1000 else (1, "billion")
-    places = decimals(amount.mc_error / scale, 1)
-    return f"${amount.value / scale:,.{places}f} {unit}"
+    """An amount in USD billion, cut to its error: "$440 billion", "$12.4 trillion"."""
+    error = amount.mc_error if 0 < amount.mc_error < amount.value else 1.0
+    value = round(amount.value, -floor(log10(error)))
+    scale, unit = (1_000, "trillion") if abs(value) >= 1_000 else (1, "billion")
+    return f"${value / scale:,.{decimals(error / scale)}f} {unit}"

@@ -4,6 +4,8 @@ import os
 
 from hypothesis import HealthCheck, settings
 
+pytest_plugins = ["cli_runs"]
+
 os.environ["MPLBACKEND"] = "agg"
 
 # The default draws the same examples every time: a red test means a changed program, not

@@ -26,7 +26,8 @@ def walk_levels(block: int, seed: int = 0) -> FloatArray:
     rng = np.random.default_rng([seed + 1, block + 1])
     moves = rng.normal(0.001, [[[0.02]], [[0.04]], [[0.08]]], (len(ENTITIES), STEPS, BLOCK))
     start = np.zeros((len(ENTITIES), 1, BLOCK))
-    return 1000.0 * np.exp(np.concatenate([start, np.cumsum(moves, axis=1)], axis=1))
+    logs = np.concatenate([start, np.cumsum(moves, axis=1)], axis=1)
+    return np.asarray(1000.0 * np.exp(logs), np.float64)
 
 
 def walk_block(block: int, seed: int = 0, *, keep_levels: bool = False) -> BlockResult:

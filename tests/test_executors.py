@@ -8,7 +8,9 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,19 +18,19 @@ from simulator.errors import RunError, UsageError
 from simulator.executors import Processes, Serial, get_executor
 
 
-def square(number):
+def square(number: int) -> int:
     if number == 1:
         time.sleep(0.2)  # overtaken by its successors
     return number * number
 
 
-def fail_at_three(number):
+def fail_at_three(number: int) -> int:
     if number == 3:
         raise RunError("block 3, path 7, step 5: price is not finite; seed 1")
     return number
 
 
-def die_once(marker_and_number):
+def die_once(marker_and_number: tuple[Path, int]) -> int:
     marker, number = marker_and_number
     if number == 2 and not marker.exists():
         marker.touch()
@@ -36,26 +38,33 @@ def die_once(marker_and_number):
     return number
 
 
-def die(_number):
+def die(_number: int) -> None:
     os._exit(9)
 
 
-def numpy_free(_number):
-    return sorted({"pandas", "matplotlib", "typer"} & set(sys.modules)), sys.modules["__main__"].__name__
+def numpy_free(_number: int) -> tuple[list[str], str]:
+    return sorted({"pandas", "matplotlib", "typer"} & set(sys.modules)), sys.modules[
+        "__main__"
+    ].__name__
 
 
-def test_serial_is_lazy():
-    seen = []
-    results = get_executor(1).map(lambda i: seen.append(i) or i, range(10**12))
+def test_serial_is_lazy() -> None:
+    seen: list[int] = []
+
+    def look(number: int) -> int:
+        seen.append(number)
+        return number
+
+    results = get_executor(1).map(look, range(10**12))
     assert [next(results), next(results)] == [0, 1]
     assert seen == [0, 1]
 
 
 @pytest.mark.slow
-def test_processes_keep_order_and_hold_few_items():
-    taken = []
+def test_processes_keep_order_and_hold_few_items() -> None:
+    taken: list[int] = []
 
-    def items():
+    def items() -> Iterator[int]:
         for number in range(40):
             taken.append(number)
             yield number
@@ -67,33 +76,33 @@ def test_processes_keep_order_and_hold_few_items():
 
 
 @pytest.mark.slow
-def test_an_error_in_a_worker_arrives_as_it_was_raised():
+def test_an_error_in_a_worker_arrives_as_it_was_raised() -> None:
     with pytest.raises(RunError, match=r"^block 3, path 7, step 5: price is not finite; seed 1$"):
         list(get_executor(2).map(fail_at_three, range(20)))
 
 
 @pytest.mark.slow
-def test_a_killed_worker_costs_nothing(tmp_path):
+def test_a_killed_worker_costs_nothing(tmp_path: Path) -> None:
     items = [(tmp_path / "died", number) for number in range(9)]
     assert list(get_executor(2).map(die_once, items)) == list(range(9))
     assert (tmp_path / "died").exists()
 
 
 @pytest.mark.slow
-def test_workers_that_always_die_end_the_run():
+def test_workers_that_always_die_end_the_run() -> None:
     with pytest.raises(RunError, match="died 3 times in a row"):
         list(get_executor(2).map(die, range(4)))
 
 
 @pytest.mark.slow
-def test_workers_load_no_tables_and_no_script():
+def test_workers_load_no_tables_and_no_script() -> None:
     loaded, main = next(get_executor(2).map(numpy_free, range(2)))
     assert loaded == []
     assert main == "__main__"  # the worker's own, not a copy of ours ("__mp_main__")
 
 
 @pytest.mark.slow
-def test_an_unguarded_script_works(tmp_path):
+def test_an_unguarded_script_works(tmp_path: Path) -> None:
     script = tmp_path / "unguarded.py"
     script.write_text(
         "from math import sqrt\n"
@@ -101,16 +110,23 @@ def test_an_unguarded_script_works(tmp_path):
         "print(list(get_executor(2).map(sqrt, [1, 4, 9])))\n",
         encoding="utf-8",
     )
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.stdout == "[1.0, 2.0, 3.0]\n", done.stderr
     piped = subprocess.run(
-        [sys.executable, "-"], input=script.read_text(), capture_output=True, text=True, timeout=60
+        [sys.executable, "-"],
+        input=script.read_text(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert piped.stdout == done.stdout, piped.stderr
 
 
 @pytest.mark.slow
-def test_workers_end_with_a_killed_parent():
+def test_workers_end_with_a_killed_parent() -> None:
     code = """
         import time
         from simulator.executors import get_executor
@@ -150,11 +166,11 @@ def _alive(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("workers", [0, -1, 257, 1.5, True, "2", 10**20])
-def test_bad_numbers_of_workers_are_refused(workers):
+def test_bad_numbers_of_workers_are_refused(workers: Any) -> None:
     with pytest.raises(UsageError, match="workers must be a whole number from 1 to 256"):
         get_executor(workers)
 
 
-def test_kinds():
+def test_kinds() -> None:
     assert isinstance(get_executor(1), Serial)
     assert isinstance(get_executor(2), Processes)

@@ -11,6 +11,7 @@ import venv
 import zipfile
 from pathlib import Path
 
+import grimp
 import pytest
 import tomli
 
@@ -65,11 +66,23 @@ def test_version_stands_in_one_place() -> None:
     assert simulator.__version__ == PROJECT["project"]["version"]
 
 
-# The lock file
+# Dependencies and the lock file
+
+
+def names(requirements: list[str]) -> set[str]:
+    return {re.split(r"[^A-Za-z0-9-]", requirement)[0].lower() for requirement in requirements}
+
+
+def test_imports_are_declared() -> None:
+    graph = grimp.build_graph("simulator", include_external_packages=True, cache_dir=None)
+    imported = {module for module in graph.modules if not module.startswith("simulator")}
+    imported -= set(sys.stdlib_module_names)
+    imported -= {"pydantic_core"}  # pydantic pins its own core
+    assert imported == names(PROJECT["project"]["dependencies"])
 
 
 def locked() -> list[tuple[str, str]]:
-    """Package -> the lines that pin it, in any of its versions."""
+    """Each pinned package with its lines; one that differs by Python has two entries."""
     entries = re.split(r"\n(?=\S)", LOCK.strip())
     return [(re.split("==", entry)[0].lower(), entry) for entry in entries]
 
@@ -80,9 +93,8 @@ def test_lock_pins_every_requirement_with_hashes() -> None:
         *PROJECT["project"]["dependencies"],
         *PROJECT["dependency-groups"]["dev"],
     ]
-    names = {re.split(r"[^A-Za-z0-9-]", requirement)[0].lower() for requirement in required}
-    assert {"numpy", "typer", "hatchling", "import-linter"} <= names
-    assert names <= {name for name, _ in locked()}
+    assert {"numpy", "typer", "hatchling", "import-linter"} <= names(required)
+    assert names(required) <= {name for name, _ in locked()}
     assert all("--hash=sha256:" in entry for _, entry in locked())
 
 
@@ -130,19 +142,19 @@ def files(folder: Path, pattern: str = "*") -> set[str]:
 @pytest.mark.slow
 def test_wheel_carries_code_data_and_scenarios(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
-        names = set(archive.namelist())
+        carried = set(archive.namelist())
     wanted = {f"simulator/{name}" for name in files(ROOT / "simulator")}
     wanted |= {f"simulator/_shipped/scenarios/{name}" for name in files(ROOT / "scenarios")}
-    assert wanted <= names
+    assert wanted <= carried
     for kind in (
         "simulator/py.typed",
         "simulator/_shipped/scenarios/deepseek.toml",
         "simulator/_shipped/scenarios/universes/us-2025-01.toml",
         "simulator/data/SOURCES.md",
     ):
-        assert kind in names
-    assert any(name.endswith(".html") for name in names)
-    assert {name.split("/")[0] for name in names} <= {
+        assert kind in carried
+    assert any(name.endswith(".html") for name in carried)
+    assert {name.split("/")[0] for name in carried} <= {
         "simulator",
         f"crashsim-{simulator.__version__}.dist-info",
     }

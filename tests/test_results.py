@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from synthetic import BLOCK, ENTITIES, STEPS, empty_results, walk_block, walk_levels, walk_results
 
 from simulator.executors import get_executor
 from simulator.results import FAN_GRID, GRIDS, MEASURES, SAMPLE_PATHS, Grid, Results
 
 
-def arrays(results: Results) -> dict[str, np.ndarray]:
-    found = {}
+def arrays(results: Results) -> dict[str, NDArray[Any]]:
+    found: dict[str, NDArray[Any]] = {}
     for field in fields(results):
         value = getattr(results, field.name)
         if isinstance(value, dict):
@@ -32,7 +34,7 @@ def same_bytes(one: Results, other: Results) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [2, 4])
-def test_workers_change_no_byte(workers):
+def test_workers_change_no_byte(workers: Any) -> None:
     results = empty_results(500, 300)
     for block in get_executor(workers).map(walk_block, range(8)):
         results.add(block, min(BLOCK, 500 - results.n))
@@ -40,7 +42,7 @@ def test_workers_change_no_byte(workers):
     assert not same_bytes(results, walk_results(500, 300, seed=1))
 
 
-def test_shuffled_blocks_change_no_byte():
+def test_shuffled_blocks_change_no_byte() -> None:
     order = np.random.default_rng(3).permutation(8)
     done = {int(block): walk_block(int(block)) for block in order}
     results = empty_results(512, 512)
@@ -49,13 +51,13 @@ def test_shuffled_blocks_change_no_byte():
     assert same_bytes(results, walk_results(512))
 
 
-def test_blocks_out_of_order_are_refused():
+def test_blocks_out_of_order_are_refused() -> None:
     results = empty_results(128, 128)
     with pytest.raises(ValueError, match="block 1 came when block 0 was due"):
         results.add(walk_block(1), BLOCK)
 
 
-def test_first_paths_stay_when_the_number_grows():
+def test_first_paths_stay_when_the_number_grows() -> None:
     short, long = walk_results(100), walk_results(500)
     for name in MEASURES:
         assert np.array_equal(short.measures[name], long.measures[name][:, :100])
@@ -66,7 +68,7 @@ def test_first_paths_stay_when_the_number_grows():
     assert np.array_equal(short.sample_levels, long.sample_levels)
 
 
-def test_counts_hold_all_paths_and_tables_the_first():
+def test_counts_hold_all_paths_and_tables_the_first() -> None:
     results, whole = walk_results(500, keep_paths=100), walk_results(500)
     assert (results.n, results.kept, whole.kept) == (500, 100, 500)
     assert np.array_equal(results.measures["max_drawdown"], whole.measures["max_drawdown"][:, :100])
@@ -78,12 +80,14 @@ def test_counts_hold_all_paths_and_tables_the_first():
     assert (results.recovered_counts + results.censored_counts).sum() == 500 * len(ENTITIES)
 
 
-def test_counts_equal_a_count_of_the_tables():
+def test_counts_equal_a_count_of_the_tables() -> None:
     results = walk_results(500)
     for e in range(len(ENTITIES)):
         depth = results.measures["max_drawdown"][e]
         bins = np.minimum(np.floor(depth / 1e-4), 10_000).astype(int)
-        assert np.array_equal(results.counts["max_drawdown"][e], np.bincount(bins, minlength=10_001))
+        assert np.array_equal(
+            results.counts["max_drawdown"][e], np.bincount(bins, minlength=10_001)
+        )
         deep = bins >= 2_000
         by_hand = results.causes[e][:, deep].sum(axis=1)
         assert np.allclose(results.cause_sums[e][:, 2_000:].sum(axis=1), by_hand, rtol=1e-12)
@@ -96,14 +100,14 @@ def test_counts_equal_a_count_of_the_tables():
     assert np.array_equal(results.sample_levels, levels[:, :, :SAMPLE_PATHS])
 
 
-def test_levels_are_kept_when_asked_for():
+def test_levels_are_kept_when_asked_for() -> None:
     results = walk_results(100, keep_levels=True)
     assert results.levels is not None
     assert np.array_equal(results.levels[:, :, 64:], walk_levels(1)[:, :, :36])
     assert walk_results(100).levels is None
 
 
-def test_a_loss_to_zero_is_counted_in_the_end_bins():
+def test_a_loss_to_zero_is_counted_in_the_end_bins() -> None:
     results, block = empty_results(BLOCK, BLOCK), walk_block(0)
     block.measures["terminal_return"] = np.full((len(ENTITIES), BLOCK), -1.0)
     block.measures["max_drawdown"] = np.ones((len(ENTITIES), BLOCK))
@@ -112,7 +116,7 @@ def test_a_loss_to_zero_is_counted_in_the_end_bins():
     assert results.counts["max_drawdown"][0, -1] == BLOCK
 
 
-def test_grid_ends_hold_what_lies_outside():
+def test_grid_ends_hold_what_lies_outside() -> None:
     grid = Grid(-1.0, 0.5, 4)
     assert grid.index(np.array([-9.0, -1.0, -0.6, -0.5, 0.99, 1.0, 9.0])).tolist() == [
         *(0, 0, 0, 1, 3, 3, 3)

@@ -34,27 +34,22 @@ PathsOption = Annotated[
     int | None,
     Option("--paths", "-n", min=1, help="Number of paths.  [default: the scenario's]"),
 ]
-FileOption = Annotated[
-    Path | None, Option("--output", "-o", metavar="FILE", help="File to write.")
-]
+FileOption = Annotated[Path | None, Option("--output", "-o", metavar="FILE", help="File to write.")]
 
 _Json = Annotated[bool, Option("--json", help="Print one JSON document instead of text.")]
 _Quiet = Annotated[
-    bool, Option("--quiet", "-q", help="Only the result, warnings and errors: no progress, no notes.")
+    bool,
+    Option("--quiet", "-q", help="Only the result, warnings and errors: no progress, no notes."),
 ]
 _Verbose = Annotated[bool, Option("--verbose", "-v", help="Say more on the way.")]
-_Debug = Annotated[
-    bool, Option("--debug", help="Show the traceback if crashsim itself breaks.")
-]
+_Debug = Annotated[bool, Option("--debug", help="Show the traceback if crashsim itself breaks.")]
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
     """``function(screen, ...)`` with the options every command has, as typer wants it."""
 
     @functools.wraps(function)
-    def run(
-        *, as_json: bool, quiet: bool, verbose: bool, debug: bool, **arguments: Any
-    ) -> None:
+    def run(*, as_json: bool, quiet: bool, verbose: bool, debug: bool, **arguments: Any) -> None:
         del debug  # the error page in simulator.cli looks for it
         function(Screen(as_json=as_json, quiet=quiet, verbose=verbose), **arguments)
 

@@ -11,11 +11,11 @@ import json
 import re
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from shutil import get_terminal_size
-from typing import Any, Protocol, TextIO
+from typing import Any, TextIO
 
 SCHEMA_VERSION = 1
 """Of the JSON documents that commands print."""
@@ -34,10 +34,8 @@ def clean(text: str) -> str:
     return _CONTROLS.sub("", text)
 
 
-class Tick(Protocol):
-    """Tells that ``done`` of ``total`` paths are simulated."""
-
-    def __call__(self, done: int, total: int) -> None: ...
+Tick = Callable[[int, int], None]
+"""Is told how many paths are simulated, of how many."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +48,8 @@ class Screen:
 
     @property
     def width(self) -> int:
-        """Columns to fill; 100 where stdout is no terminal."""
-        return max(60, min(get_terminal_size((100, 24)).columns, 120)) if _is_tty(sys.stdout) else 100
+        """Columns to fill: those of the terminal, within reason; 100 where there is none."""
+        return max(60, min(get_terminal_size((100, 24)).columns, 120))
 
     def text(self, text: str) -> None:
         """The result, for people."""
@@ -91,12 +89,16 @@ class Screen:
     def progress(self, what: str) -> Iterator[Tick]:
         """Progress in paths a second and time left: a bar on a terminal, else a line now and then."""
         if self.quiet:
-            yield lambda done, total: None
+            yield _nothing
         elif _is_tty(sys.stderr):
             with _bar(what) as tick:
                 yield tick
         else:
             yield _Lines(what)
+
+
+def _nothing(_done: int, _total: int) -> None:
+    pass
 
 
 class _Lines:
@@ -119,7 +121,14 @@ class _Lines:
 @contextmanager
 def _bar(what: str) -> Iterator[Tick]:
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeRemainingColumn,
+    )
     from rich.text import Text
 
     class Rate(ProgressColumn):
@@ -159,7 +168,7 @@ def table(
 
 
 def _is_tty(stream: TextIO) -> bool:
-    return stream is not None and stream.isatty()
+    return bool(stream.isatty())
 
 
 def _write(stream: TextIO, text: str) -> None:

@@ -1,38 +1,253 @@
-"""Commands on stored runs: ``list``, ``show``, ``plot``, ``report``, ``path``. Nothing is simulated,
-but for the one path that ``path`` replays."""
+"""Commands on stored runs. Nothing is simulated, but for the one path that ``path`` replays."""
 
 from __future__ import annotations
 
+import json
+import shlex
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from typer import Argument, Option
 
 from simulator.commands.options import FileOption, RunArgument
 from simulator.commands.screen import Screen, table
-from simulator.errors import UsageError
+from simulator.errors import StoreError, UsageError
 
 RESULTS = Path("results")
 """Where runs are, unless said otherwise."""
 
+Kind = Literal["histogram", "fan", "exceedance", "underwater"]
+Format = Literal["svg", "png"]
+
 
 def find_run(name: str) -> Path:
     """The folder of a run: a path, or the start of a name in results/ that only one run has."""
-    if (folder := Path(name)).is_dir():
+    from simulator.store import is_complete
+
+    folder = Path(name)
+    if folder.is_dir():
         return folder
-    near = sorted(path for path in RESULTS.glob("*") if path.name.startswith(name) and _is_run(path))
+    near = [path for path in _runs(RESULTS) if path.name.startswith(name) and is_complete(path)]
     if len(near) == 1:
         return near[0]
     if near:
-        raise UsageError(f"{name} could be {', '.join(path.name for path in near)}; type more of it")
-    raise UsageError(f"no run folder {name}, and no run of that name in {RESULTS}/ (crashsim list)")
+        raise UsageError(
+            f"{name} could be {', '.join(path.name for path in near)}: type more of it"
+        )
+    raise UsageError(f"no folder {name}, and no run in {RESULTS}/ starts so; see crashsim list")
 
 
-def _is_run(folder: Path) -> bool:
-    return (folder / "manifest.json").is_file()
-def list_runs(screen: Screen) -> None:
-    """L."""
+def list_runs(
+    screen: Screen,
+    *,
+    folder: Annotated[Path, Argument(metavar="[DIR]", help="Folder of run folders.")] = RESULTS,
+) -> None:
+    """List the runs in a folder, newest first."""
+    from simulator.store import is_complete
+
+    if folder != RESULTS and not folder.is_dir():
+        raise UsageError(f"there is no folder {folder}")
+    runs, damaged = [], []
+    for path in _runs(folder):
+        if is_complete(path):
+            try:
+                runs.append(_line(path))
+            except StoreError as error:
+                damaged.append({"folder": str(path), "error": str(error)})
+    runs.sort(key=lambda line: str(line["created"]), reverse=True)
+    for entry in damaged:
+        screen.warn(entry["error"])
+    if screen.as_json:
+        screen.document({"runs": runs, "damaged": damaged})
+    elif runs:
+        screen.text(table(_HEADER, [_cells(line) for line in runs], left=2))
+    else:
+        screen.say(f"no runs in {folder}")
+    screen.next(f"crashsim show {_quoted(runs[0]['folder'])}" if runs else "crashsim run deepseek")
+
+
 def show(screen: Screen, *, run: RunArgument) -> None:
-    """S."""
-    find_run(run)
-plot=report=path=show
+    """Verify a stored run and print its summary."""
+    from simulator.report import terminal_summary
+    from simulator.store import load_run
+
+    folder = find_run(run)
+    found = load_run(folder)
+    following = f"crashsim plot {_quoted(folder)} fan"
+    if screen.as_json:
+        screen.document({"folder": str(folder), **found.document(), "next": following})
+    else:
+        screen.text(terminal_summary(found, str(folder)))
+    screen.next(following)
+
+
+def plot(
+    screen: Screen,
+    *,
+    run: RunArgument,
+    kind: Annotated[Kind, Argument(help="What to draw.")] = "histogram",
+    entity: Annotated[
+        str, Option("--entity", "-e", metavar="NAME", help="A group or a ticker of the run.")
+    ] = "sp500",
+    format_: Annotated[
+        Format | None, Option("--format", help="File format.  [default: by the file, else svg]")
+    ] = None,
+    output: FileOption = None,
+) -> None:
+    """Draw a figure of a stored run.
+
+    Without --output the file is figures/KIND-NAME.svg in the run folder.
+    """
+    from simulator.plots import figure, render
+    from simulator.store import load_run
+
+    chosen = _format(format_, output)
+    folder = find_run(run)
+    content = render(figure(kind, load_run(folder), entity), chosen)
+    target = _put(content, output, folder, f"figures/{kind}-{entity}.{chosen}")
+    following = f"crashsim report {_quoted(folder)}"
+    if screen.as_json:
+        screen.document({"file": str(target), "kind": kind, "entity": entity, "next": following})
+    else:
+        screen.text(str(target))
+    screen.next(following)
+
+
+def report(
+    screen: Screen,
+    *,
+    run: RunArgument,
+    output: FileOption = None,
+) -> None:
+    """Make the HTML report of a stored run again.
+
+    Without --output it replaces report.html in the run folder.
+    """
+    from simulator.report import html_report
+    from simulator.store import load_run
+
+    folder = find_run(run)
+    content = html_report(load_run(folder)).encode()
+    target = _put(content, output, folder, "report.html")
+    following = f"crashsim show {_quoted(folder)}"
+    if screen.as_json:
+        screen.document({"file": str(target), "next": following})
+    else:
+        screen.text(str(target))
+    screen.next(following)
+
+
+def path(
+    screen: Screen,
+    *,
+    run: RunArgument,
+    number: Annotated[int, Argument(metavar="N", min=0, help="Number of the path, from 0.")],
+    output: FileOption = None,
+) -> None:
+    """Replay one path of a run with every quantity, as CSV.
+
+    One row a step, from t = 0; one column a quantity. Levels are USD billion.
+    """
+    from simulator.engine import replay
+    from simulator.store import load_run
+
+    folder = find_run(run)
+    found = load_run(folder)
+    if number >= found.paths:
+        raise UsageError(f"the run has {found.paths:,} paths: N is 0 to {found.paths - 1:,}")
+    history = replay(found.scenario, found.seed, number, noise=found.shocks is None)
+    columns = {"t": found.results.times, **history}
+    following = f"crashsim plot {_quoted(folder)} fan"
+    if screen.as_json and output is None:
+        lists = {name: values.tolist() for name, values in columns.items()}
+        screen.document({"path": number, "columns": lists, "next": following})
+    else:
+        content = _csv(columns)
+        if output is None:
+            screen.text(content)
+        else:
+            _write(output, content.encode())
+            if screen.as_json:
+                screen.document({"path": number, "file": str(output), "next": following})
+            else:
+                screen.text(str(output))
+    screen.next(following)
+
+
+# ---------------------------------------------------------------- helpers
+
+_HEADER = ("run", "made", "paths", "seed", "S&P 500 median", "1-in-20 worst", "changed by --set")
+
+
+def _runs(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*") if path.is_dir())
+
+
+def _line(folder: Path) -> dict[str, Any]:
+    """What the list says of one run. Raises StoreError."""
+    from simulator.store import read_manifest
+
+    manifest = read_manifest(folder)
+    try:
+        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        falls = summary["entities"]["sp500"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"{folder / 'summary.json'} is damaged: {error}") from None
+    names = ("name", "title", "digest", "seed", "paths", "shocks", "overrides", "created")
+    return {
+        "folder": str(folder),
+        **{name: manifest[name] for name in names},
+        "sp500": {name: falls[name] for name in ("median", "worst_1_in_20")},
+    }
+
+
+def _cells(line: dict[str, Any]) -> tuple[str, ...]:
+    falls = (f"-{line['sp500'][name]['value']:.1%}" for name in ("median", "worst_1_in_20"))
+    return (
+        Path(line["folder"]).name,
+        line["created"][:16].replace("T", " "),
+        f"{line['paths']:,}",
+        str(line["seed"]),
+        *falls,
+        " ".join(f"{one['key']}={one['value']}" for one in line["overrides"]),
+    )
+
+
+def _format(given: Format | None, output: Path | None) -> str:
+    """The format asked for, which the name of the file must not contradict."""
+    ending = output.suffix.lower().removeprefix(".") if output else ""
+    if given is None and output is not None and ending not in ("svg", "png"):
+        raise UsageError(f"{output} is neither .svg nor .png; name one of them, or give --format")
+    if given is not None and ending in ("svg", "png") and ending != given:
+        raise UsageError(f"--format {given} contradicts the name {output}")
+    return given or ending or "svg"
+
+
+def _put(content: bytes, output: Path | None, folder: Path, name: str) -> Path:
+    """Write to ``output``, or into the run folder and its manifest; where it went."""
+    from simulator.store import add_files
+
+    if output is None:
+        add_files(folder, {name: content})
+        return folder / name
+    _write(output, content)
+    return output
+
+
+def _write(target: Path, content: bytes) -> None:
+    from simulator import disk
+
+    if target.is_dir():
+        raise UsageError(f"{target} is a folder: --output names a file here")
+    disk.write(target, content)
+
+
+def _csv(columns: dict[str, Any]) -> str:
+    lines = [",".join(["step", *columns])]
+    rows = zip(*(values.tolist() for values in columns.values()), strict=True)
+    lines += (",".join([str(step), *map(repr, row)]) for step, row in enumerate(rows))
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(folder: str | Path) -> str:
+    return shlex.quote(str(folder))

@@ -210,7 +210,7 @@ class Accounts:
         ):
             self._shares[:, column] = 0.0
             self._shares[row, column] = core[row]
-            self._factors[column] = np.expm1(lost) * macro
+            self._factors[column] = np.expm1(lost) * macro  # what a rival took
         np.einsum("fc,cp->fp", self._shares, self._factors, out=s.revenue)
 
         # dC = [R (1 + gamma tau) - C] / tau dt: along its own trend C equals R.
@@ -221,7 +221,7 @@ class Accounts:
 
         self._cost_factors[0] = d.depreciation
         # Serving gets dearer, relative to sales, when prices fall faster than cost.
-        squeeze = np.expm1(np.minimum(-d.unit_margin, 20.0))
+        squeeze = np.exp(np.minimum(-d.unit_margin, 20.0)) - 1.0
         self._cost_factors[1] = rules.serving_cost_share * models * squeeze
         lost_margin = (rules.chip_gross_margin - rules.chip_glut_margin) * d.glut
         self._cost_factors[2] = chips * lost_margin
@@ -230,7 +230,8 @@ class Accounts:
         work /= s.revenue
         work += self._variable
         np.subtract(1.0, work, out=work)
-        np.clip(work, self._low, self._high, out=work)
+        np.maximum(work, self._low, out=work)
+        np.minimum(work, self._high, out=work)
         work -= s.margin
         work *= self._smooth
         s.margin += work

@@ -167,7 +167,7 @@ class Market(Params):
         high=10.0,
         source="Cisco's volatility 74 % in the bust; NASDAQ 43 % against 29 % in the year before",
         strength="C",
-        doc="rise of firms' own volatility under stress",
+        doc="firms' own volatility under stress over that in calm",
         uncertain=False,
     )
 
@@ -271,15 +271,23 @@ class Weather:
             -np.expm1(-rate * dt) for rate in (p.stress_entry_rate, p.stress_exit_rate)
         )
         stress = stationary_stress(p)
+        # The universe's volatilities are long-run figures: stress raises, calm lowers them.
+        self._relaxed = 1.0 / np.sqrt(1.0 + stress * (p.firm_stress_multiplier**2 - 1.0))
+        self._tense = p.firm_stress_multiplier * self._relaxed
+        self._sector_calm = np.sqrt(p.sector_correlation)
+        self._sector_stressed = np.sqrt(p.sector_correlation_stressed)
         self._bust_drift = (1.0 - stress) * p.calm_drift + stress * p.stressed_drift
         self._jump_chance = -np.expm1(-p.jump_rate * dt)
         share, sigma = table.column("sector_share"), table.column("volatility")
         calm = np.sqrt(1.0 - share**2 * p.sector_correlation)
         tense = np.sqrt(1.0 - share**2 * p.sector_correlation_stressed)
         self._own = np.stack([sigma * calm, sigma * (tense - calm)], axis=1)
-        chance = jump_probability(table.column("jump_rate"), dt)
+        rates = table.column("jump_rate")
+        self._jumpers = np.flatnonzero(rates)
+        chance = jump_probability(rates[self._jumpers], dt)
         self._words = np.rint(chance * JUMP_LEVELS).astype(np.uint16)[:, None]
-        self._jump_mean, self._jump_sd = table.column("jump_mean"), table.column("jump_sd")
+        self._jump_mean = table.column("jump_mean")[self._jumpers]
+        self._jump_sd = table.column("jump_sd")[self._jumpers]
         self._scale = np.empty((2, shape[1]))
         self._work = np.empty(shape)
 
@@ -304,33 +312,42 @@ class Weather:
 
     def step(self, state: MarketState, shocks: StepShocks, bust: BoolArray) -> None:
         """Advance one step, in place; a bust forces stress and replaces its drift."""
-        s, p, dt = state, self.params, self.dt
+        s, p, dt, work = state, self.params, self.dt, self._work
         s.stressed = np.where(
             s.stressed, shocks.regime >= self._leave, shocks.regime < self._enter
         )
         stress = s.stressed | bust
-        volatility = np.exp(np.clip(s.log_volatility, -self._limit, self._limit) - self._norm)
-        drift = np.where(s.stressed, p.stressed_drift, p.calm_drift)
-        drift[bust] = self._bust_drift
+        volatility = np.minimum(s.log_volatility, self._limit)
+        np.maximum(volatility, -self._limit, out=volatility)
+        volatility -= self._norm
+        np.exp(volatility, out=volatility)
+        drift = np.where(s.stressed, p.stressed_drift * dt, p.calm_drift * dt)
+        drift[bust] = self._bust_drift * dt
         sd = np.where(stress, p.stressed_sd, p.calm_sd) * volatility
-        s.factor += drift * dt + sd * (np.sqrt(dt) * shocks.market)
         s.variance += sd * sd * dt
+        sd *= np.sqrt(dt)
+        sd *= shocks.market
+        s.factor += drift
+        s.factor += sd
         self._market_jumps(s, shocks)
 
-        tension = np.where(stress, p.firm_stress_multiplier, 1.0) * volatility
-        self._scale[0] = tension * np.sqrt(dt)
-        np.multiply(self._scale[0], stress, out=self._scale[1])
-        np.einsum("fc,cp->fp", self._own, self._scale, out=self._work)
-        self._work *= shocks.firm
-        s.own += self._work
-        correlation = np.where(stress, p.sector_correlation_stressed, p.sector_correlation)
-        s.sector += self._scale[0] * np.sqrt(correlation) * shocks.sector
+        tension = np.where(stress, self._tense, self._relaxed) * volatility
         s.firm_variance += tension * tension * dt
+        np.multiply(tension, np.sqrt(dt), out=self._scale[0])
+        np.multiply(self._scale[0], stress, out=self._scale[1])
+        np.einsum("fc,cp->fp", self._own, self._scale, out=work)
+        work *= shocks.firm
+        s.own += work
+        root = np.where(stress, self._sector_stressed, self._sector_calm)
+        root *= self._scale[0]
+        root *= shocks.sector
+        s.sector += root
         self._firm_jumps(s, shocks)
 
         # Volatility answers this step's return in the next step.
-        push = p.leverage * shocks.market + np.sqrt(1.0 - p.leverage**2) * shocks.volatility
-        s.log_volatility = self._persist * s.log_volatility + self._spread * push
+        s.log_volatility *= self._persist
+        s.log_volatility += (self._spread * p.leverage) * shocks.market
+        s.log_volatility += (self._spread * np.sqrt(1.0 - p.leverage**2)) * shocks.volatility
 
     def _market_jumps(self, state: MarketState, shocks: StepShocks) -> None:
         hit = np.flatnonzero(shocks.market_jump < self._jump_chance)
@@ -342,11 +359,13 @@ class Weather:
             state.factor[hit] += self.params.jump_mean + self.params.jump_sd * score
 
     def _firm_jumps(self, state: MarketState, shocks: StepShocks) -> None:
-        firm, path = np.nonzero(shocks.firm_jump < self._words)
-        if firm.size:
+        hit = np.flatnonzero(shocks.firm_jump < self._words)
+        if hit.size:
             from scipy.special import ndtri
 
+            jumper, path = np.divmod(hit, self.shape[1])
             # The word below its threshold turns the path's size draw into the firm's own.
-            turn = (shocks.firm_jump[firm, path] + 0.5) / self._words[firm, 0]
+            turn = (shocks.firm_jump[jumper, path] + 0.5) / self._words[jumper, 0]
             uniform = np.maximum((shocks.jump_size[path] + turn) % 1.0, 2.0**-54)
-            state.own[firm, path] += self._jump_mean[firm] + self._jump_sd[firm] * ndtri(uniform)
+            size = self._jump_mean[jumper] + self._jump_sd[jumper] * ndtri(uniform)
+            state.own[self._jumpers[jumper], path] += size

@@ -48,12 +48,12 @@ class GainYear(Params):
         doc="the group's index weight at the start of the year",
     )
     earnings_growth: Quantity = quantity(
-        0.34,
+        0.365,
         unit="share",
         low=-0.9,
         high=5.0,
-        source="FactSet Earnings Insight, early 2025, general knowledge: Magnificent Seven 2024 earnings about +34 %",
-        strength="C",
+        source="FactSet (J. Butters), April 2025: Magnificent Seven 2024 earnings +36.5 %; published after the as-of date",
+        strength="A",
         doc="the group's earnings growth in the year",
     )
 
@@ -63,11 +63,11 @@ class Concentration(GainYear):
 
     earlier_years: tuple[GainYear, ...] = ()
     forward_pe: Quantity = quantity(
-        30.0,
+        31.4,
         unit="times",
         low=1.0,
         high=500.0,
-        source="FactSet via deepnewz, 2025-03-13, scaled by price to 2025-01-24: NVDA 29-32, AAPL, MSFT 31-32, META 26, GOOGL 22-23",
+        source="harmonic mean of forward P/Es published 2025-03-13 (deepnewz), scaled by price to 2025-01-24: NVDA 29-32, AAPL, MSFT 31-32, META 26, GOOGL 22-23",
         strength="B",
         doc="the group's forward P/E today",
     )
@@ -332,6 +332,7 @@ class Mood:
         fraction = np.log1p(-np.asarray(p.contagion) * p.contagion_depth)
         self.contagion = fraction / np.log1p(-p.contagion_depth)
         """kappa: log fall of the rest per log fall of the AI group's sentiment."""
+        self.expect(np.zeros(paths))
 
     def init(self) -> SentimentState:
         """A boom, with sentiment at what prices already contain."""
@@ -340,11 +341,20 @@ class Mood:
             np.zeros(self.paths, np.int8), *(zero.copy() for _ in range(6))
         )
 
+    def expect(self, fundamentals: FloatArray) -> None:
+        """Set the hazard from the AI group's start-value-weighted u + m + n, ``(path,)``."""
+        p, dt = self.params, self.dt
+        health = np.minimum(np.maximum(fundamentals, -1.0), 0.5)
+        hazard = p.base_hazard * np.exp(-p.hazard_fundamentals * health)
+        hazard = np.minimum(hazard, p.hazard_ceiling)
+        self._chance = 1.0 - np.exp(-hazard * dt)
+        # Boom returns pay for the crash to come: hazard x expected loss x c.
+        self._reward = hazard * self._loss * (p.boom_compensation * dt)
+
     def step(
         self,
         state: SentimentState,
         hazard_uniform: FloatArray,
-        fundamentals: FloatArray,
         squeeze: Quantity,
     ) -> BoolArray:
         """Advance one step, in place; return which paths are in a bust.
@@ -352,16 +362,12 @@ class Mood:
         Args:
             state: sentiment.
             hazard_uniform: ``(path,)`` in (0, 1).
-            fundamentals: start-value-weighted u + m + n of the AI group, ``(path,)``.
             squeeze: share of outside funding withdrawn by events.
         """
         s, p, dt = state, self.params, self.dt
-        tilt = np.exp(-p.hazard_fundamentals * np.clip(fundamentals, -1.0, 0.5))
-        hazard = np.minimum(p.base_hazard * tilt, p.hazard_ceiling)
         boom = s.regime == BOOM
-        onset = boom & (hazard_uniform < -np.expm1(-hazard * dt))
-        # Boom returns pay for the crash to come: hazard x expected loss x c.
-        s.boom += boom * (hazard * self._loss * (p.boom_compensation * dt))
+        onset = boom & (hazard_uniform < self._chance)
+        s.boom += boom * self._reward
         s.since += dt
         ends = (s.regime == BUST) & (s.since >= self._length)
         s.regime[ends] = AFTERMATH
@@ -380,7 +386,7 @@ class Mood:
                 -s.since / p.aftermath_half_life_years
             )
             healing = self._heal * (level - s.sentiment)
-            s.sentiment += np.where(bust, falling, np.where(settled, healing, 0.0))
+            s.sentiment += np.where(bust, falling, settled * healing)
             s.macro += self._macro_speed * (np.where(bust, self._recession, 0.0) - s.macro)
         mood = np.exp(np.minimum(s.sentiment, 0.0))
         s.drought += (1.0 - mood * (1.0 - squeeze)) * dt

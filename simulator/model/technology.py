@@ -13,6 +13,7 @@ import numpy as np
 from simulator.arrays import FloatArray
 from simulator.events import Forcing
 from simulator.params import Params, Quantity, quantity
+from simulator.streams import ChainShocks
 
 
 class Technology(Params):
@@ -28,7 +29,7 @@ class Technology(Params):
         doc="fall of the price of a unit of constant quality; 0.90 is 10x cheaper a year",
     )
     decline_half_life_years: float = quantity(
-        3.0,
+        15.0,
         unit="years",
         low=0.1,
         high=1000.0,
@@ -78,7 +79,7 @@ class Technology(Params):
         uncertain=False,
     )
     elasticity: Quantity = quantity(
-        1.1,
+        1.0,
         unit="1",
         low=0.0,
         high=4.0,
@@ -87,7 +88,7 @@ class Technology(Params):
         doc="price elasticity of token demand today; the knife edge",
     )
     saturation_elasticity: Quantity = quantity(
-        0.8,
+        0.9,
         unit="1",
         low=0.0,
         high=4.0,
@@ -96,7 +97,7 @@ class Technology(Params):
         doc="elasticity toward which demand drifts as uses saturate",
     )
     saturation_half_life_years: float = quantity(
-        5.0,
+        15.0,
         unit="years",
         low=0.1,
         high=1000.0,
@@ -106,7 +107,7 @@ class Technology(Params):
         uncertain=False,
     )
     autonomous_growth: Quantity = quantity(
-        0.20,
+        0.195,
         unit="log per year",
         low=-1.0,
         high=3.0,
@@ -115,7 +116,7 @@ class Technology(Params):
         doc="growth of demand at unchanged prices",
     )
     autonomous_half_life_years: float = quantity(
-        8.0,
+        20.0,
         unit="years",
         low=0.1,
         high=1000.0,
@@ -180,7 +181,7 @@ class Technology(Params):
         doc="share of inference in AI compute today",
     )
     training_growth: Quantity = quantity(
-        0.60,
+        0.55,
         unit="log per year",
         low=-2.0,
         high=3.0,
@@ -189,7 +190,7 @@ class Technology(Params):
         doc="growth of compute used in training",
     )
     training_half_life_years: float = quantity(
-        8.0,
+        20.0,
         unit="years",
         low=0.1,
         high=1000.0,
@@ -341,9 +342,21 @@ def anchor(consensus: Technology) -> Anchor:
     """
     c = consensus
     decline = -np.log1p(-c.annual_price_decline)
+    adjust = np.log(2.0) / c.adjustment_half_life_years
+
+    def lagged(*half_lives: float) -> Quantity:
+        # Demand answers with a lag, so where growth fades today's growth is still that of
+        # a while ago: e^{-ft} through a lag of rate a grows by a / (a - f).
+        fade = sum(np.log(2.0) / half_life for half_life in half_lives)
+        return adjust / np.maximum(adjust - fade, 0.1 * adjust)
+
+    answer = c.saturation_elasticity * lagged(c.decline_half_life_years)
+    answer += (c.elasticity - c.saturation_elasticity) * lagged(
+        c.decline_half_life_years, c.saturation_half_life_years
+    )
+    growth = c.autonomous_growth * lagged(c.autonomous_half_life_years) + answer * decline
     # Spend q + p saturates; at t=0 that damps its growth by this factor.
-    damping = 1.0 / (1.0 + 1.0 / c.addressable_market)
-    demand = decline + damping * (c.autonomous_growth + (c.elasticity - 1.0) * decline)
+    demand = decline + (growth - decline) / (1.0 + 1.0 / c.addressable_market)
     neutral = max(1.0 - c.compute_cost_decline / decline, 0.0) if decline > 0.0 else 0.0
     inference = demand - c.pass_through * neutral * decline
     compute = c.inference_share * inference + (1.0 - c.inference_share) * c.training_growth
@@ -407,7 +420,7 @@ class Chain:
         self,
         state: TechnologyState,
         k: int,
-        noise: tuple[FloatArray, FloatArray, FloatArray],
+        noise: ChainShocks,
         forcing: Forcing,
         sentiment: FloatArray,
     ) -> None:
@@ -416,17 +429,17 @@ class Chain:
         Args:
             state: the chain, changed in place.
             k: number of the step's end, from 1.
-            noise: normals of price and demand, uniform of the price war, each ``(path,)``.
+            noise: the chain's draws.
             forcing: increments of the events in this step.
             sentiment: log sentiment at the step's start; it moves outside funding.
         """
         p, s, dt = self.params, state, self.dt
-        price_noise, demand_noise, war = noise
+        war = noise.price_war
         begin = (k - 1) * dt
 
         # Price: dp = -lambda dt + sigma dW + nu j dt - dJ - events.
         decline = self._decline * np.exp2(-begin / p.decline_half_life_years)
-        trend = (self._war_mean - decline * dt) + p.price_volatility * np.sqrt(dt) * price_noise
+        trend = (self._war_mean - decline * dt) + p.price_volatility * np.sqrt(dt) * noise.price
         s.price_war_news *= self._news_fade
         s.price_war_news += self._war_mean
         hit = np.flatnonzero(war < self._war_probability)
@@ -453,7 +466,7 @@ class Chain:
         spend = s.autonomous + s.response + s.price
         wanted = self._spend_offset - np.log(np.exp(-spend) + self._market) - s.price
         s.demand += self._adjust * (wanted + self._lag - s.demand)
-        s.demand += p.demand_volatility * np.sqrt(dt) * demand_noise
+        s.demand += p.demand_volatility * np.sqrt(dt) * noise.demand
 
         # Outside money: a fall of sentiment or a squeeze takes a share of growth away.
         closed = 1.0 - np.exp(np.minimum(sentiment, 0.0)) * (1.0 - forcing.squeeze)

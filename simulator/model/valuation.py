@@ -23,7 +23,7 @@ class Valuation(Params):
         unit="log per year",
         low=-0.1,
         high=0.3,
-        source="S&P 500 total return 1926-2024 about 10 % a year less about 1.3 % dividends, less today's lower premium: judgement",
+        source="10-year Treasury about 4.6 % + implied equity premium 4.33 % (Damodaran, 2025-01-01) - dividends 1.3 % gives .073; less net issue to staff and founders: judgement, range .055-.075",
         strength="C",
         doc="required return net of payout, one number for all firms",
         uncertain=False,

@@ -1,0 +1,82 @@
+"""A run made of random walks: all that figures and reports need, in a fraction of a second."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from simulator.metrics import measure_drawdowns, worst_return
+from simulator.results import CAUSES, FAN_GRID, UNDERWATER_GRID, BlockResult, Results
+from simulator.run import Run
+from simulator.scenario import load_scenario
+
+SCENARIO = """
+format_version = 1
+[scenario]
+name = "walk"
+title = "A random walk"
+universe = "us-2025-01"
+paths = 400
+seed = 7
+horizon_years = 5.0
+steps_per_year = 52
+[technology]
+elasticity = { dist = "triangular", low = 0.6, mode = 1.0, high = 1.6 }
+[thresholds]
+rare = "P(sp500.max_drawdown >= 0.30) < 0.05"
+typical = "median(sp500.max_drawdown) < 0.60"
+slow = "median(sp500.time_to_trough) > 0.1"
+"""
+
+
+def synthetic_run(
+    folder: Path, *, paths: int = 400, keep_paths: int = 100_000, volatility: float = 0.2
+) -> Run:
+    """A Run of ``paths`` walks; the causes split each fall by fixed weights, so they add up."""
+    file = folder / "walk.toml"
+    file.write_text(SCENARIO, encoding="utf-8")
+    scenario = load_scenario(file).with_(paths=paths)
+    entities, steps = scenario.universe.entities, scenario.steps
+    random = np.random.default_rng(scenario.seed)
+    spread = volatility * np.linspace(1.0, 3.0, len(entities))[:, np.newaxis, np.newaxis]
+    moves = random.standard_normal((len(entities), steps, paths)) * np.sqrt(scenario.dt)
+    moves = spread * (0.6 * moves[:1] + 0.8 * moves) + (0.08 - spread**2 / 2) * scenario.dt
+    logs = np.concatenate([np.zeros((len(entities), 1, paths)), moves.cumsum(axis=1)], axis=1)
+    levels = 1_000.0 * np.exp(logs)
+    by_time = np.moveaxis(levels, 1, 0)
+    falls = measure_drawdowns(by_time)
+    high = np.maximum.accumulate(levels, axis=1)
+    weights = np.linspace(1.0, -0.5, len(CAUSES))
+    kept = np.arange(0, steps + 1, 4)
+    results = Results.empty(
+        entities=entities,
+        times=np.arange(steps + 1, dtype=np.float64) * scenario.dt,
+        fan_steps=kept,
+        start_levels=np.full(len(entities), 1_000.0),
+        inputs=tuple(scenario.uncertain()),
+        paths=paths,
+        keep_paths=keep_paths,
+    )
+    block = BlockResult(
+        block=0,
+        measures={
+            **falls._asdict(),
+            "worst_week": worst_return(by_time, 1),
+            "worst_month": worst_return(by_time, 4),
+            "terminal_return": levels[:, -1] / levels[:, 0] - 1,
+            "dollars_lost": (high - levels).max(axis=1),
+        },
+        causes=np.log1p(-falls.max_drawdown)[:, np.newaxis]
+        * (weights / weights.sum())[:, np.newaxis],
+        inputs={key: random.uniform(0.6, 1.6, paths) for key in scenario.uncertain()},
+        fan_bins=FAN_GRID.index(logs[:, kept]).astype(np.int16),
+        underwater_bins=UNDERWATER_GRID.index(1 - (levels / high)[:, kept]).astype(np.int16),
+        sample_levels=levels[:, :, :30],
+    )
+    results.add(block, paths)
+    return Run(scenario, results)
+
+
+def titled(run: Run, title: str) -> Run:
+    """The same run under another title, which may be one no scenario file could have."""
+    return replace(run, scenario=replace(run.scenario, title=title))
