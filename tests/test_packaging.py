@@ -179,10 +179,12 @@ def test_installed_command_tells_its_version(installed: Path, tmp_path: Path) ->
 
 @pytest.mark.slow
 def test_installed_command_runs_a_shipped_scenario(installed: Path, tmp_path: Path) -> None:
-    done = run(installed / "crashsim", "run", "calm", "--paths", "64", "-o", tmp_path, cwd=tmp_path)
+    done = run(
+        installed / "crashsim", "run", "deepseek", "--paths", "64", "-o", tmp_path, cwd=tmp_path
+    )
     assert done.returncode == 0, done.stderr
     (folder,) = tmp_path.iterdir()
-    assert folder.name.startswith("calm-")
+    assert folder.name.startswith("deepseek-")
     assert "<html" in (folder / "report.html").read_text()
 
 

@@ -30,9 +30,11 @@ def project(tmp_path: Path) -> Path:
     shutil.copytree(
         ROOT / "simulator", tmp_path / "simulator", ignore=shutil.ignore_patterns("__pycache__")
     )
+    # Of the tests only the shared material and the one that is to fail.
     (tmp_path / "tests").mkdir()
-    for name in ("pyproject.toml", "tests/conftest.py", "tests/test_shapes.py"):
-        shutil.copy(ROOT / name, tmp_path / name)
+    shared = {path for path in (ROOT / "tests").glob("*.py") if not path.match("test_*.py")}
+    for path in (ROOT / "pyproject.toml", ROOT / "tests" / "test_shapes.py", *shared):
+        shutil.copy(path, tmp_path / path.relative_to(ROOT))
     return tmp_path
 
 

@@ -200,7 +200,7 @@ class Sentiment(Params):
         0.30,
         unit="share",
         low=0.0,
-        high=0.95,
+        high=1.0,
         source="fall of the rest over the AI group's: 0 (2025-01-27), .28 (2022), .37 (2000-02); range 0-.55",
         strength="C",
         doc="fall of the rest of the market relative to the AI group's",

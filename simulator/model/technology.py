@@ -145,11 +145,11 @@ class Technology(Params):
         uncertain=False,
     )
     addressable_market: Quantity = quantity(
-        200.0,
+        100.0,
         unit="times today's spend",
         low=2.0,
         high=1e6,
-        source="judgement: about $10bn model spend in 2024 against $2tn of software and IT services",
+        source="judgement: about $10bn model spend in 2024 against $1tn of software",
         strength="D",
         doc="ceiling of spend on model output",
     )
@@ -262,6 +262,15 @@ class Technology(Params):
         source="US telecom capex about -55 % 2000-03 (general knowledge, unchecked); range .35-.65",
         strength="C",
         doc="lowest AI capex as a share of its running peak",
+    )
+    capex_ceiling: Quantity = quantity(
+        8.0,
+        unit="times today's",
+        low=1.0,
+        high=1000.0,
+        source="judgement: about $2tn a year against $250bn in 2024; big-five capex 660-775 bn in 2026, about 1,000 talked of for 2027",
+        strength="D",
+        doc="highest AI capex: power, fabs and budgets have limits",
     )
     economic_life_years: Quantity = quantity(
         4.5,
@@ -387,6 +396,7 @@ class Chain:
         self._down = -np.expm1(-np.asarray(p.investment_speed_down) * dt)
         self._scrap = 1.0 / np.asarray(p.economic_life_years)
         self._floor = np.log(np.asarray(p.capex_floor))
+        self._top = np.log(np.asarray(p.capex_ceiling))
         self._ceiling = p.investment_ceiling * start.investment
         self._war_probability = -np.expm1(-p.price_war_rate * dt)
         self._war_mean = self._war_probability * p.price_war_size
@@ -489,10 +499,10 @@ class Chain:
         distance = target - s.investment
         wish = s.investment + np.where(distance > 0.0, self._up, self._down) * distance
 
-        # Capex at money value; never below its floor, and capacity grows by what was spent.
+        # Capex at money value, between floor and ceiling; capacity grows by what was spent.
         cheaper = p.compute_cost_decline * (k * dt)
         capex = s.capacity - cheaper + np.log(np.maximum(wish, 1e-9) / self.start.investment)
-        capex = np.maximum(capex, s.capex_peak + self._floor)
+        capex = np.minimum(np.maximum(capex, s.capex_peak + self._floor), self._top)
         np.maximum(s.capex_peak, capex, out=s.capex_peak)
         s.capex = capex
         s.investment = self.start.investment * np.exp(capex - s.capacity + cheaper)
