@@ -76,7 +76,7 @@ def attribute(
     entity, firm = np.nonzero(counted)
     steps = np.stack([peak, trough]).astype(np.intp)  # (2, entity, path)
     own = _look_up(history, steps[:, entity], firm)  # cause -> (2, row, path)
-    moved = _factors_moved(history, steps)  # (J, entity, path)
+    start, moved = _factors_moved(history, steps)  # (J, entity, path)
 
     paths = peak.shape[1]
     change = np.zeros((len(CAUSES), entity.size, paths))
@@ -84,47 +84,44 @@ def attribute(
     for name, past in own.items():
         np.subtract(past[1], past[0], out=change[_CAUSE[name]])
         log_value += past[0]
+    at = steps[:, entity] * start_values.size + firm[:, None]
     for name, known in factors.known.items():
-        before = known[steps[0, entity], firm[:, None]]
-        change[_CAUSE[name]] += known[steps[1, entity], firm[:, None]] - before
-        log_value += before
-    start, rise = moved
+        begin, end = np.take(known, at, mode="clip")
+        log_value += begin
+        end -= begin
+        change[_CAUSE[name]] += end
     for j, name in enumerate(factors.names):
         loading = factors.loadings[firm, j]
         for row in np.flatnonzero(loading):
-            change[_CAUSE[name], row] += loading[row] * rise[j, entity[row]]
+            change[_CAUSE[name], row] += loading[row] * moved[j, entity[row]]
             log_value[row] += loading[row] * start[j, entity[row]]
 
     weight = counted[entity, firm] * start_values[firm]
     value = weight[:, None] * np.exp(log_value)
     total = change.sum(axis=0)
+    growth = np.expm1(total)
     first = np.searchsorted(entity, np.arange(counted.shape[0]))
     before = np.add.reduceat(value, first, axis=0)
-    lost = -np.add.reduceat(value * np.expm1(total), first, axis=0)
-    value *= _mean_ratio(total)
-    value /= (before * _mean_ratio(np.log1p(-lost / before)))[entity]
+    lost = -np.add.reduceat(value * growth, first, axis=0)
+    fall = np.log1p(-lost / before)
+    value *= _mean_ratio(total, growth)
+    value /= (before * _mean_ratio(fall, np.expm1(fall)))[entity]
     change *= value
     causes = np.add.reduceat(change, first, axis=1)
     return np.ascontiguousarray(np.moveaxis(causes, 0, 1)), lost
 
 
 def _look_up(history: History, steps: NDArray[np.intp], firm: NDArray[np.intp]) -> dict[str, FloatArray]:
-    """Own causes at two steps of each row and path: cause -> (2, row, path).
-
-    The past is far larger than the caches, so it is read in the order it lies in memory.
-    """
+    """Own causes at two steps of each row and path: cause -> (2, row, path)."""
     firms, paths = history.own["firm"].shape[1:]
     column = firm[:, None] * paths + np.arange(paths)
-    flat = (steps * (firms * paths) + column).reshape(-1)
-    slow = (steps // history.clock * (firms * paths) + column).reshape(-1)
-    order = np.argsort(flat)
-    flat, slow = flat[order], slow[order]
-    found = {}
-    for name, past in history.own.items():
-        values = np.empty(steps.shape)
-        values.reshape(-1)[order] = past.reshape(-1)[slow if name in FUNDAMENTAL else flat]
-        found[name] = values
-    return found
+    fine = steps * (firms * paths) + column
+    slow = steps // history.clock * (firms * paths) + column
+    # Steps are known to be in range; "clip" spares take a second look.
+    return {
+        name: np.take(past, slow if name in FUNDAMENTAL else fine, mode="clip")
+        for name, past in history.own.items()
+    }
 
 
 def _factors_moved(
@@ -132,17 +129,16 @@ def _factors_moved(
 ) -> tuple[FloatArray, FloatArray]:
     """Factors at the peak, and their change to the trough, each (J, entity, path)."""
     count, paths = history.factors.shape[1:]
-    flat = (steps * (count * paths) + np.arange(paths)).reshape(-1)
-    order = np.argsort(flat)
-    flat = flat[order]
-    past = history.factors.reshape(-1)
-    values = np.empty((count, *steps.shape))
+    flat = steps * (count * paths) + np.arange(paths)
+    start, end = np.empty((2, count, *steps.shape[1:]))
     for j in range(count):
-        values[j].reshape(-1)[order] = past[flat + j * paths]
-    return values[:, 0], values[:, 1] - values[:, 0]
+        np.take(history.factors, flat[0] + j * paths, mode="clip", out=start[j])
+        np.take(history.factors, flat[1] + j * paths, mode="clip", out=end[j])
+    end -= start
+    return start, end
 
 
-def _mean_ratio(rise: FloatArray) -> FloatArray:
-    """L(a, a e^x) / a = (e^x - 1) / x, 1 at x = 0."""
-    safe = np.where(rise == 0.0, 1.0, rise)
-    return np.where(rise == 0.0, 1.0, np.expm1(safe) / safe)
+def _mean_ratio(rise: FloatArray, growth: FloatArray) -> FloatArray:
+    """L(a, a e^x) / a = (e^x - 1) / x from x and e^x - 1; 1 at x = 0."""
+    still = rise == 0.0
+    return np.divide(growth, rise, out=np.ones_like(rise), where=~still)

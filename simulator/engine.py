@@ -3,6 +3,10 @@
 ``run_block`` is pure: (scenario, seed, block) -> what survives of it. Each step goes
 technology -> firms -> surprises -> sentiment -> market -> prices; the consensus runs
 first, as one path without noise, and everything else is measured against it.
+
+Matrix products here are a few firms by a few factors by many paths. Such a product adds
+each element's few terms in one order, however many threads BLAS uses, so results keep
+their bits (tests/test_engine.py holds it to that).
 """
 
 from __future__ import annotations
@@ -167,12 +171,12 @@ def consensus_path(scenario: Scenario) -> Consensus:
 
 
 def fundamental_clock(scenario: Scenario) -> int:
-    """Steps between updates of fundamentals: a month, or a step where steps are longer.
+    """Steps between updates of fundamentals: a quarter, or a step where steps are longer.
 
     Firms report by the quarter and plan capex by the year; prices, news and sentiment
     move at every step.
     """
-    return max(round(scenario.steps_per_year / 12), 1)
+    return max(round(scenario.steps_per_year / 4), 1)
 
 
 def _drivers(
@@ -211,7 +215,7 @@ class Simulation:
         s = self.scenario = scenario.at(self.inputs)
         table: firms.FirmTable = s.universe if noise else QuietTable(s.universe)
         dt, paths = s.dt, shocks.paths
-        shape = (len(s.universe.tickers), paths)
+        shape = self.shape = (len(s.universe.tickers), paths)
         self.clock = fundamental_clock(s)
         slow = self.clock * dt
         self.calendar = Calendar(s.events, s.technology.inference_share)
@@ -246,31 +250,37 @@ class Simulation:
             known_parts(s, table),
         )
         self._known = np.log(self.values) + sum(self.factors.known.values())
-        self.factor_values = np.zeros((len(FACTORS), paths))
         self._surprise = np.zeros(shape)  # u + m + n
-        self.log_price = np.empty(shape)
+        self._dividend = np.zeros(paths)
         failure = table.column("failure_rate")
         self._labs = np.flatnonzero(failure)
         # A lab fails after an exponential time of shut funding.
         self._patience = -np.log(start.lab[self._labs]) / failure[self._labs, None]
 
-    def step(self, k: int) -> None:
-        """Advance all paths to step ``k``; ``log_price`` is then (firm, path), log USD billion."""
+    def step(self, k: int, log_price: FloatArray, own: FloatArray, factors: FloatArray) -> None:
+        """Advance all paths to step ``k``.
+
+        Args:
+            k: number of the step, from 1.
+            log_price: (firm, path), gets log USD billion.
+            own: (firm, path), gets and then is the state of firms' own noise.
+            factors: (J, path), gets the common factors of ``FACTORS``.
+        """
         s, state, shocks = self.scenario, self.state, self.shocks.step()
         if k % self.clock == 0:
             self._update_fundamentals(k)
-        beliefs = self.calendar.beliefs(k * s.dt, (k - k % self.clock) * s.dt)
+        beliefs = self.calendar.beliefs(k * s.dt)
         mood = state.sentiment
         drought = mood.drought.copy() if self._labs.size else mood.drought
         bust = self._mood.step(mood, shocks.hazard, beliefs.squeeze)
-        self._weather.step(state.market, shocks, bust)
+        self._weather.step(state.market, shocks, bust, own)
         for row, patience in zip(self._labs, self._patience, strict=True):
             fails = (drought < patience) & (mood.drought >= patience)
             state.market.own[row] -= s.sentiment.lab_failure_loss * fails
-        self._price(k, beliefs)
+        self._price(k, beliefs, log_price, factors)
 
     def _update_fundamentals(self, k: int) -> None:
-        """Technology, firms and surprises, once a month."""
+        """Technology, firms and surprises, once a quarter."""
         s, state, j = self.scenario, self.state, k // self.clock
         forcing = self.calendar.forcing((k - self.clock) * s.dt, k * s.dt)
         mood, chain, values = state.sentiment, state.technology, state.valuation
@@ -286,11 +296,12 @@ class Simulation:
         )
         np.add(values.revenue, values.margin, out=self._surprise)
         self._surprise += values.expectations
-        self._mood.expect(np.einsum("f,fp->p", self._ai_weights, self._surprise))
-        dividend = firms.adoption(s.firms, chain.demand - self.consensus.demand[j])
-        self.factor_values[6] = dividend
+        self._mood.expect(self._ai_weights @ self._surprise)
+        self._dividend = firms.adoption(s.firms, chain.demand - self.consensus.demand[j])
 
-    def _price(self, k: int, beliefs: Beliefs) -> None:
+    def _price(
+        self, k: int, beliefs: Beliefs, log_price: FloatArray, f: FloatArray
+    ) -> None:
         """ln P = ln P0 + rho t + u + m + n + loadings x factors + own noise + corrections."""
         s, chain, mood, weather = (
             self.scenario,
@@ -298,21 +309,20 @@ class Simulation:
             self.state.sentiment,
             self.state.market,
         )
-        f = self.factor_values
         np.add(mood.sentiment, mood.boom, out=f[0])
         f[1] = s.valuation.news_response * (chain.price_war_news - beliefs.news)
         f[2] = beliefs.rates
         f[3] = weather.factor
         f[4] = weather.variance
         np.multiply(self._mood.contagion, mood.sentiment, out=f[5])
+        f[6] = self._dividend
         f[7] = weather.sector
         f[8] = weather.firm_variance
         f[9] = mood.dilution
-        # einsum, not @: the same bits whatever the number of BLAS threads.
-        np.einsum("fj,jp->fp", self.factors.loadings, f, out=self.log_price)
-        self.log_price += self._surprise
-        self.log_price += weather.own
-        self.log_price += self._known[k][:, None]
+        np.matmul(self.factors.loadings, f, out=log_price)
+        log_price += self._surprise
+        log_price += weather.own
+        log_price += self._known[k][:, None]
 
 
 def ai_weights(scenario: Scenario) -> FloatArray:
@@ -384,41 +394,66 @@ def run_block(
     block: int,
     keep: Keep = Keep(),
     *,
+    count: int = 1,
     noise: bool = True,
 ) -> BlockResult:
-    """Simulate one block and measure it; pure, so any process may do it.
+    """Simulate one block, or ``count`` that follow each other, and measure; pure.
+
+    Blocks simulated together cost less and are the same to the last bit.
 
     Args:
         scenario: what to simulate.
         seed: run seed.
         block: number of the block, from 0.
         keep: what survives beside the measures.
+        count: number of blocks.
         noise: False turns every shock off; the block is then a single path.
 
     Raises:
         RunError: a quantity became infinite or not a number; it says where.
     """
-    simulation = _simulation(scenario, seed, block, noise=noise)
+    simulation = _simulation(scenario, seed, block, count, noise=noise)
     recorder = _Recorder(simulation, keep, SAMPLE_PATHS if block == 0 else 0)
     with np.errstate(over="raise", invalid="raise", divide="raise", under="ignore"):
         try:
             for k in range(1, scenario.steps + 1):
-                simulation.step(k)
                 recorder.record(k)
-            return recorder.finish(block, keep)
+            return recorder.finish(block, count, keep)
         except FloatingPointError as error:
             raise _not_finite(simulation, seed, block, str(error)) from None
 
 
-def _simulation(scenario: Scenario, seed: int, block: int, *, noise: bool) -> Simulation:
+def run_blocks(
+    scenario: Scenario, seed: int, keep: Keep, noise: bool, blocks: range
+) -> BlockResult:
+    """:func:`run_block` for consecutive blocks, in the order in which executors bind arguments."""
+    return run_block(scenario, seed, blocks.start, keep, count=len(blocks), noise=noise)
+
+
+def _simulation(
+    scenario: Scenario, seed: int, block: int, count: int, *, noise: bool
+) -> Simulation:
     universe = scenario.universe
     if not noise:
         calm = quiet(scenario)
-        consensus = consensus_path(calm)
-        return Simulation(calm, consensus, NoShocks(1, len(universe.tickers)), noise=False)
+        return Simulation(
+            calm, consensus_path(calm), NoShocks(1, len(universe.tickers)), noise=False
+        )
     jumping = universe.column("jump_rate") > 0.0
-    shocks = BlockShocks(seed, block, universe.tickers, jumping)
-    return Simulation(scenario, consensus_path(scenario), shocks)
+    shocks = BlockShocks(seed, block, universe.tickers, jumping, count)
+    return Simulation(scenario, _consensus(scenario), shocks)
+
+
+_per_thread = threading.local()
+
+
+def _consensus(scenario: Scenario) -> Consensus:
+    """The consensus path, worked out once for all blocks of a scenario."""
+    held = getattr(_per_thread, "consensus", None)
+    if held is None or held[0] is not scenario:
+        held = _per_thread.consensus = (scenario, consensus_path(scenario))
+    path: Consensus = held[1]
+    return path
 
 
 class _Workspace:
@@ -438,14 +473,12 @@ class _Workspace:
         self.work = np.empty((entities, paths))
 
 
-_workspaces = threading.local()
-
-
 def _workspace(*shape: int) -> _Workspace:
     """This thread's workspace; a new one when the shape changes."""
-    held = getattr(_workspaces, "held", None)
+    held = getattr(_per_thread, "workspace", None)
     if held is None or held[0] != shape:
-        held = _workspaces.held = (shape, _Workspace(*shape))
+        _per_thread.workspace = None  # let go of the old one first
+        held = _per_thread.workspace = (shape, _Workspace(*shape))
     workspace: _Workspace = held[1]
     return workspace
 
@@ -456,7 +489,7 @@ class _Recorder:
     def __init__(self, simulation: Simulation, keep: Keep, samples: int) -> None:
         self._simulation, self._samples = simulation, samples
         s = simulation.scenario
-        firm_count, paths = simulation.log_price.shape
+        firm_count, paths = simulation.shape
         self._membership = s.universe.membership
         self._groups = self._membership.shape[0]
         entities = self._groups + firm_count
@@ -468,58 +501,60 @@ class _Recorder:
         for own in self.past.own.values():
             own[0] = 0.0
         self.past.factors[0] = 0.0
-        # Worst week and month: over 1 step and over 4 on a weekly grid.
+        # Weeks and months follow each other: every step and every fourth on a weekly grid.
         self._spans = [min(max(round(s.steps_per_year / n), 1), s.steps) for n in (52, 12)]
-        self._recent = np.empty((max(self._spans) + 1, entities, paths))
+        self._logs = np.empty((entities, paths))
         self._worst = np.full((2, entities, paths), np.inf)
-        start = self._recent[0]
-        start[self._groups :] = simulation.values[:, None]
-        self._sum_groups(start)
-        self._log_start = np.log(start)
-        self.meter = DrawdownMeter(start, s.steps)
+        self._level = np.empty((entities, paths))
+        self._level[self._groups :] = simulation.values[:, None]
+        self._sum_groups()
+        self._start = self._level.copy()
+        self._log_start = np.log(self._start)
+        self._logs[...] = self._log_start
+        self._before = np.stack([self._log_start] * 2)  # at the start of the week, of the month
+        self.meter = DrawdownMeter(self._start, s.steps)
         self.meter.ratio[...] = 1.0
         kept = paths if keep.levels else samples
         self.levels = np.empty((entities, s.steps + 1, kept))
-        self.levels[:, 0] = start[:, :kept]
-        self._record_fan(0, start)
+        self.levels[:, 0] = self._start[:, :kept]
+        self._record_fan(0)
 
-    def _sum_groups(self, level: FloatArray) -> None:
-        np.einsum("gf,fp->gp", self._membership, level[self._groups :], out=level[: self._groups])
+    def _sum_groups(self) -> None:
+        firms, groups = self._level[self._groups :], self._level[: self._groups]
+        np.matmul(self._membership, firms, out=groups)
 
     def record(self, k: int) -> None:
-        """Take in step ``k``."""
-        simulation, past, recent = self._simulation, self.past, self._recent
+        """Advance the simulation to step ``k`` and take it in."""
+        simulation, past, logs, level = self._simulation, self.past, self._logs, self._level
+        simulation.step(k, logs[self._groups :], past.own["firm"][k], past.factors[k])
         if k % simulation.clock == 0:
             values, j = simulation.state.valuation, k // simulation.clock
             past.own["revenue"][j] = values.revenue
             past.own["margin"][j] = values.margin
             past.own["expectations"][j] = values.expectations
-        past.own["firm"][k] = simulation.state.market.own
-        past.factors[k] = simulation.factor_values
-        level = recent[k % len(recent)]
-        np.exp(simulation.log_price, out=level[self._groups :])
-        self._sum_groups(level)
+        np.exp(logs[self._groups :], out=level[self._groups :])
+        self._sum_groups()
+        np.log(level[: self._groups], out=logs[: self._groups])
         self.meter.update(k, level)
-        for span, worst in zip(self._spans, self._worst, strict=True):
-            if k >= span:
-                np.divide(level, recent[(k - span) % len(recent)], out=past.work)
+        for span, worst, before in zip(self._spans, self._worst, self._before, strict=True):
+            if k % span == 0:
+                np.subtract(logs, before, out=past.work)
                 np.minimum(worst, past.work, out=worst)
+                before[...] = logs
         kept = self.levels.shape[2]
         if kept:
             self.levels[:, k] = level[:, :kept]
         if k in self._fan:
-            self._record_fan(k, level)
-        self._last = level
+            self._record_fan(k)
 
-    def _record_fan(self, k: int, level: FloatArray) -> None:
+    def _record_fan(self, k: int) -> None:
         past, row = self.past, self._fan[k]
-        np.log(level, out=past.work)
-        past.work -= self._log_start
+        np.subtract(self._logs, self._log_start, out=past.work)
         FAN_GRID.index_into(past.work, past.fan_bins[:, row])
         np.subtract(1.0, self.meter.ratio, out=past.work)
         UNDERWATER_GRID.index_into(past.work, past.underwater_bins[:, row])
 
-    def finish(self, block: int, keep: Keep) -> BlockResult:
+    def finish(self, block: int, count: int, keep: Keep) -> BlockResult:
         """Measure the block."""
         simulation, past = self._simulation, self.past
         try:
@@ -540,13 +575,14 @@ class _Recorder:
             "trough_step": table.trough_step,
             "recovery_step": table.recovery_step,
             "underwater_steps": table.underwater_steps,
-            "worst_week": self._worst[0] - 1.0,
-            "worst_month": self._worst[1] - 1.0,
-            "terminal_return": self._last / np.exp(self._log_start) - 1.0,
+            "worst_week": np.expm1(self._worst[0]),
+            "worst_month": np.expm1(self._worst[1]),
+            "terminal_return": self._level / self._start - 1.0,
             "dollars_lost": lost,
         }
         return BlockResult(
             block=block,
+            count=count,
             measures={name: measures[name] for name in MEASURES},
             causes=causes,
             inputs=simulation.inputs,
@@ -576,8 +612,8 @@ def _quantities(state: State) -> Iterator[tuple[str, FloatArray]]:
 
 
 def fan_steps(scenario: Scenario) -> IntArray:
-    """Steps at which the fan is kept: about monthly, first and last included, (K,)."""
-    every = max(round(scenario.steps_per_year / 12), 1)
+    """Steps at which the fan is kept: six or seven a year, first and last included, (K,)."""
+    every = max(round(scenario.steps_per_year / 6.5), 1)
     steps = np.arange(0, scenario.steps + 1, every)
     return steps if steps[-1] == scenario.steps else np.append(steps, scenario.steps)
 
@@ -607,7 +643,7 @@ def replay(
     ``firms.revenue.NVDA`` for a firm, ``level.sp500`` for prices in USD billion.
     """
     block, column = divmod(path, BLOCK_PATHS)
-    simulation = _simulation(scenario, seed, block, noise=noise)
+    simulation = _simulation(scenario, seed, block, 1, noise=noise)
     recorder = _Recorder(simulation, Keep(levels=True), 0)
     tickers = scenario.universe.tickers
     rows: list[dict[str, float]] = []
@@ -626,7 +662,6 @@ def replay(
 
     look()
     for k in range(1, scenario.steps + 1):
-        simulation.step(k)
         recorder.record(k)
         look()
     found = {name: np.array([row[name] for row in rows]) for name in rows[0]}

@@ -307,12 +307,12 @@ class Calendar:
         )
         return Forcing(price, compute, training, demand, self._squeeze(end), competition)
 
-    def beliefs(self, now: float, arrived: float) -> Beliefs:
-        """What is known at ``now``, when fundamentals were last updated at ``arrived``."""
+    def beliefs(self, now: float) -> Beliefs:
+        """What is known at a time in years."""
         news: Quantity = 0.0
         for shock in self._shocks:
             if now > shock.event.at_years:
-                news = news + (1.0 - shock.event.arrived(arrived)) * shock.news
+                news = news + (1.0 - shock.event.arrived(now)) * shock.news
         rates: Quantity = 0.0
         for rise in self._rates:
             since = (now - rise.at_years) / rise.years

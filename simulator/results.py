@@ -95,9 +95,9 @@ UNDERWATER_GRID = Grid(0.0, 0.002, 501)
 
 @dataclass
 class BlockResult:
-    """One block of paths, in path order. E entities, P paths, T steps, K fan times."""
+    """Blocks that follow each other, in path order. E entities, P paths, T steps, K fan times."""
 
-    block: int
+    block: int  # number of the first
     measures: dict[str, NDArray[np.generic]]  # MEASURES -> (E, P)
     causes: FloatArray  # (E, causes, P), logs from peak to trough
     inputs: dict[str, FloatArray]  # uncertain assumption -> (P,)
@@ -105,6 +105,7 @@ class BlockResult:
     underwater_bins: NDArray[np.int16]  # (E, K, P) on UNDERWATER_GRID
     sample_levels: FloatArray  # (E, T+1, p) the block's first paths, USD billion
     levels: FloatArray | None = None  # (E, T+1, P) when asked for
+    count: int = 1  # blocks
 
 
 @dataclass
@@ -218,7 +219,7 @@ class Results:
         _tally(self.fan_counts, block.fan_bins[:, :, :take])
         _tally(self.underwater_counts, block.underwater_bins[:, :, :take])
         self.n += take
-        self.blocks += 1
+        self.blocks += block.count
 
     def add_causes(self, depth: NDArray[np.generic], causes: FloatArray) -> None:
         """Add causes (E, C, P) of paths of these depths (E, P) to ``cause_sums``, path by path."""

@@ -13,7 +13,7 @@ numpy's ziggurat. Measured in docs/performance.md; part of the result format.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 from zlib import crc32
 
 import numpy as np
@@ -105,45 +105,58 @@ def _address(seed: int, name: str, block: int) -> np.random.SeedSequence:
 
 
 class BlockShocks:
-    """Shocks of one block.
+    """Shocks of one block, or of a few that follow each other: grouping changes no number.
 
     Args:
         seed: run seed, any non-negative integer; 0 is a seed like any other.
-        block: block number; it holds paths ``block * BLOCK_PATHS`` onwards.
+        block: number of the first block; it holds paths ``block * BLOCK_PATHS`` onwards.
         tickers: one noise stream per firm, addressed by its ticker, so that adding a
             firm moves no other firm's noise.
         jumping: per firm, whether its jump words are needed at all.
+        count: number of blocks.
     """
 
-    paths = BLOCK_PATHS
     _NORMALS = ("market", "volatility", "sector")
     _UNIFORMS = ("regime", "hazard", "market_jump", "jump_size")
 
     def __init__(
-        self, seed: int, block: int, tickers: tuple[str, ...], jumping: NDArray[np.bool_]
+        self,
+        seed: int,
+        block: int,
+        tickers: tuple[str, ...],
+        jumping: NDArray[np.bool_],
+        count: int = 1,
     ) -> None:
-        self._seed, self._block, self._tickers = seed, block, tickers
-        self._normals = [self._stream(f"step:{name}") for name in self._NORMALS]
-        self._uniforms = [self._stream(f"step:{name}") for name in self._UNIFORMS]
-        self._firms = [self._stream(f"firm:{ticker}") for ticker in tickers]
-        self._jumps = [
-            np.random.SFC64(_address(seed, f"jump:{ticker}", block))
-            for ticker, jumps in zip(tickers, jumping, strict=True)
-            if jumps
-        ]
-        self._chain = [self._stream(f"chain:{name}") for name in ("price", "demand", "price_war")]
-        self._normal = np.empty((len(self._NORMALS), BLOCK_PATHS))
-        self._uniform = np.empty((len(self._UNIFORMS), BLOCK_PATHS))
-        self._firm = np.empty((len(tickers), BLOCK_PATHS))
+        self._seed, self._tickers = seed, tickers
+        self._blocks = range(block, block + count)
+        self.paths = count * BLOCK_PATHS
+        jumpers = [f"jump:{t}" for t, jumps in zip(tickers, jumping, strict=True) if jumps]
+        self._normal = np.empty((len(self._NORMALS), self.paths))
+        self._uniform = np.empty((len(self._UNIFORMS), self.paths))
+        self._firm = np.empty((len(tickers), self.paths))
         # One 64-bit word serves a path for four steps.
-        self._words = np.empty((len(self._jumps), BLOCK_PATHS), dtype="<u8")
+        self._words = np.empty((len(jumpers), self.paths), dtype="<u8")
+        self._chain = np.empty((3, self.paths))
+        self._draw_normal = self._streams([f"step:{n}" for n in self._NORMALS], self._normal)
+        self._draw_normal += self._streams([f"firm:{t}" for t in tickers], self._firm)
+        self._draw_uniform = self._streams([f"step:{n}" for n in self._UNIFORMS], self._uniform)
+        self._draw_words = self._streams(jumpers, self._words)
+        self._draw_chain = self._streams(
+            [f"chain:{n}" for n in ("price", "demand", "price_war")], self._chain
+        )
         self._steps = 0
 
-    def _stream(self, name: str) -> np.random.Generator:
-        return generator(self._seed, name, self._block)
+    def _streams(self, names: list[str], rows: Any) -> list[tuple[np.random.Generator, Any]]:
+        """Each stream of each block, with the part of its row that it fills."""
+        return [
+            (generator(self._seed, name, block), row[i * BLOCK_PATHS : (i + 1) * BLOCK_PATHS])
+            for name, row in zip(names, rows, strict=True)
+            for i, block in enumerate(self._blocks)
+        ]
 
     def _once(self, name: str) -> FloatArray:
-        return np.maximum(self._stream(name).random(BLOCK_PATHS), _OPEN)
+        drawn = [generator(self._seed, name, b).random(BLOCK_PATHS) for b in self._blocks]
+        return np.maximum(np.concatenate(drawn), _OPEN)
 
     def assumption(self, key: str) -> FloatArray:
         """Uniforms of one uncertain assumption, shape ``(path,)``."""
@@ -161,30 +174,29 @@ class BlockShocks:
         )
 
     def step(self) -> StepShocks:
-        """Draw the next step into the block's buffers."""
-        for stream, row in zip(self._normals, self._normal, strict=True):
+        """Draw the next step into the buffers."""
+        for stream, row in self._draw_normal:
             stream.standard_normal(out=row)
-        for stream, row in zip(self._uniforms, self._uniform, strict=True):
+        for stream, row in self._draw_uniform:
             stream.random(out=row)
         np.maximum(self._uniform, _OPEN, out=self._uniform)
-        for stream, row in zip(self._firms, self._firm, strict=True):
-            stream.standard_normal(out=row)
         quarter = self._steps % 4
         if quarter == 0:
-            for row, bits in zip(self._words, self._jumps, strict=True):
-                row[...] = bits.random_raw(BLOCK_PATHS)
+            for stream, row in self._draw_words:
+                row[...] = stream.bit_generator.random_raw(BLOCK_PATHS)
         self._steps += 1
-        words = self._words.view("<u2").reshape(len(self._jumps), BLOCK_PATHS, 4)[:, :, quarter]
+        words = self._words.view("<u2").reshape(*self._words.shape, 4)[:, :, quarter]
         return StepShocks(*self._normal, *self._uniform, self._firm, words)
 
     def chain(self) -> ChainShocks:
         """Draw the technology chain's next step."""
+        for number, (stream, row) in enumerate(self._draw_chain):
+            if number < 2 * len(self._blocks):
+                stream.standard_normal(out=row)
+            else:
+                stream.random(out=row)
         price, demand, war = self._chain
-        return ChainShocks(
-            price.standard_normal(BLOCK_PATHS),
-            demand.standard_normal(BLOCK_PATHS),
-            np.maximum(war.random(BLOCK_PATHS), _OPEN),
-        )
+        return ChainShocks(price, demand, np.maximum(war, _OPEN))
 
 
 class NoShocks:

@@ -211,7 +211,7 @@ class Accounts:
             self._shares[:, column] = 0.0
             self._shares[row, column] = core[row]
             self._factors[column] = np.expm1(lost) * macro  # what a rival took
-        np.einsum("fc,cp->fp", self._shares, self._factors, out=s.revenue)
+        np.matmul(self._shares, self._factors, out=s.revenue)
 
         # dC = [R (1 + gamma tau) - C] / tau dt: along its own trend C equals R.
         np.multiply(s.revenue, self._ahead, out=work)
@@ -225,7 +225,7 @@ class Accounts:
         self._cost_factors[1] = rules.serving_cost_share * models * squeeze
         lost_margin = (rules.chip_gross_margin - rules.chip_glut_margin) * d.glut
         self._cost_factors[2] = chips * lost_margin
-        np.einsum("fc,cp->fp", self._cost_shares, self._cost_factors, out=work)
+        np.matmul(self._cost_shares, self._cost_factors, out=work)
         work += self._sticky * s.sticky_cost
         work /= s.revenue
         work += self._variable

@@ -310,8 +310,17 @@ class Weather:
             own=np.zeros(self.shape),
         )
 
-    def step(self, state: MarketState, shocks: StepShocks, bust: BoolArray) -> None:
-        """Advance one step, in place; a bust forces stress and replaces its drift."""
+    def step(
+        self, state: MarketState, shocks: StepShocks, bust: BoolArray, own: FloatArray
+    ) -> None:
+        """Advance one step; a bust forces stress and replaces its drift.
+
+        Args:
+            state: changed in place, but for ``own``.
+            shocks: the step's draws.
+            bust: which paths are in a bust, ``(path,)``.
+            own: ``(firm, path)``, becomes ``state.own``; the caller keeps the old one.
+        """
         s, p, dt, work = state, self.params, self.dt, self._work
         s.stressed = np.where(
             s.stressed, shocks.regime >= self._leave, shocks.regime < self._enter
@@ -335,9 +344,9 @@ class Weather:
         s.firm_variance += tension * tension * dt
         np.multiply(tension, np.sqrt(dt), out=self._scale[0])
         np.multiply(self._scale[0], stress, out=self._scale[1])
-        np.einsum("fc,cp->fp", self._own, self._scale, out=work)
+        np.matmul(self._own, self._scale, out=work)
         work *= shocks.firm
-        s.own += work
+        s.own = np.add(s.own, work, out=own)
         root = np.where(stress, self._sector_stressed, self._sector_calm)
         root *= self._scale[0]
         root *= shocks.sector

@@ -107,7 +107,7 @@ class Technology(Params):
         uncertain=False,
     )
     autonomous_growth: Quantity = quantity(
-        0.195,
+        0.20,
         unit="log per year",
         low=-1.0,
         high=3.0,
@@ -491,6 +491,12 @@ class Chain:
         change = compute - s.compute
         s.compute = compute
 
+        # What was spent in the last step is in place now.
+        s.capacity += (s.investment - self._scrap) * dt
+        s.depreciation += (
+            (self._capex_growth + self._scrap) * np.exp(s.capex) - self._scrap * s.depreciation
+        ) * dt
+
         # Planners extrapolate; investment follows with unequal speeds: the accelerator.
         s.expected_growth += self._learn * (change / dt - s.expected_growth)
         gap = compute + p.lead_time_years * (s.expected_growth - self.start.compute_growth) - s.capacity
@@ -499,17 +505,13 @@ class Chain:
         distance = target - s.investment
         wish = s.investment + np.where(distance > 0.0, self._up, self._down) * distance
 
-        # Capex at money value, between floor and ceiling; capacity grows by what was spent.
+        # Capex at money value, between floor and ceiling.
         cheaper = p.compute_cost_decline * (k * dt)
         capex = s.capacity - cheaper + np.log(np.maximum(wish, 1e-9) / self.start.investment)
         capex = np.minimum(np.maximum(capex, s.capex_peak + self._floor), self._top)
         np.maximum(s.capex_peak, capex, out=s.capex_peak)
         s.capex = capex
         s.investment = self.start.investment * np.exp(capex - s.capacity + cheaper)
-        s.capacity += (s.investment - self._scrap) * dt
-        s.depreciation += (
-            (self._capex_growth + self._scrap) * np.exp(capex) - self._scrap * s.depreciation
-        ) * dt
 
         # What sellers earn: rental of compute, sale of model output.
         utilisation = np.clip(compute - s.capacity, -p.utilisation_bound, p.utilisation_bound)

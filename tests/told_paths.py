@@ -1,0 +1,214 @@
+"""Paths told twice: by the engine, and by tests/reference.py on the same recorded shocks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from reference import Noise, Told, tell
+from scenario_texts import MINIMAL, load
+from simulator import engine
+from simulator.arrays import FloatArray, IntArray
+from simulator.results import CAUSES, BlockResult
+from simulator.scenario import Scenario
+from simulator.streams import BlockShocks, ChainShocks, StartShocks, StepShocks
+
+SEED = 11
+STRESS = """
+[technology]
+capex_ceiling = 2.0
+annual_price_decline = { dist = "uniform", low = 0.85, high = 0.97 }
+elasticity = { p5 = 0.4, p50 = 0.7, p95 = 1.2 }
+price_war_rate = 2.0
+pass_through = 0.8
+outside_funding = 0.5
+utilisation_bound = 0.2
+[technology.consensus]
+elasticity = 1.1
+[concentration]
+forward_pe = { dist = "lognormal", median = 40.0, sigma = 0.1 }
+[[concentration.earlier_years]]
+mag7_share_of_gains = 0.62
+index_gain = 0.263
+weight_at_start = 0.2
+[sentiment]
+base_hazard = { dist = "lognormal", median = 1.5, sigma = 0.2 }
+bust_years = 0.6
+recession_probability = 0.5
+recession_depth = 0.3
+[market]
+jump_rate = 3.0
+[firms]
+cost_adjustment_years = { dist = "uniform", low = 0.5, high = 1.5 }
+[[events]]
+kind = "price_cut"
+cut = { dist = "uniform", low = 0.9, high = 0.98 }
+[[events]]
+kind = "efficiency_gain"
+at_years = 0.25
+gain = 11.0
+inference_share = 0.1
+training_share = 0.6
+[[events]]
+kind = "demand_shift"
+at_years = 0.3
+shift = -0.2
+[[events]]
+kind = "competition"
+firm = "GOOGL"
+at_years = 0.1
+share_lost_per_year = 0.1
+[[events]]
+kind = "competition"
+firm = "GOOGL"
+share_lost_per_year = 0.05
+[[events]]
+kind = "competition"
+firm = "TSLA"
+at_years = 0.2
+years = 0.5
+[[events]]
+kind = "funding_squeeze"
+at_years = 0.2
+withdrawn = { dist = "triangular", low = 0.4, mode = 0.9, high = 1.0 }
+[[events]]
+kind = "rate_rise"
+at_years = 0.4
+rise = 0.015
+[[correlations]]
+between = ["technology.elasticity", "technology.annual_price_decline"]
+rho = -0.6
+[[correlations]]
+between = ["technology.elasticity", "sentiment.base_hazard"]
+rho = -0.3
+"""
+"""All six kinds of event, correlations, and a hazard at which nearly every path goes bust."""
+
+Shock = TypeVar("Shock", StartShocks, StepShocks, ChainShocks)
+
+
+def stress_scenario(folder: Path, overrides: dict[str, Any] | None = None) -> Scenario:
+    """The scenario in which everything happens."""
+    return load(folder, MINIMAL + STRESS, overrides)
+
+
+class Recorded:
+    """The shocks of some paths of a block, as the engine reads them, kept for the reference."""
+
+    def __init__(self, scenario: Scenario, seed: int, columns: IntArray) -> None:
+        self._tickers = scenario.universe.tickers
+        jumping = scenario.universe.column("jump_rate") > 0.0
+        self._jumpers = [t for t, jumps in zip(self._tickers, jumping, strict=True) if jumps]
+        self._block = BlockShocks(seed, 0, self._tickers, jumping)
+        self._columns = columns
+        self.paths = columns.size
+        self._first: StartShocks | None = None
+        self._steps: list[StepShocks] = []
+        self._quarters: list[ChainShocks] = []
+
+    def _pick(self, shocks: Shock) -> Shock:
+        picked = {f.name: getattr(shocks, f.name)[..., self._columns] for f in fields(shocks)}
+        return type(shocks)(**picked)
+
+    def assumption(self, key: str) -> FloatArray:
+        return self._block.assumption(key)[self._columns]
+
+    def start(self) -> StartShocks:
+        self._first = self._pick(self._block.start())
+        return self._first
+
+    def step(self) -> StepShocks:
+        self._steps.append(self._pick(self._block.step()))
+        return self._steps[-1]
+
+    def chain(self) -> ChainShocks:
+        self._quarters.append(self._pick(self._block.chain()))
+        return self._quarters[-1]
+
+    def noise(self, i: int) -> Noise:
+        """The shocks of the i-th recorded path in plain numbers."""
+
+        def common(shocks: Any) -> dict[str, float]:
+            rows = {f.name: getattr(shocks, f.name) for f in fields(shocks)}
+            return {name: float(row[i]) for name, row in rows.items() if row.ndim == 1}
+
+        def each(names: Any, rows: Any) -> dict[str, Any]:
+            return dict(zip(names, rows[:, i].tolist(), strict=True))
+
+        assert self._first is not None
+        return Noise(
+            start=common(self._first),
+            labs=each(self._tickers, self._first.lab),
+            steps=[common(one) for one in self._steps],
+            firms=[each(self._tickers, one.firm) for one in self._steps],
+            words=[each(self._jumpers, one.firm_jump) for one in self._steps],
+            quarters=[common(one) for one in self._quarters],
+        )
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Some paths as the engine tells them, with what the reference needs to tell them again."""
+
+    scenario: Scenario
+    columns: IntArray
+    levels: FloatArray  # (T+1, F, paths)
+    causes: dict[str, FloatArray]  # cause -> (T+1, F, paths)
+    block: BlockResult  # all paths of the block
+    shocks: Recorded
+    inputs: dict[str, FloatArray]
+
+    def reference(self, i: int, scenario: Scenario | None = None) -> Told:
+        """The i-th path told by the reference, perhaps with another scenario's numbers."""
+        scenario = scenario or self.scenario
+        drawn = {key: float(values[i]) for key, values in self.inputs.items()}
+        return tell(scenario.at(drawn), scenario.medians().firms, self.shocks.noise(i))
+
+
+def tell_both(scenario: Scenario, seed: int = SEED) -> Pair:
+    """Run a block, pick paths worth a look, and run these again step by step."""
+    block = engine.run_block(scenario, seed, 0, engine.Keep(levels=True))
+    columns = telling_paths(scenario, block)
+    shocks = Recorded(scenario, seed, columns)
+    simulation = engine.Simulation(scenario, engine.consensus_path(scenario), shocks)
+    levels = [simulation.values[:, None] + np.zeros(columns.size)]
+    causes = {cause: [np.zeros_like(levels[0])] for cause in CAUSES}
+    for k in range(1, scenario.steps + 1):
+        log_price, own = np.empty((2, *simulation.shape))
+        factors = np.empty((len(engine.FACTORS), columns.size))
+        simulation.step(k, log_price, own, factors)
+        levels.append(np.exp(log_price))
+        for cause, value in _causes(simulation, k, factors).items():
+            causes[cause].append(value)
+    stacked = {cause: np.stack(values) for cause, values in causes.items()}
+    return Pair(
+        *(scenario, columns, np.stack(levels), stacked, block, shocks, simulation.inputs)
+    )
+
+
+def telling_paths(scenario: Scenario, block: BlockResult) -> IntArray:
+    """The first path, those on which sentiment did most harm or little, the worst for a lab."""
+    entity = scenario.universe.entities.index
+    sentiment = block.causes[entity(scenario.universe.bubble_group), CAUSES.index("sentiment")]
+    order = np.argsort(sentiment)
+    lab = np.argmin(block.causes[entity("OPENAI"), CAUSES.index("firm")])
+    early = np.argmin(np.where(sentiment < -0.2, block.measures["trough_step"][0], 10**6))
+    return np.unique([0, order[0], order[order.size // 2], lab, early]).astype(np.int64)
+
+
+def _causes(simulation: engine.Simulation, k: int, common: FloatArray) -> dict[str, FloatArray]:
+    """Causes of all firms at a step, from the engine's own states."""
+    state, factors = simulation.state, simulation.factors
+    causes = {cause: np.zeros(simulation.shape) for cause in CAUSES}
+    for j, cause in enumerate(factors.names):
+        causes[cause] += factors.loadings[:, j, None] * common[j]
+    for cause, known in factors.known.items():
+        causes[cause] += known[k][:, None]
+    causes["revenue"] += state.valuation.revenue
+    causes["margin"] += state.valuation.margin
+    causes["expectations"] += state.valuation.expectations
+    causes["firm"] += state.market.own
+    return causes
