@@ -706,18 +706,15 @@ def priced_in(scenario: Scenario) -> PricedIn:
     horizon = values * np.exp(
         s.valuation.required_return * (path.capex.size - 1 - year) * clock * s.dt
     )
-    group = universe.groups.index(universe.bubble_group)
-    sp500 = universe.groups.index("sp500")
-    weights = universe.membership * values
-    named = "mag7" if "mag7" in universe.groups else universe.groups[group]
+    named = "mag7" if "mag7" in universe.groups else universe.bubble_group
+    inside = universe.membership[universe.groups.index(named)] > 0.0
+    index = universe.membership[universe.groups.index("sp500")] * values
     tickers = universe.tickers
     return PricedIn(
         first_year_capex_growth=float(np.expm1(path.capex[year] / (year * clock * s.dt))),
         compute_growth=float(path.start.compute_growth),
         premium=float(sentiment.premium(s.concentration)),
-        group_weight=float(
-            weights[universe.groups.index(named)].sum() / weights[sp500].sum()
-        ),
+        group_weight=float(index[inside].sum() / index.sum()),
         weight_from_gains=float(sentiment.weight_today(s.concentration)),
         forward_pe=dict(zip(tickers, (values / profit[year]).tolist(), strict=True)),
         horizon_pe=dict(zip(tickers, (horizon / profit[-1]).tolist(), strict=True)),

@@ -7,6 +7,7 @@ defined on levels, not on returns, because a series of returns has lost its star
 
 from __future__ import annotations
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -163,9 +164,11 @@ def max_drawdown(levels: ArrayLike, axis: int = 0) -> FloatArray:
 
 
 def worst_return(levels: ArrayLike, steps: int) -> FloatArray:
-    """Lowest simple return over ``steps`` consecutive steps, shape ``(...)``; -0.1 is a loss of a tenth.
+    """Lowest simple return of the spans of ``steps`` steps that follow each other, shape ``(...)``.
 
-    ``levels`` is ``(T+1, ...)``, time first. Spans that begin at zero have no return and are left out.
+    -0.1 is a loss of a tenth. ``levels`` is ``(T+1, ...)``, time first; the first span begins at the
+    start, like calendar months, and spans do not overlap. A span that begins at zero has no return
+    and is left out, as is an unfinished one.
 
     Raises
     ------
@@ -182,7 +185,7 @@ def worst_return(levels: ArrayLike, steps: int) -> FloatArray:
     lowest = np.full(levels.shape[1:], np.inf)
     ratio = np.empty_like(lowest)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        for before, after in zip(levels[:-steps], levels[steps:], strict=True):
+        for before, after in itertools.pairwise(levels[::steps]):
             # fmin passes over the NaN of 0 / 0
             np.fmin(lowest, np.divide(after, before, out=ratio), out=lowest)
     return np.asarray(lowest - 1.0)

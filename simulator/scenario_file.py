@@ -138,7 +138,7 @@ def _uncertain_consensus(file: TomlFile) -> list[Problem]:
             hint="put the distribution under [technology]",
         )
         for key, value in (consensus.items() if isinstance(consensus, dict) else ())
-        if isinstance(value, dict) and key in Technology.model_fields
+        if isinstance(value, dict) and key in Technology.specs() and Technology.spec(key).uncertain
     ]
 
 

@@ -20,7 +20,14 @@ from simulator.complaints import nearest
 from simulator.errors import Problem, ScenarioError
 from simulator.sources import UNSOURCED, Source
 from simulator.toml_file import NAME_RULE, TomlFile, is_name, read_toml
-from simulator.universe_file import FIGURES, GROUPS, FirmRow, UniverseFile, read_tables
+from simulator.universe_file import (
+    FIGURES,
+    GROUPS,
+    FirmRow,
+    Guidance,
+    UniverseFile,
+    read_tables,
+)
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,7 @@ class Universe:
     groups: tuple[str, ...]
     group_titles: Mapping[str, str]
     bubble_group: str
+    guidance: Guidance
     checks: tuple[Check, ...]
     path: Path
     _sources: Mapping[str, Mapping[str, Source]]  # ticker, "" for all -> figure -> source
@@ -174,6 +182,7 @@ def _load(path: Path) -> Universe:
         (*known, *others),
         {group: parsed.groups[group].title for group in (*known, *others)},
         parsed.bubble_group,
+        parsed.guidance,
         (),
         path,
         sources,

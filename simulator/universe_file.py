@@ -102,6 +102,14 @@ class Bounds(Params):
     source: str = Field(min_length=1, max_length=600, description="who says so")
 
 
+class Guidance(Params):
+    """What managements had announced, to set the consensus beside."""
+
+    first_year_capex_growth: Bounds | None = Field(
+        default=None, description="growth of AI capex in the first year, share"
+    )
+
+
 class UniverseFile(Params):
     """The tables of a universe file."""
 
@@ -118,6 +126,7 @@ class UniverseFile(Params):
     checks: dict[str, Bounds] = Field(
         default_factory=dict, description="<group>_weight, <group>_total or <group>_beta"
     )
+    guidance: Guidance = Field(default_factory=Guidance)
     sources: dict[str, Any] = Field(
         default_factory=dict, description="figure -> source, for firms that name none"
     )

@@ -13,6 +13,8 @@ MINUS = "\N{MINUS SIGN}"
 def percent(share: float, decimals: int = 0) -> str:
     """A share as text with a true minus sign: -0.279 is "−28 %"."""
     body = f"{abs(share) * 100:.{decimals}f}"
+    if abs(share) < 1.0 <= float(body) / 100:  # almost all is not all
+        body = f"{100 - 10**-decimals:.{decimals}f}"
     return f"{MINUS if share < 0 and float(body) else ''}{body} %"
 
 

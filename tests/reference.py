@@ -152,7 +152,7 @@ def _figures(firm: Numbers) -> dict[str, Any]:
 
 def _share(step: float, time: float) -> float:
     """Share of its distance that a smoothed state moves in a step."""
-    return 1.0 - math.exp(-step / time)
+    return -math.expm1(-step / time)
 
 
 # 1. Technology
@@ -161,7 +161,7 @@ def _share(step: float, time: float) -> float:
 def _anchor(c: Numbers) -> dict[str, float]:
     """1.1: growth rates at t = 0."""
     fall = -math.log(1.0 - c.annual_price_decline)
-    kappa = math.log(2.0) / c.adjustment_half_life_years
+    kappa: float = math.log(2.0) / c.adjustment_half_life_years
     fading = math.log(2.0) / c.decline_half_life_years
     saturating = math.log(2.0) / c.saturation_half_life_years
     tiring = math.log(2.0) / c.autonomous_half_life_years
@@ -210,7 +210,7 @@ class _Technology:
         life = p.economic_life_years
 
         fall = -math.log(1.0 - p.annual_price_decline) * 2.0 ** (-begin / p.decline_half_life_years)
-        chance = 1.0 - math.exp(-p.price_war_rate * d)
+        chance = -math.expm1(-p.price_war_rate * d)
         mean = chance * p.price_war_size
         war = 0.0
         if noise["price_war"] < chance:
@@ -246,6 +246,8 @@ class _Technology:
         )
 
         self.capacity += (self.investment - 1.0 / life) * d
+        written_off = self.start["compute"] - p.compute_cost_decline + 1.0 / life
+        self.depreciation += (written_off * math.exp(self.capex) - self.depreciation / life) * d
         growth = (compute - self.compute) / d
         self.compute = compute
         self.expected += _share(d, p.expectation_years) * (growth - self.expected)
@@ -254,7 +256,7 @@ class _Technology:
         ceiling = p.investment_ceiling * self.start["investment"]
         target = min(max(target, 0.0), ceiling) * funded
         pace = p.investment_speed_up if target > self.investment else p.investment_speed_down
-        wish = self.investment + (1.0 - math.exp(-pace * d)) * (target - self.investment)
+        wish = self.investment + -math.expm1(-pace * d) * (target - self.investment)
         capex = self.capacity - cost + math.log(max(wish, 1e-9) / self.start["investment"])
         floor, ceiling = self.peak + math.log(p.capex_floor), math.log(p.capex_ceiling)
         if capex < floor:
@@ -265,11 +267,10 @@ class _Technology:
         self.peak = max(self.peak, capex)
         self.capex = capex
         self.investment = self.start["investment"] * math.exp(capex - self.capacity + cost)
-        bought = (self.start["compute"] - p.compute_cost_decline + 1.0 / life) * math.exp(capex)
-        self.depreciation += (bought - self.depreciation / life) * d
 
-        idle = min(max(compute - self.capacity, -p.utilisation_bound), p.utilisation_bound)
-        self.rental = compute - cost + p.rental_sensitivity * idle
+        slack, bound = compute - self.capacity, p.utilisation_bound
+        pressure = min(max(slack, -bound), bound)
+        self.rental = self.capacity + min(slack, bound) - cost + p.rental_sensitivity * pressure
         self.sales = self.price + self.demand
         self.unit_margin = self.price - self.per_unit + cost
 
@@ -340,14 +341,12 @@ def _beliefs(scenario: Numbers, k: int) -> tuple[float, float]:
 
 
 class _Books:
-    def __init__(
-        self, firm: dict[str, Any], rules: Numbers, growth: float, quarter: float
-    ) -> None:
+    def __init__(self, firm: dict[str, Any], rules: Numbers, growth: float, quarter: float) -> None:
         self.firm, self.rules, self.delta = firm, rules, quarter
         self.revenue = self.sticky = 1.0
         self.margin = self.first_margin = firm["normal_margin"]
         self.speed = _share(quarter, rules.cost_adjustment_years)
-        ahead = (1.0 - self.speed) / self.speed * (1.0 - math.exp(-growth * quarter))
+        ahead = (1.0 - self.speed) / self.speed * -math.expm1(-growth * quarter)
         self.ahead = 1.0 + ahead
 
     def quarter(self, j: int, tech: _Technology, recession: float, lost: float) -> None:
@@ -440,9 +439,7 @@ def _premium(c: Numbers) -> float:
 
 
 class _Mood:
-    def __init__(
-        self, params: Numbers, premium: float, start: dict[str, float], dt: float
-    ) -> None:
+    def __init__(self, params: Numbers, premium: float, start: dict[str, float], dt: float) -> None:
         self.p, self.premium, self.dt = params, premium, dt
         p = params
         self.low = -premium * (1.0 + p.overshoot)
@@ -474,10 +471,8 @@ class _Mood:
         p, dt = self.p, self.dt
         begins = False
         if self.regime == "boom":
-            self.compensation += (
-                self.hazard * (1.0 - math.exp(self.low)) * p.boom_compensation * dt
-            )
-            begins = uniform < 1.0 - math.exp(-self.hazard * dt)
+            self.compensation += self.hazard * (1.0 - math.exp(self.low)) * p.boom_compensation * dt
+            begins = uniform < -math.expm1(-self.hazard * dt)
         self.since += dt
         if self.regime == "bust" and self.since >= self.length:
             self.regime, self.since = "aftermath", 0.0
@@ -525,7 +520,7 @@ class _Weather:
     ) -> None:
         p, dt = self.p, self.dt
         rate = p.stress_exit_rate if self.stressed else p.stress_entry_rate
-        if noise["regime"] < 1.0 - math.exp(-rate * dt):
+        if noise["regime"] < -math.expm1(-rate * dt):
             self.stressed = not self.stressed
         tense = self.stressed or bust
         limit = 2.5 * p.volatility_sd
@@ -536,7 +531,7 @@ class _Weather:
         sd = level * (p.stressed_sd if tense else p.calm_sd)
         self.factor += drift * dt + sd * math.sqrt(dt) * noise["market"]
         self.variance += sd**2 * dt
-        chance = 1.0 - math.exp(-p.jump_rate * dt)
+        chance = -math.expm1(-p.jump_rate * dt)
         if noise["market_jump"] < chance:
             self.factor += p.jump_mean + p.jump_sd * float(ndtri(noise["market_jump"] / chance))
             self.visited.add("market jump")
@@ -602,12 +597,12 @@ class _Correction:
         beta = firm["beta"]
         share = p.stress_entry_rate / (p.stress_entry_rate + p.stress_exit_rate)
         self.calm, self.stress = 1.0 - share, share
-        self.enter = 1.0 - math.exp(-p.stress_entry_rate * dt)
-        self.leave = 1.0 - math.exp(-p.stress_exit_rate * dt)
+        self.enter = -math.expm1(-p.stress_entry_rate * dt)
+        self.leave = -math.expm1(-p.stress_exit_rate * dt)
         self.up = math.exp(beta * p.calm_drift * dt)
         self.down = math.exp(beta * p.stressed_drift * dt)
         size = math.exp(beta * p.jump_mean + 0.5 * beta**2 * p.jump_sd**2) - 1.0
-        self.jump = math.log(1.0 + (1.0 - math.exp(-p.jump_rate * dt)) * size)
+        self.jump = math.log(1.0 + (-math.expm1(-p.jump_rate * dt)) * size)
         alone = math.exp(firm["jump_mean"] + 0.5 * firm["jump_sd"] ** 2) - 1.0
         self.alone = math.log(1.0 + _ways(firm, dt) / 65_536 * alone)
         self.k = 0
@@ -629,7 +624,9 @@ def _add_indices(told: Told, groups: tuple[str, ...], firms: list[dict[str, Any]
     tickers = [firm["ticker"] for firm in firms]
     for ticker in tickers:
         peak, trough = _deepest(told.levels[ticker])
-        told.falls[ticker] = _fall(told.levels[ticker], peak, trough, _moved(told, ticker, peak, trough))
+        told.falls[ticker] = _fall(
+            told.levels[ticker], peak, trough, _moved(told, ticker, peak, trough)
+        )
     length = len(told.levels[tickers[0]])
     for group in groups:
         counted = {

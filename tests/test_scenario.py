@@ -23,6 +23,7 @@ from simulator.scenario import (
     parse_override,
     schema,
 )
+from simulator.universe import shipped_scenarios
 
 FULL = "\n".join(full_lines())
 
@@ -298,6 +299,13 @@ def test_an_unknown_name_or_path_is_refused(folder: Path) -> None:
 
 def _as_json(text: str) -> Any:
     return json.loads(json.dumps(tomli.loads(text), default=str))
+
+
+def test_the_shipped_schema_is_the_current_one() -> None:
+    shipped = shipped_scenarios() / "scenario.v1.schema.json"
+    assert json.loads(shipped.read_text("utf-8")) == schema(), (
+        "make it again: crashsim schema > scenarios/scenario.v1.schema.json"
+    )
 
 
 def test_the_schema_accepts_the_full_file_and_flags_faults() -> None:

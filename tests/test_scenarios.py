@@ -88,7 +88,7 @@ def test_scenarios_differ_by_their_story_alone(name: str) -> None:
 def test_deepseek_spans_the_knife_edge_around_what_is_priced_in() -> None:
     scenario = load_scenario("deepseek")
     happens, priced_in = scenario.technology.medians(), scenario.consensus
-    for key in ("elasticity", "autonomous_growth", "economic_life_years"):
+    for key in ("elasticity", "autonomous_growth", "economic_life_years", "capex_floor"):
         assert getattr(happens, key) == pytest.approx(getattr(priced_in, key), rel=0.02), key
     # The article's lean, stated in the file: prices fall a little faster than priced in.
     assert happens.annual_price_decline > priced_in.annual_price_decline

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-
 from reference import Noise, Told, tell
 from scenario_texts import MINIMAL, load
+
 from simulator import engine
 from simulator.arrays import FloatArray, IntArray
 from simulator.results import CAUSES, BlockResult
@@ -19,15 +19,19 @@ from simulator.streams import BlockShocks, ChainShocks, StartShocks, StepShocks
 SEED = 11
 STRESS = """
 [technology]
-capex_ceiling = 2.0
+capex_ceiling = 1.3
+addressable_market = 4.0
+investment_ceiling = 1.2
 annual_price_decline = { dist = "uniform", low = 0.85, high = 0.97 }
-elasticity = { p5 = 0.4, p50 = 0.7, p95 = 1.2 }
+elasticity = { p5 = 0.4, p50 = 0.7, p95 = 1.9 }
 price_war_rate = 2.0
 pass_through = 0.8
 outside_funding = 0.5
 utilisation_bound = 0.2
 [technology.consensus]
 elasticity = 1.1
+autonomous_growth = 0.15
+training_growth = 0.55
 [concentration]
 forward_pe = { dist = "lognormal", median = 40.0, sigma = 0.1 }
 [[concentration.earlier_years]]
@@ -42,6 +46,7 @@ recession_depth = 0.3
 [market]
 jump_rate = 3.0
 [firms]
+margin_ceiling = 1.02
 cost_adjustment_years = { dist = "uniform", low = 0.5, high = 1.5 }
 [[events]]
 kind = "price_cut"
@@ -184,19 +189,18 @@ def tell_both(scenario: Scenario, seed: int = SEED) -> Pair:
         for cause, value in _causes(simulation, k, factors).items():
             causes[cause].append(value)
     stacked = {cause: np.stack(values) for cause, values in causes.items()}
-    return Pair(
-        *(scenario, columns, np.stack(levels), stacked, block, shocks, simulation.inputs)
-    )
+    return Pair(*(scenario, columns, np.stack(levels), stacked, block, shocks, simulation.inputs))
 
 
 def telling_paths(scenario: Scenario, block: BlockResult) -> IntArray:
-    """The first path, those on which sentiment did most harm or little, the worst for a lab."""
+    """The first path, the best for Nvidia, the worst for a lab, and where sentiment did harm."""
     entity = scenario.universe.entities.index
     sentiment = block.causes[entity(scenario.universe.bubble_group), CAUSES.index("sentiment")]
     order = np.argsort(sentiment)
+    boom = np.argmax(block.measures["terminal_return"][entity("NVDA")])
     lab = np.argmin(block.causes[entity("OPENAI"), CAUSES.index("firm")])
     early = np.argmin(np.where(sentiment < -0.2, block.measures["trough_step"][0], 10**6))
-    return np.unique([0, order[0], order[order.size // 2], lab, early]).astype(np.int64)
+    return np.unique([0, order[0], order[order.size // 2], boom, lab, early]).astype(np.int64)
 
 
 def _causes(simulation: engine.Simulation, k: int, common: FloatArray) -> dict[str, FloatArray]:

@@ -85,9 +85,11 @@ def _head(scenario: Scenario, width: int) -> str:
 
 
 def _priced_in(scenario: Scenario, implied: PricedIn) -> str:
+    guided = scenario.universe.guidance.first_year_capex_growth
+    beside = "" if guided is None else f"  (guidance {guided.low:+.0%} to {guided.high:+.0%})"
     lines = [
         "WHAT IS PRICED IN  (only surprises against it move prices)",
-        f"  AI capex in the first year              {implied.first_year_capex_growth:+.1%}",
+        f"  AI capex in the first year              {implied.first_year_capex_growth:+.1%}{beside}",
         f"  demand for compute, at the start        {implied.compute_growth:+.2f} log a year",
         f"  premium from the group's share of gains {implied.premium:+.2f} log",
         f"  weight of that group in the S&P 500     {implied.group_weight:.1%}; "

@@ -86,7 +86,7 @@ class Sentiment(Params):
     """Hazard, bust, aftermath, contagion."""
 
     base_hazard: Quantity = quantity(
-        0.20,
+        0.15,
         unit="per year",
         low=0.0,
         high=10.0,

@@ -83,7 +83,7 @@ class Technology(Params):
         unit="1",
         low=0.0,
         high=4.0,
-        source="NBER working paper The Emerging Market for Intelligence, 2025: -1.11, short run, OpenRouter, open models",
+        source="between the NBER working paper's -1.11 (The Emerging Market for Intelligence, 2025: short run, OpenRouter, open models) and .9 at saturation",
         strength="C",
         doc="price elasticity of token demand today; the knife edge",
     )
@@ -92,8 +92,8 @@ class Technology(Params):
         unit="1",
         low=0.0,
         high=4.0,
-        source="judgement: bandwidth 2002 implied .89-1.0 (DrPeering prices, Coffman-Odlyzko traffic), range .6-1.1",
-        strength="D",
+        source="bandwidth in 2002 implied .89-1.0 (DrPeering prices, Coffman-Odlyzko traffic); range .6-1.1",
+        strength="C",
         doc="elasticity toward which demand drifts as uses saturate",
     )
     saturation_half_life_years: float = quantity(
@@ -107,11 +107,11 @@ class Technology(Params):
         uncertain=False,
     )
     autonomous_growth: Quantity = quantity(
-        0.20,
+        0.114,
         unit="log per year",
         low=-1.0,
         high=3.0,
-        source="set so that priced-in capex meets the 2025 guidance; range 0-.8",
+        source="derived: priced-in capex meets the guidance of +28 % for 2025; only its sum with (elasticity - pass-through) x decline is identified; range 0-.8",
         strength="C",
         doc="growth of demand at unchanged prices",
     )
@@ -181,11 +181,11 @@ class Technology(Params):
         doc="share of inference in AI compute today",
     )
     training_growth: Quantity = quantity(
-        0.55,
+        0.63,
         unit="log per year",
         low=-2.0,
         high=3.0,
-        source="Epoch AI: cost of frontier runs 2.4x a year less hardware and reuse; set near priced-in compute growth",
+        source="derived: brings Nvidia's forward P/E into its band within five years; cost of frontier runs grew 2.4x a year (Epoch AI)",
         strength="C",
         doc="growth of compute used in training",
     )
@@ -514,7 +514,10 @@ class Chain:
         s.investment = self.start.investment * np.exp(capex - s.capacity + cheaper)
 
         # What sellers earn: rental of compute, sale of model output.
-        utilisation = np.clip(compute - s.capacity, -p.utilisation_bound, p.utilisation_bound)
-        s.rental = compute - cheaper + p.rental_sensitivity * utilisation
+        # Demand beyond full use is not served, and not billed.
+        slack = compute - s.capacity
+        served = np.minimum(slack, p.utilisation_bound)
+        pressure = np.maximum(served, -p.utilisation_bound)
+        s.rental = s.capacity + served - cheaper + p.rental_sensitivity * pressure
         s.model_sales = s.price + s.demand
         s.unit_margin = s.price - s.compute_per_unit + cheaper

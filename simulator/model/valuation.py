@@ -57,7 +57,7 @@ class Valuation(Params):
         doc="time over which investors learn the growth surprise",
     )
     news_response: Quantity = quantity(
-        0.32,
+        0.375,
         unit="log value per log size",
         low=0.0,
         high=5.0,

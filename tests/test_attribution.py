@@ -1,0 +1,134 @@
+"""Causes add up: for every path and entity, and to what the formula says by hand."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+import pytest
+from told_paths import stress_scenario
+
+from simulator import engine
+from simulator.arrays import FloatArray
+from simulator.attribution import OWN, Factors, History, attribute
+from simulator.results import CAUSES, BlockResult
+from simulator.scenario import Scenario, load_scenario
+
+Run: TypeAlias = tuple[Scenario, BlockResult]
+
+
+@pytest.fixture(scope="module", params=["stress", "deepseek", "commodity"])
+def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A scenario and a block of it, levels included."""
+    scenario = (
+        stress_scenario(tmp_path_factory.mktemp("stress"))
+        if request.param == "stress"
+        else load_scenario(request.param)
+    )
+    return scenario, engine.run_block(scenario, 21, 0, engine.Keep(levels=True))
+
+
+def at(levels: FloatArray | None, steps: Any) -> FloatArray:
+    """Levels (E, T+1, P) at steps (E, P)."""
+    assert levels is not None
+    return np.take_along_axis(levels, steps.astype(int)[:, np.newaxis], axis=1)[:, 0]
+
+
+def test_causes_sum_to_the_log_fall(run: Run) -> None:
+    _, block = run
+    peak = at(block.levels, block.measures["peak_step"])
+    trough = at(block.levels, block.measures["trough_step"])
+    np.testing.assert_allclose(block.causes.sum(axis=1), np.log(trough / peak), rtol=0, atol=1e-12)
+    lost: Any = block.measures["dollars_lost"]
+    np.testing.assert_allclose(lost, peak - trough, rtol=0, atol=1e-12 * peak.max())
+    assert block.measures["max_drawdown"].max() > 0.99, "the hard case, a firm that is wiped out"
+
+
+def test_a_replayed_path_is_the_path_of_its_block(run: Run) -> None:
+    scenario, block = run
+    assert block.levels is not None
+    for path in (0, 1023):
+        replayed = engine.replay(scenario, 21, path)
+        for row, entity in enumerate(scenario.universe.entities):
+            level = replayed[f"level.{entity}"]
+            np.testing.assert_array_equal(level, block.levels[row, :, path])
+            peak, trough = (block.measures[f"{w}_step"][row, path] for w in ("peak", "trough"))
+            fall = np.log(level[trough] / level[peak])
+            assert block.causes[row, :, path].sum() == pytest.approx(fall, abs=1e-12)
+
+
+# By hand: two firms, one path, causes known at every step.
+
+FALLS = {
+    "revenue": np.array([[0.0, 0.1, -0.4], [0.0, 0.2, 0.1]]),
+    "margin": np.array([[0.0, 0.0, -0.2], [0.0, 0.1, 0.1]]),
+    "expectations": np.zeros((2, 3)),
+    "firm": np.array([[0.0, 0.05, -0.1], [0.0, 0.0, -0.3]]),
+}
+"""Cause -> (firm, time)."""
+FACTOR = np.array([0.0, 0.3, -0.5])
+LOADINGS = np.array([2.0, 0.5])
+GROWTH = np.array([0.0, 0.01, 0.02])
+START = np.array([100.0, 300.0])
+SHARES = np.array([[1.0, 0.5]])
+
+
+def attributed(
+    peak: int, trough: int, falls: dict[str, FloatArray] = FALLS
+) -> tuple[FloatArray, FloatArray]:
+    """Causes (entity, cause) and dollars (entity,) of the group and the two firms."""
+    history = History(
+        {name: np.ascontiguousarray(falls[name].T[:, :, None]) for name in OWN},
+        FACTOR[:, None, None].copy(),
+        1,
+    )
+    known = {"growth": np.repeat(GROWTH[:, None], 2, axis=1)}
+    factors = Factors(("sentiment",), LOADINGS[:, None], known)
+    steps = [np.full((3, 1), step, np.int16) for step in (peak, trough)]
+    causes, dollars = attribute(history, factors, steps[0], steps[1], START, SHARES)
+    return causes[:, :, 0], dollars[:, 0]
+
+
+def by_hand(
+    peak: int, trough: int, falls: dict[str, FloatArray] = FALLS
+) -> tuple[FloatArray, FloatArray, float]:
+    """The same from the formula, firm by firm."""
+    path = {name: falls[name] for name in OWN}
+    path["sentiment"] = LOADINGS[:, None] * FACTOR
+    path["growth"] = GROWTH + np.zeros((2, 1))
+    level = START[:, None] * np.exp(sum(path.values()))
+    moved = np.array(
+        [path[c][:, trough] - path[c][:, peak] if c in path else [0.0, 0.0] for c in CAUSES]
+    )
+    held = SHARES[0][:, None] * level
+    total = held.sum(axis=0)
+
+    def mean(a: float, b: float) -> float:
+        return float((b - a) / np.log(b / a))
+
+    weight = [mean(h[peak], h[trough]) / mean(total[peak], total[trough]) for h in held]
+    causes = np.stack([moved @ weight, moved[:, 0], moved[:, 1]])
+    dollars = np.array([total[peak] - total[trough], *(level[:, peak] - level[:, trough])])
+    return causes, dollars, sum(weight)
+
+
+def test_an_index_takes_its_members_causes_by_logarithmic_mean_weights() -> None:
+    causes, dollars = attributed(1, 2)
+    expected, lost, weights = by_hand(1, 2)
+    np.testing.assert_allclose(causes, expected, rtol=0, atol=1e-14)
+    np.testing.assert_allclose(dollars, lost, rtol=1e-14)
+    assert 0.9 < weights < 1.0, "they sum to at most 1"
+
+
+def test_no_fall_has_no_causes() -> None:
+    causes, dollars = attributed(0, 0)
+    assert not causes.any()
+    assert not dollars.any()
+
+
+def test_a_fall_to_almost_nothing_keeps_its_digits() -> None:
+    """ln(1 - depth) has few digits left when depth is 1 - 1e-12."""
+    wiped = FALLS | {"firm": np.array([[0.0, 0.0, -26.0], [0.0, 0.0, -27.0]])}
+    causes, _ = attributed(1, 2, wiped)
+    expected, _, _ = by_hand(1, 2, wiped)
+    np.testing.assert_allclose(causes, expected, rtol=0, atol=1e-12)
