@@ -103,7 +103,8 @@ def attribute(
     first = np.searchsorted(entity, np.arange(counted.shape[0]))
     before = np.add.reduceat(value, first, axis=0)
     lost = -np.add.reduceat(value * growth, first, axis=0)
-    fall = np.log1p(-lost / before)
+    # Not log1p(-lost / before): where nearly all is lost, that has few digits.
+    fall = np.log(np.add.reduceat(value * np.exp(total), first, axis=0) / before)
     value *= _mean_ratio(total, growth)
     value /= (before * _mean_ratio(fall, np.expm1(fall)))[entity]
     change *= value

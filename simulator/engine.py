@@ -269,7 +269,7 @@ class Simulation:
         s, state, shocks = self.scenario, self.state, self.shocks.step()
         if k % self.clock == 0:
             self._update_fundamentals(k)
-        beliefs = self.calendar.beliefs(k * s.dt)
+        beliefs = self.calendar.beliefs(k * s.dt, (k - k % self.clock) * s.dt)
         mood = state.sentiment
         drought = mood.drought.copy() if self._labs.size else mood.drought
         bust = self._mood.step(mood, shocks.hazard, beliefs.squeeze)

@@ -227,8 +227,8 @@ class Forcing:
     """What the events do to fundamentals in one step; entries are numbers or ``(path,)``.
 
     Increments of logs: price, compute (per unit), training, demand. ``squeeze`` is the
-    share of outside funding withdrawn and ``competition`` one log factor of core revenue
-    per competition event, both at the end of the step.
+    share of outside funding withdrawn and ``competition`` the log factor of core revenue
+    of each firm in ``Calendar.competitors``, both at the end of the step.
     """
 
     price: Quantity = 0.0
@@ -284,8 +284,8 @@ class Calendar:
 
     @property
     def competitors(self) -> tuple[str, ...]:
-        """Tickers hit by competition, in the order of ``Forcing.competition``."""
-        return tuple(event.firm for event in self._rivals)
+        """Tickers hit by competition, each once, in the order of ``Forcing.competition``."""
+        return tuple(dict.fromkeys(event.firm for event in self._rivals))
 
     def forcing(self, begin: float, end: float) -> Forcing:
         """What arrives between two times in years."""
@@ -300,19 +300,19 @@ class Calendar:
                 compute = compute + share * shock.compute
                 training = training + share * shock.training
                 demand = demand + share * shock.demand
-        competition = tuple(
-            np.log1p(-np.asarray(rival.share_lost_per_year))
-            * min(max(end - rival.at_years, 0.0), rival.years)
-            for rival in self._rivals
-        )
-        return Forcing(price, compute, training, demand, self._squeeze(end), competition)
+        lost: dict[str, Quantity] = {}
+        for rival in self._rivals:
+            years = min(max(end - rival.at_years, 0.0), rival.years)
+            share = np.log1p(-np.asarray(rival.share_lost_per_year)) * years
+            lost[rival.firm] = lost.get(rival.firm, 0.0) + share
+        return Forcing(price, compute, training, demand, self._squeeze(end), tuple(lost.values()))
 
-    def beliefs(self, now: float) -> Beliefs:
-        """What is known at a time in years."""
+    def beliefs(self, now: float, arrived: float) -> Beliefs:
+        """What is known at a time in years, and not yet in fundamentals of the time ``arrived``."""
         news: Quantity = 0.0
         for shock in self._shocks:
             if now > shock.event.at_years:
-                news = news + (1.0 - shock.event.arrived(now)) * shock.news
+                news = news + (1.0 - shock.event.arrived(arrived)) * shock.news
         rates: Quantity = 0.0
         for rise in self._rates:
             since = (now - rise.at_years) / rise.years

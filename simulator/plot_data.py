@@ -75,7 +75,7 @@ class Picture:
         return sample(self.run.results, self.entity, "max_drawdown")
 
     @cached_property
-    def crashes(self) -> list[Crash]:
+    def crashes(self) -> tuple[Crash, ...]:
         """Real crashes of the index the entity is set beside."""
         return self.run.crashes(self.entity)
 

@@ -121,7 +121,10 @@ class FirmState:
 
 @dataclass(frozen=True)
 class Drivers:
-    """Logs of what moves firms, each ``(path,)``; ``glut`` in 0..1, ``competition`` logs."""
+    """Logs of what moves firms, each ``(path,)``; ``glut`` in 0..1.
+
+    ``competition``: logs, one for each competitor.
+    """
 
     capex: FloatArray
     rental: FloatArray
@@ -141,7 +144,7 @@ class Accounts:
         table: the universe's figures.
         growth: start growth of each firm's revenue on the consensus path, ``(firm,)``
             per year: sticky costs grow along with it, so nothing moves at t=0.
-        competitors: row of the firm hit by each competition event.
+        competitors: rows of the firms that lose revenue to rivals.
         dt: step in years.
         paths: number of columns.
     """
@@ -158,14 +161,16 @@ class Accounts:
         self.rules, self.dt, self.paths = rules, dt, paths
         self._core = table.column("core_share")
         self._growth = table.column("core_growth")
-        self._macro = table.column("macro_loading")
         channels = [table.column(f"{name}_share") for name in ("chips", "rental", "models")]
-        self._competitors = competitors
         firms = self._core.size
-        self._shares = np.zeros((firms, 5 + len(competitors)))
-        self._shares[:, 2:5] = np.stack(channels, axis=1)
-        self._factors = np.empty((5 + len(competitors), paths))
-        self._factors[0] = 1.0
+        # Core revenue: one column for each way of moving, (macro loading, own rivals or None).
+        rivals = {row: i for i, row in enumerate(competitors)}
+        moves = [(m, rivals.get(row)) for row, m in enumerate(table.column("macro_loading"))]
+        self._moves = tuple(dict.fromkeys(moves))
+        self._column = 3 + np.array([self._moves.index(move) for move in moves], np.intp)
+        self._shares = np.zeros((firms, 3 + len(self._moves)))
+        self._shares[:, :3] = np.stack(channels, axis=1)
+        self._factors = np.empty((3 + len(self._moves), paths))
 
         self._adjust = -np.expm1(-dt / np.asarray(rules.cost_adjustment_years))
         step_growth = -np.expm1(-growth * dt)[:, None]
@@ -197,20 +202,14 @@ class Accounts:
         """Advance to step ``k``, in place."""
         s, d, rules, work = state, drivers, self.rules, self._work
         core = self._core * np.exp(self._growth * (k * self.dt))
-        macro = np.exp(d.macro)
         chips, models = np.exp(d.capex), np.exp(d.model_sales)
-        self._shares[:, 0] = core * (1.0 - self._macro)
-        self._shares[:, 1] = core * self._macro
-        self._factors[1] = macro
-        self._factors[2] = chips
-        np.exp(d.rental, out=self._factors[3])
-        self._factors[4] = models
-        for column, (row, lost) in enumerate(
-            zip(self._competitors, d.competition, strict=True), start=5
-        ):
-            self._shares[:, column] = 0.0
-            self._shares[row, column] = core[row]
-            self._factors[column] = np.expm1(lost) * macro  # what a rival took
+        self._shares[np.arange(core.size), self._column] = core
+        self._factors[0] = chips
+        np.exp(d.rental, out=self._factors[1])
+        self._factors[2] = models
+        for column, (loading, rival) in enumerate(self._moves, start=3):
+            lost = 0.0 if rival is None else d.competition[rival]
+            np.exp(loading * d.macro + lost, out=self._factors[column])
         np.matmul(self._shares, self._factors, out=s.revenue)
 
         # dC = [R (1 + gamma tau) - C] / tau dt: along its own trend C equals R.
