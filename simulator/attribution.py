@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.arrays import FloatArray
+from simulator.metrics import StepIndex
 from simulator.results import CAUSES
 
 _CAUSE = {name: row for row, name in enumerate(CAUSES)}
@@ -53,90 +54,90 @@ class History:
 def attribute(
     history: History,
     factors: Factors,
-    peak: NDArray[np.int16],
-    trough: NDArray[np.int16],
+    peak: StepIndex,
+    trough: StepIndex,
     start_values: FloatArray,
     membership: FloatArray,
 ) -> tuple[FloatArray, FloatArray]:
     """Causes of the fall from each entity's peak to its trough, and its dollars.
 
-    Args:
-        history: the block's past.
-        factors: how factors and corrections enter.
-        peak, trough: steps, (entity, path); groups first, then firms.
-        start_values: (firm,) at t=0.
-        membership: (group, firm) share of a firm's value counted in a group.
+    Parameters
+    ----------
+    history
+        The block's past.
+    factors
+        How factors and corrections enter.
+    peak, trough
+        Steps, (entity, path); groups first, then firms.
+    start_values
+        (firm,) at t=0.
+    membership
+        (group, firm) share of a firm's value counted in a group.
 
-    Returns:
+    Returns
+    -------
+    tuple
         (entity, cause, path) logs that sum over causes to ln(trough / peak), and
         (entity, path) value lost from peak to trough, in the unit of ``start_values``.
     """
     counted = np.concatenate([membership, np.eye(start_values.size)])
-    # One row for each firm in each entity; an entity's rows stand together.
-    entity, firm = np.nonzero(counted)
     steps = np.stack([peak, trough]).astype(np.intp)  # (2, entity, path)
-    own = _look_up(history, steps[:, entity], firm)  # cause -> (2, row, path)
-    start, moved = _factors_moved(history, steps)  # (J, entity, path)
+    at = _places(history.factors, steps)
+    common = [_look_up(history.factors, j, at) for j in range(len(factors.names))]
+    own_at = _places(history.own["firm"], steps)
+    fundamental_at = _places(history.own["firm"], steps // history.clock)
+    entities, paths = peak.shape
+    causes = np.zeros((entities, len(CAUSES), paths))
+    before, after, lost = np.zeros((3, entities, paths))  # value at the peak, at the trough
+    # Firm by firm: entities that fall together read the same places, which are in the cache.
+    for firm, start_value in enumerate(start_values):
+        inside = np.flatnonzero(counted[:, firm])
+        when, fine, slow = steps[:, inside], own_at[:, inside], fundamental_at[:, inside]
+        change = np.zeros((len(CAUSES), inside.size, paths))
+        log_value = np.zeros((inside.size, paths))  # at the peak, over the value at t=0
+        for name, past in history.own.items():
+            begin, moved = _look_up(past, firm, slow if name in FUNDAMENTAL else fine)
+            log_value += begin
+            change[_CAUSE[name]] += moved
+        for name, known in factors.known.items():
+            begin, end = np.take(known[:, firm], when)
+            log_value += begin
+            change[_CAUSE[name]] += end - begin
+        for name, loading, (begin, moved) in zip(
+            factors.names, factors.loadings[firm], common, strict=True
+        ):
+            if loading:
+                log_value += loading * begin[inside]
+                change[_CAUSE[name]] += loading * moved[inside]
 
-    paths = peak.shape[1]
-    change = np.zeros((len(CAUSES), entity.size, paths))
-    log_value = np.zeros((entity.size, paths))  # at the peak, over the value at t=0
-    for name, past in own.items():
-        np.subtract(past[1], past[0], out=change[_CAUSE[name]])
-        log_value += past[0]
-    at = steps[:, entity] * start_values.size + firm[:, None]
-    for name, known in factors.known.items():
-        begin, end = np.take(known, at, mode="clip")
-        log_value += begin
-        end -= begin
-        change[_CAUSE[name]] += end
-    for j, name in enumerate(factors.names):
-        loading = factors.loadings[firm, j]
-        for row in np.flatnonzero(loading):
-            change[_CAUSE[name], row] += loading[row] * moved[j, entity[row]]
-            log_value[row] += loading[row] * start[j, entity[row]]
-
-    weight = counted[entity, firm] * start_values[firm]
-    value = weight[:, None] * np.exp(log_value)
-    total = change.sum(axis=0)
-    growth = np.expm1(total)
-    first = np.searchsorted(entity, np.arange(counted.shape[0]))
-    before = np.add.reduceat(value, first, axis=0)
-    lost = -np.add.reduceat(value * growth, first, axis=0)
+        value = (counted[inside, firm] * start_value)[:, None] * np.exp(log_value)
+        fall = change.sum(axis=0)
+        growth = np.expm1(fall)
+        before[inside] += value
+        after[inside] += value * np.exp(fall)
+        lost[inside] -= value * growth
+        change *= value * _mean_ratio(fall, growth)  # L(a, b); L(A, B) divides their sum
+        for row, entity in enumerate(inside):
+            causes[entity] += change[:, row]
     # Not log1p(-lost / before): where nearly all is lost, that has few digits.
-    fall = np.log(np.add.reduceat(value * np.exp(total), first, axis=0) / before)
-    value *= _mean_ratio(total, growth)
-    value /= (before * _mean_ratio(fall, np.expm1(fall)))[entity]
-    change *= value
-    causes = np.add.reduceat(change, first, axis=1)
-    return np.ascontiguousarray(np.moveaxis(causes, 0, 1)), lost
+    fall = np.log(after / before)
+    causes /= (before * _mean_ratio(fall, np.expm1(fall)))[:, None]
+    return causes, lost
 
 
-def _look_up(history: History, steps: NDArray[np.intp], firm: NDArray[np.intp]) -> dict[str, FloatArray]:
-    """Own causes at two steps of each row and path: cause -> (2, row, path)."""
-    firms, paths = history.own["firm"].shape[1:]
-    column = firm[:, None] * paths + np.arange(paths)
-    fine = steps * (firms * paths) + column
-    slow = steps // history.clock * (firms * paths) + column
-    # Steps are known to be in range; "clip" spares take a second look.
-    return {
-        name: np.take(past, slow if name in FUNDAMENTAL else fine, mode="clip")
-        for name, past in history.own.items()
-    }
+def _places(past: FloatArray, steps: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Where the first row of a past (time, row, path) stands at steps (..., path), when flat."""
+    rows, paths = past.shape[1:]
+    return np.asarray(steps * (rows * paths) + np.arange(paths), np.intp)
 
 
-def _factors_moved(
-    history: History, steps: NDArray[np.intp]
-) -> tuple[FloatArray, FloatArray]:
-    """Factors at the peak, and their change to the trough, each (J, entity, path)."""
-    count, paths = history.factors.shape[1:]
-    flat = steps * (count * paths) + np.arange(paths)
-    start, end = np.empty((2, count, *steps.shape[1:]))
-    for j in range(count):
-        np.take(history.factors, flat[0] + j * paths, mode="clip", out=start[j])
-        np.take(history.factors, flat[1] + j * paths, mode="clip", out=end[j])
-    end -= start
-    return start, end
+def _look_up(past: FloatArray, row: int, places: NDArray[np.intp]) -> tuple[FloatArray, FloatArray]:
+    """A row of a past at peaks, and its change to troughs; ``places`` are (2, ..., path)."""
+    flat = past.reshape(-1)[row * past.shape[2] :]
+    # Places are known to be in range; "clip" spares take a second look.
+    begin, end = np.take(flat, places, mode="clip")
+    end -= begin
+    return begin, end
 
 
 def _mean_ratio(rise: FloatArray, growth: FloatArray) -> FloatArray:

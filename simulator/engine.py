@@ -34,7 +34,7 @@ from simulator.results import (
     Results,
 )
 from simulator.scenario import Scenario
-from simulator.streams import BLOCK_PATHS, BlockShocks, NoShocks, Shocks, StepShocks
+from simulator.streams import BLOCK_PATHS, BlockShocks, NoShocks, Shocks
 
 FACTORS = (
     ("sentiment", "premium_loading"),
@@ -115,7 +115,7 @@ class State:
 def _take(value: Any, index: IntArray) -> Any:
     if is_dataclass(value):
         parts = {f.name: _take(getattr(value, f.name), index) for f in fields(value)}
-        return type(value)(**parts)  # type: ignore[operator]
+        return type(value)(**parts)  # type: ignore[misc]
     return value[..., index]
 
 
@@ -250,6 +250,9 @@ class Simulation:
             known_parts(s, table),
         )
         self._known = np.log(self.values) + sum(self.factors.known.values())
+        # What is known in advance is one more factor, 1 on every path.
+        self._terms = np.ones((len(FACTORS) + 1, paths))
+        self._weights = np.column_stack([self.factors.loadings, self._known[0]])
         self._surprise = np.zeros(shape)  # u + m + n
         self._dividend = np.zeros(paths)
         failure = table.column("failure_rate")
@@ -263,7 +266,7 @@ class Simulation:
         Args:
             k: number of the step, from 1.
             log_price: (firm, path), gets log USD billion.
-            own: (firm, path), gets and then is the state of firms' own noise.
+            own: (firm, path), gets the state of firms' own noise.
             factors: (J, path), gets the common factors of ``FACTORS``.
         """
         s, state, shocks = self.scenario, self.state, self.shocks.step()
@@ -273,10 +276,11 @@ class Simulation:
         mood = state.sentiment
         drought = mood.drought.copy() if self._labs.size else mood.drought
         bust = self._mood.step(mood, shocks.hazard, beliefs.squeeze)
-        self._weather.step(state.market, shocks, bust, own)
+        self._weather.step(state.market, shocks, bust)
         for row, patience in zip(self._labs, self._patience, strict=True):
             fails = (drought < patience) & (mood.drought >= patience)
             state.market.own[row] -= s.sentiment.lab_failure_loss * fails
+        own[...] = state.market.own
         self._price(k, beliefs, log_price, factors)
 
     def _update_fundamentals(self, k: int) -> None:
@@ -299,16 +303,15 @@ class Simulation:
         self._mood.expect(self._ai_weights @ self._surprise)
         self._dividend = firms.adoption(s.firms, chain.demand - self.consensus.demand[j])
 
-    def _price(
-        self, k: int, beliefs: Beliefs, log_price: FloatArray, f: FloatArray
-    ) -> None:
-        """ln P = ln P0 + rho t + u + m + n + loadings x factors + own noise + corrections."""
+    def _price(self, k: int, beliefs: Beliefs, log_price: FloatArray, factors: FloatArray) -> None:
+        """Prices: ln P = ln P0 + rho t + u + m + n + loadings x factors + own + corrections."""
         s, chain, mood, weather = (
             self.scenario,
             self.state.technology,
             self.state.sentiment,
             self.state.market,
         )
+        f = self._terms
         np.add(mood.sentiment, mood.boom, out=f[0])
         f[1] = s.valuation.news_response * (chain.price_war_news - beliefs.news)
         f[2] = beliefs.rates
@@ -319,10 +322,11 @@ class Simulation:
         f[7] = weather.sector
         f[8] = weather.firm_variance
         f[9] = mood.dilution
-        np.matmul(self.factors.loadings, f, out=log_price)
+        self._weights[:, -1] = self._known[k]
+        np.matmul(self._weights, f, out=log_price)
         log_price += self._surprise
         log_price += weather.own
-        log_price += self._known[k][:, None]
+        factors[...] = f[:-1]
 
 
 def ai_weights(scenario: Scenario) -> FloatArray:
@@ -401,16 +405,25 @@ def run_block(
 
     Blocks simulated together cost less and are the same to the last bit.
 
-    Args:
-        scenario: what to simulate.
-        seed: run seed.
-        block: number of the block, from 0.
-        keep: what survives beside the measures.
-        count: number of blocks.
-        noise: False turns every shock off; the block is then a single path.
+    Parameters
+    ----------
+    scenario
+        What to simulate.
+    seed
+        Run seed.
+    block
+        Number of the block, from 0.
+    keep
+        What survives beside the measures.
+    count
+        Number of blocks.
+    noise
+        False turns every shock off; the block is then a single path.
 
-    Raises:
-        RunError: a quantity became infinite or not a number; it says where.
+    Raises
+    ------
+    RunError
+        If a quantity became infinite or not a number; it says where.
     """
     simulation = _simulation(scenario, seed, block, count, noise=noise)
     recorder = _Recorder(simulation, keep, SAMPLE_PATHS if block == 0 else 0)
@@ -424,7 +437,11 @@ def run_block(
 
 
 def run_blocks(
-    scenario: Scenario, seed: int, keep: Keep, noise: bool, blocks: range
+    scenario: Scenario,
+    seed: int,
+    keep: Keep,
+    noise: bool,  # noqa: FBT001 - executors pass items by place
+    blocks: range,
 ) -> BlockResult:
     """:func:`run_block` for consecutive blocks, in the order in which executors bind arguments."""
     return run_block(scenario, seed, blocks.start, keep, count=len(blocks), noise=noise)
@@ -474,7 +491,7 @@ class _Workspace:
 
 
 def _workspace(*shape: int) -> _Workspace:
-    """This thread's workspace; a new one when the shape changes."""
+    """The thread's workspace; a new one when the shape changes."""
     held = getattr(_per_thread, "workspace", None)
     if held is None or held[0] != shape:
         _per_thread.workspace = None  # let go of the old one first
@@ -502,7 +519,9 @@ class _Recorder:
             own[0] = 0.0
         self.past.factors[0] = 0.0
         # Weeks and months follow each other: every step and every fourth on a weekly grid.
-        self._spans = [min(max(round(s.steps_per_year / n), 1), s.steps) for n in (52, 12)]
+        self._week, self._month = (
+            min(max(round(s.steps_per_year / n), 1), s.steps) for n in (52, 12)
+        )
         self._logs = np.empty((entities, paths))
         self._worst = np.full((2, entities, paths), np.inf)
         self._level = np.empty((entities, paths))
@@ -511,9 +530,8 @@ class _Recorder:
         self._start = self._level.copy()
         self._log_start = np.log(self._start)
         self._logs[...] = self._log_start
-        self._before = np.stack([self._log_start] * 2)  # at the start of the week, of the month
+        self._week_ago, self._month_ago = self._log_start.copy(), self._log_start.copy()
         self.meter = DrawdownMeter(self._start, s.steps)
-        self.meter.ratio[...] = 1.0
         kept = paths if keep.levels else samples
         self.levels = np.empty((entities, s.steps + 1, kept))
         self.levels[:, 0] = self._start[:, :kept]
@@ -536,16 +554,27 @@ class _Recorder:
         self._sum_groups()
         np.log(level[: self._groups], out=logs[: self._groups])
         self.meter.update(k, level)
-        for span, worst, before in zip(self._spans, self._worst, self._before, strict=True):
-            if k % span == 0:
-                np.subtract(logs, before, out=past.work)
-                np.minimum(worst, past.work, out=worst)
-                before[...] = logs
         kept = self.levels.shape[2]
         if kept:
             self.levels[:, k] = level[:, :kept]
         if k in self._fan:
             self._record_fan(k)
+        self._compare(k)
+
+    def _compare(self, k: int) -> None:
+        """Compare with the last week's end and the last month's, where a new one ends."""
+        logs = self._logs
+        if k % self._month == 0:
+            change = self._month_ago
+            np.subtract(logs, change, out=change)
+            np.minimum(self._worst[1], change, out=self._worst[1])
+            change[...] = logs
+        if k % self._week == 0:
+            change = self._week_ago
+            np.subtract(logs, change, out=change)
+            np.minimum(self._worst[0], change, out=self._worst[0])
+            # The spent array takes the next logs: no copy.
+            self._week_ago, self._logs = logs, change
 
     def _record_fan(self, k: int) -> None:
         past, row = self.past, self._fan[k]
@@ -624,7 +653,7 @@ def new_results(scenario: Scenario, paths: int, keep: Keep, keep_paths: int) -> 
     values = universe.column("market_value")
     return Results.empty(
         entities=universe.entities,
-        times=np.arange(scenario.steps + 1) * scenario.dt,
+        times=scenario.dt * np.arange(scenario.steps + 1, dtype=np.float64),
         fan_steps=fan_steps(scenario),
         start_levels=np.concatenate([(universe.membership * values).sum(axis=1), values]),
         inputs=tuple(scenario.uncertain()),
@@ -655,8 +684,7 @@ def replay(
                 row[name] = float(value[column])
             else:
                 row |= {
-                    f"{name}.{t}": float(v)
-                    for t, v in zip(tickers, value[:, column], strict=True)
+                    f"{name}.{t}": float(v) for t, v in zip(tickers, value[:, column], strict=True)
                 }
         rows.append(row)
 

@@ -8,6 +8,7 @@ beliefs react on the day (docs/model.md, section 1). So each event has two curve
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Annotated, Literal, TypeAlias
 
@@ -47,7 +48,7 @@ class _Spreading(_Dated):
 
     def arrived(self, time: float) -> float:
         """Share of the event that is in the economy at a time."""
-        return 1.0 - 2.0 ** (-max(time - self.at_years, 0.0) / self.half_life_years)
+        return 1.0 - math.exp2(-max(time - self.at_years, 0.0) / self.half_life_years)
 
 
 class PriceCut(_Spreading):
@@ -119,7 +120,10 @@ class EfficiencyGain(_Spreading):
         unit="share",
         low=0.0,
         high=1.5,
-        source="judgement: labs spend savings on larger runs; frontier compute kept growing 4-5x a year",
+        source=(
+            "judgement: labs spend savings on larger runs; frontier compute kept growing 4-5x"
+            " a year"
+        ),
         strength="D",
         doc="part of the training saving spent on more training",
     )

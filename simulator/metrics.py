@@ -91,51 +91,45 @@ class DrawdownMeter:
         step_type = np.int16 if last <= np.iinfo(np.int16).max else np.int32
         self.high = start.copy()
         """Running maximum."""
-        self.ratio = np.empty_like(self.high)
+        self.ratio = np.ones_like(self.high)
         """Level over running maximum at the latest step."""
         self._lowest = np.ones_like(self.high)
-        steps = np.zeros((7, *start.shape), dtype=step_type)
+        self._now = 0
+        steps = np.zeros((8, *start.shape), dtype=step_type)
         self._high_step, self._peak, self._trough, self._recovery = steps[:4]
-        self._spell, self._longest, self._work = steps[4:]
-        flags = np.zeros((6, *start.shape), dtype=np.bool_)
-        self._touch, self._touched, self._above, self._lower, self._waiting, self._flag = flags
-        self._touched[...] = True
+        self._regained, self._longest = steps[4:6]  # latest step not below the running maximum
+        self._work, self._gap = steps[6:]
+        self._flag = np.empty(start.shape, dtype=np.bool_)
 
     def update(self, step: int, level: FloatArray) -> None:
         """Take the levels of the next step, ``(...)``; steps count from 1."""
-        high, ratio, lowest, work = self.high, self.ratio, self._lowest, self._work
-        touch, above, lower, flag = self._touch, self._above, self._lower, self._flag
+        high, ratio, lowest, flag = self.high, self.ratio, self._lowest, self._flag
+        regained, work, gap = self._regained, self._work, self._gap
+        self._now = step
         now = work.dtype.type(step)
-        np.greater_equal(level, high, out=touch)
-        np.greater(level, high, out=above)
-        np.maximum(high, level, out=high)
-        np.divide(level, high, out=ratio)
-        np.less(ratio, lowest, out=lower)
-        np.minimum(lowest, ratio, out=lowest)
 
         # Steps only grow, so the latest one is the largest one.
-        np.multiply(above, now, out=work)
+        np.greater(level, high, out=flag)
+        np.multiply(flag, now, out=work)
         np.maximum(self._high_step, work, out=self._high_step)
-        np.multiply(lower, now, out=work)
+        np.maximum(high, level, out=high)
+        np.divide(level, high, out=ratio)
+        np.less(ratio, lowest, out=flag)
+        np.minimum(lowest, ratio, out=lowest)
+        np.multiply(flag, now, out=work)
         np.maximum(self._trough, work, out=self._trough)
-        np.multiply(lower, self._high_step, out=work)
+        np.multiply(flag, self._high_step, out=work)
         np.maximum(self._peak, work, out=self._peak)
 
-        # A spell ends with the step that regains the high; two highs in a row are no spell.
-        self._spell += work.dtype.type(1)
-        np.logical_and(touch, self._touched, out=flag)
-        np.logical_not(flag, out=flag)
-        np.multiply(flag, self._spell, out=work)
-        np.maximum(self._longest, work, out=self._longest)
-        np.logical_not(touch, out=flag)
-        np.multiply(self._spell, flag, out=self._spell)
-        self._touch, self._touched = self._touched, touch
-
-        np.logical_or(self._waiting, lower, out=self._waiting)
-        np.logical_and(self._waiting, touch, out=flag)
+        # A quotient is 1 only if both are equal: this step regains the high, and ends a spell.
+        np.equal(ratio, 1.0, out=flag)
         np.multiply(flag, now, out=work)
-        np.maximum(self._recovery, work, out=self._recovery)
-        np.logical_xor(self._waiting, flag, out=self._waiting)
+        np.subtract(work, regained, out=gap)  # negative without such a step
+        np.maximum(self._longest, gap, out=self._longest)
+        np.greater(self._trough, regained, out=flag)  # still waits for recovery
+        np.multiply(flag, work, out=gap)
+        np.maximum(self._recovery, gap, out=self._recovery)
+        np.maximum(regained, work, out=regained)
 
     def table(self) -> DrawdownTable:
         """What has been measured so far.
@@ -149,8 +143,13 @@ class DrawdownMeter:
             raise ValueError(
                 "levels must be finite and not negative: a drawdown of anything else has no meaning"
             )
-        recovery = np.where(self._waiting, self._recovery.dtype.type(-1), self._recovery)
-        return DrawdownTable(1.0 - self._lowest, self._peak, self._trough, recovery, self._longest)
+        step_type = self._work.dtype.type
+        waits = self._trough > self._regained
+        recovery = np.where(waits, step_type(-1), self._recovery)
+        # Two highs in a row are no spell; the last spell may go on.
+        longest = np.where(self._longest > 1, self._longest, step_type(0))
+        np.maximum(longest, step_type(self._now) - self._regained, out=longest)
+        return DrawdownTable(1.0 - self._lowest, self._peak, self._trough, recovery, longest)
 
 
 def max_drawdown(levels: ArrayLike, axis: int = 0) -> FloatArray:

@@ -317,7 +317,7 @@ def simulate(
     max_memory
         Bytes; default half of what is available.
     progress
-        Called with (paths done, paths in all) after each block.
+        Called with (paths done, paths in all) after each group of blocks.
 
     Raises
     ------

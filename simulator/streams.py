@@ -12,7 +12,9 @@ numpy's ziggurat. Measured in docs/performance.md; part of the result format.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 from zlib import crc32
 
@@ -27,7 +29,8 @@ BLOCK_PATHS = 1024
 JUMP_LEVELS = 1 << 16
 """Firm jumps compare a 16-bit word with their probability: a resolution of 1.5e-5 a step."""
 
-_OPEN = 2.0**-54  # keeps a uniform off 0, where normal scores are infinite
+TINY = 2.0**-54
+"""Keeps a uniform off 0, where normal scores are infinite."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class StepShocks:
     """The noise of one step; the arrays are buffers, valid until the next step.
 
     Normals: market, volatility, sector ``(path,)``; firm ``(firm, path)``. Uniforms in
-    (0, 1): regime, hazard, market_jump, jump_size ``(path,)``. ``firm_jump`` holds 16-bit
+    [0, 1): regime, hazard, market_jump, jump_size ``(path,)``. ``firm_jump`` holds 16-bit
     words, one row for each firm that can jump.
     """
 
@@ -131,19 +134,26 @@ class BlockShocks:
         self._blocks = range(block, block + count)
         self.paths = count * BLOCK_PATHS
         jumpers = [f"jump:{t}" for t, jumps in zip(tickers, jumping, strict=True) if jumps]
-        self._normal = np.empty((len(self._NORMALS), self.paths))
-        self._uniform = np.empty((len(self._UNIFORMS), self.paths))
-        self._firm = np.empty((len(tickers), self.paths))
+        normal = np.empty((len(self._NORMALS), self.paths))
+        uniform = np.empty((len(self._UNIFORMS), self.paths))
+        firm = np.empty((len(tickers), self.paths))
         # One 64-bit word serves a path for four steps.
         self._words = np.empty((len(jumpers), self.paths), dtype="<u8")
-        self._chain = np.empty((3, self.paths))
-        self._draw_normal = self._streams([f"step:{n}" for n in self._NORMALS], self._normal)
-        self._draw_normal += self._streams([f"firm:{t}" for t in tickers], self._firm)
-        self._draw_uniform = self._streams([f"step:{n}" for n in self._UNIFORMS], self._uniform)
+        self._firm_jump = np.empty((len(jumpers), self.paths), dtype=np.uint16)
+        rows = dict(zip((*self._NORMALS, *self._UNIFORMS), (*normal, *uniform), strict=True))
+        self._step = StepShocks(**rows, firm=firm, firm_jump=self._firm_jump)
+        self._draw_step = [
+            *self._fill("standard_normal", [f"step:{n}" for n in self._NORMALS], normal),
+            *self._fill("standard_normal", [f"firm:{t}" for t in tickers], firm),
+            *self._fill("random", [f"step:{n}" for n in self._UNIFORMS], uniform),
+        ]
         self._draw_words = self._streams(jumpers, self._words)
-        self._draw_chain = self._streams(
-            [f"chain:{n}" for n in ("price", "demand", "price_war")], self._chain
-        )
+        price, demand, war = chain = np.empty((3, self.paths))
+        self._chain = ChainShocks(price, demand, war)
+        self._draw_chain = [
+            *self._fill("standard_normal", ["chain:price", "chain:demand"], chain[:2]),
+            *self._fill("random", ["chain:price_war"], chain[2:]),
+        ]
         self._steps = 0
 
     def _streams(self, names: list[str], rows: Any) -> list[tuple[np.random.Generator, Any]]:
@@ -154,9 +164,15 @@ class BlockShocks:
             for i, block in enumerate(self._blocks)
         ]
 
+    def _fill(self, method: str, names: list[str], rows: FloatArray) -> list[Callable[[], Any]]:
+        """Calls that each draw one stream's next numbers into its place."""
+        return [
+            partial(getattr(stream, method), out=row) for stream, row in self._streams(names, rows)
+        ]
+
     def _once(self, name: str) -> FloatArray:
         drawn = [generator(self._seed, name, b).random(BLOCK_PATHS) for b in self._blocks]
-        return np.maximum(np.concatenate(drawn), _OPEN)
+        return np.maximum(np.concatenate(drawn), TINY)
 
     def assumption(self, key: str) -> FloatArray:
         """Uniforms of one uncertain assumption, shape ``(path,)``."""
@@ -175,28 +191,22 @@ class BlockShocks:
 
     def step(self) -> StepShocks:
         """Draw the next step into the buffers."""
-        for stream, row in self._draw_normal:
-            stream.standard_normal(out=row)
-        for stream, row in self._draw_uniform:
-            stream.random(out=row)
-        np.maximum(self._uniform, _OPEN, out=self._uniform)
+        for draw in self._draw_step:
+            draw()
         quarter = self._steps % 4
         if quarter == 0:
             for stream, row in self._draw_words:
                 row[...] = stream.bit_generator.random_raw(BLOCK_PATHS)
         self._steps += 1
-        words = self._words.view("<u2").reshape(*self._words.shape, 4)[:, :, quarter]
-        return StepShocks(*self._normal, *self._uniform, self._firm, words)
+        self._firm_jump[...] = self._words.view("<u2")[:, quarter::4]
+        return self._step
 
     def chain(self) -> ChainShocks:
         """Draw the technology chain's next step."""
-        for number, (stream, row) in enumerate(self._draw_chain):
-            if number < 2 * len(self._blocks):
-                stream.standard_normal(out=row)
-            else:
-                stream.random(out=row)
-        price, demand, war = self._chain
-        return ChainShocks(price, demand, np.maximum(war, _OPEN))
+        for draw in self._draw_chain:
+            draw()
+        np.maximum(self._chain.price_war, TINY, out=self._chain.price_war)
+        return self._chain
 
 
 class NoShocks:
@@ -222,7 +232,7 @@ class NoShocks:
         )
         self._chain = ChainShocks(zero, zero, middle)
 
-    def assumption(self, key: str) -> FloatArray:
+    def assumption(self, key: str) -> FloatArray:  # noqa: ARG002 - as the protocol has it
         """The median of every assumption."""
         return self._middle
 

@@ -56,7 +56,9 @@ class FirmRow(Params):
     chips_share: float = _figure(0.0, "share", 0.0, 1.0, "revenue from AI chips and servers")
     rental_share: float = _figure(0.0, "share", 0.0, 1.0, "revenue from renting out AI compute")
     models_share: float = _figure(0.0, "share", 0.0, 1.0, "revenue from selling models and tokens")
-    core_growth: float = _figure(..., "log per year", -0.5, 1.0, "growth of core profit priced in: revenue, margin gains, buy-backs")
+    core_growth: float = _figure(
+        ..., "log per year", -0.5, 1.0, "growth of core profit priced in: sales, margins, buy-backs"
+    )
     depreciation_share: float = _figure(0.0, "share", 0.0, 2.0, "AI depreciation over revenue")
     beta: float = _figure(..., "1", -1.0, 5.0, "beta to the market factor")
     volatility: float = _figure(..., "per sqrt year", 0.0, 3.0, "volatility of its own noise")

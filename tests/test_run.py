@@ -169,8 +169,8 @@ def test_the_document_is_json_and_complete(run: Run) -> None:
 
 def test_progress_and_the_repr(scenario: Scenario, run: Run) -> None:
     seen = []
-    simulate(scenario, progress=lambda done, total: seen.append((done, total)))
-    assert seen == [(1024, 1500), (1500, 1500)]
+    simulate(scenario, paths=4500, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(2048, 4500), (4500, 4500)]  # five blocks in two groups
     page = run._repr_html_()
     assert "S&amp;P 500 fall at least 47.6 %" in page
     assert "<table" in page
@@ -227,7 +227,7 @@ def test_what_cannot_be_run_is_refused(
 def test_a_number_that_is_not_finite_ends_the_run(
     scenario: Scenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(_scenario: Scenario, seed: int, block: int, **_: object) -> NoReturn:
+    def broken(_scenario: Scenario, seed: int, block: int, *_: object, **__: object) -> NoReturn:
         raise RunError(f"block {block}, path 7, step 3: price is not finite; seed {seed}")
 
     monkeypatch.setattr(engine, "run_block", broken)

@@ -42,7 +42,10 @@ class FirmRules(Params):
         unit="share of the starting margin",
         low=0.01,
         high=1.0,
-        source="judgement: values fell less than earnings in 2001 (S&P operating EPS -31 %, reported -51 %)",
+        source=(
+            "judgement: values fell less than earnings in 2001 (S&P operating EPS -31 %, "
+            "reported -51 %)"
+        ),
         strength="D",
         doc="lowest normalised margin the market believes in",
     )
@@ -69,7 +72,10 @@ class FirmRules(Params):
         unit="share",
         low=0.0,
         high=0.95,
-        source="Nvidia annual report FY23: 56.9 %, trough quarter 43.5 %; Cisco .64 to .50 in FY01; range .44-.62",
+        source=(
+            "Nvidia annual report FY23: 56.9 %, trough quarter 43.5 %; Cisco .64 to .50 in "
+            "FY01; range .44-.62"
+        ),
         strength="B",
         doc="gross margin of chips when capex is at its floor",
     )

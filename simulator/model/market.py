@@ -14,7 +14,7 @@ import numpy as np
 
 from simulator.arrays import BoolArray, FloatArray
 from simulator.params import Params, quantity
-from simulator.streams import JUMP_LEVELS, StepShocks
+from simulator.streams import JUMP_LEVELS, TINY, StepShocks
 
 
 class Market(Params):
@@ -25,7 +25,10 @@ class Market(Params):
         unit="log per year",
         low=-1.0,
         high=1.0,
-        source="two-state fits: S&P 1950-2026 monthly bull +15 %, bear -17 %; this set meets the calm targets",
+        source=(
+            "two-state fits: S&P 1950-2026 monthly bull +15 %, bear -17 %; this set meets the"
+            " calm targets"
+        ),
         strength="B",
         doc="drift of the factor in calm; only its difference to the stressed one matters",
         uncertain=False,
@@ -85,7 +88,10 @@ class Market(Params):
         unit="log",
         low=0.0,
         high=1.5,
-        source="set to the clustering of weekly returns 1990-2024 (autocorrelation of absolute returns)",
+        source=(
+            "set to the clustering of weekly returns 1990-2024 (autocorrelation of absolute "
+            "returns)"
+        ),
         strength="C",
         doc="stationary spread of log volatility",
         uncertain=False,
@@ -145,7 +151,10 @@ class Market(Params):
         unit="correlation",
         low=0.0,
         high=0.99,
-        source="pairwise correlation of the Magnificent Seven .43-.46 in 2023-25, less what the market factor explains",
+        source=(
+            "pairwise correlation of the Magnificent Seven .43-.46 in 2023-25, less what the "
+            "market factor explains"
+        ),
         strength="B",
         doc="correlation of AI firms' own noise in calm",
         uncertain=False,
@@ -155,7 +164,10 @@ class Market(Params):
         unit="correlation",
         low=0.0,
         high=0.99,
-        source="pairwise correlation .67-.82 in 2022, 2020 and spring 2025, less what the market factor explains",
+        source=(
+            "pairwise correlation .67-.82 in 2022, 2020 and spring 2025, less what the market"
+            " factor explains"
+        ),
         strength="B",
         doc="the same under stress",
         uncertain=False,
@@ -212,7 +224,7 @@ def stationary_stress(params: Market) -> float:
 def jump_probability(rates: FloatArray, dt: float) -> FloatArray:
     """Chance of a firm jump in a step, rounded to what a 16-bit word can express."""
     words = np.rint(-np.expm1(-rates * dt) * JUMP_LEVELS)
-    return np.clip(words, 0, JUMP_LEVELS - 1) / JUMP_LEVELS
+    return np.asarray(np.clip(words, 0, JUMP_LEVELS - 1) / JUMP_LEVELS)
 
 
 def corrections(params: Market, table: FirmTable, steps: int, dt: float) -> Corrections:
@@ -236,10 +248,8 @@ def corrections(params: Market, table: FirmTable, steps: int, dt: float) -> Corr
         calm_mass = calm
         market[k] = np.log(calm_mass + stress_mass) + k * jump
     mean, sd = table.column("jump_mean"), table.column("jump_sd")
-    own = np.log1p(
-        jump_probability(table.column("jump_rate"), dt) * np.expm1(mean + 0.5 * sd**2)
-    )
-    return Corrections(market, np.arange(steps + 1)[:, None] * own)
+    own = np.log1p(jump_probability(table.column("jump_rate"), dt) * np.expm1(mean + 0.5 * sd**2))
+    return Corrections(market, own * np.arange(steps + 1.0)[:, None])
 
 
 class Weather:
@@ -254,10 +264,11 @@ class Weather:
 
     _BOUND = 2.5  # log volatility is held within this many of its standard deviations
 
-    def __init__(
-        self, params: Market, table: FirmTable, dt: float, shape: tuple[int, int]
-    ) -> None:
-        self.params, self.dt, self.shape = params, dt, shape
+    def __init__(self, params: Market, table: FirmTable, dt: float, shape: tuple[int, int]) -> None:
+        from scipy.special import ndtri
+
+        self.params, self.shape = params, shape
+        self._score = ndtri
         p = params
         self._persist = float(np.exp2(-dt / p.volatility_half_life_years))
         self._spread = p.volatility_sd * np.sqrt(1.0 - self._persist**2)
@@ -272,23 +283,34 @@ class Weather:
         )
         stress = stationary_stress(p)
         # The universe's volatilities are long-run figures: stress raises, calm lowers them.
-        self._relaxed = 1.0 / np.sqrt(1.0 + stress * (p.firm_stress_multiplier**2 - 1.0))
-        self._tense = p.firm_stress_multiplier * self._relaxed
-        self._sector_calm = np.sqrt(p.sector_correlation)
-        self._sector_stressed = np.sqrt(p.sector_correlation_stressed)
-        self._bust_drift = (1.0 - stress) * p.calm_drift + stress * p.stressed_drift
+        relaxed = np.sqrt(dt / (1.0 + stress * (p.firm_stress_multiplier**2 - 1.0)))
+        tense = p.firm_stress_multiplier * relaxed
+        bust_drift = (1.0 - stress) * p.calm_drift + stress * p.stressed_drift
+        calm_root, tense_root = np.sqrt([p.sector_correlation, p.sector_correlation_stressed])
+        step = np.sqrt(dt)
+        # What depends on the state alone: a row each, a column for calm, stress and bust.
+        self._by_state = np.array(
+            [
+                [p.calm_drift * dt, p.stressed_drift * dt, bust_drift * dt],
+                [p.calm_sd * step, p.stressed_sd * step, p.stressed_sd * step],
+                [relaxed, tense, tense],
+                [0.0, tense, tense],
+                [relaxed * calm_root, tense * tense_root, tense * tense_root],
+            ]
+        )
         self._jump_chance = -np.expm1(-p.jump_rate * dt)
         share, sigma = table.column("sector_share"), table.column("volatility")
         calm = np.sqrt(1.0 - share**2 * p.sector_correlation)
-        tense = np.sqrt(1.0 - share**2 * p.sector_correlation_stressed)
-        self._own = np.stack([sigma * calm, sigma * (tense - calm)], axis=1)
+        tense_own = np.sqrt(1.0 - share**2 * p.sector_correlation_stressed)
+        self._own = np.stack([sigma * calm, sigma * (tense_own - calm)], axis=1)
         rates = table.column("jump_rate")
         self._jumpers = np.flatnonzero(rates)
         chance = jump_probability(rates[self._jumpers], dt)
         self._words = np.rint(chance * JUMP_LEVELS).astype(np.uint16)[:, None]
         self._jump_mean = table.column("jump_mean")[self._jumpers]
         self._jump_sd = table.column("jump_sd")[self._jumpers]
-        self._scale = np.empty((2, shape[1]))
+        self._states = np.empty((3, shape[1]))
+        self._scale = np.empty((5, shape[1]))
         self._work = np.empty(shape)
 
     def init(self, regime: FloatArray, volatility: FloatArray) -> MarketState:
@@ -297,12 +319,10 @@ class Weather:
         Args:
             regime, volatility: uniforms in (0, 1), ``(path,)``.
         """
-        from scipy.special import ndtri
-
         zero = np.zeros(self.shape[1])
         return MarketState(
             stressed=regime < stationary_stress(self.params),
-            log_volatility=self.params.volatility_sd * ndtri(volatility),
+            log_volatility=self.params.volatility_sd * self._score(volatility),
             factor=zero.copy(),
             variance=zero.copy(),
             sector=zero.copy(),
@@ -310,47 +330,40 @@ class Weather:
             own=np.zeros(self.shape),
         )
 
-    def step(
-        self, state: MarketState, shocks: StepShocks, bust: BoolArray, own: FloatArray
-    ) -> None:
-        """Advance one step; a bust forces stress and replaces its drift.
+    def step(self, state: MarketState, shocks: StepShocks, bust: BoolArray) -> None:
+        """Advance one step, in place; a bust forces stress and replaces its drift.
 
         Args:
-            state: changed in place, but for ``own``.
+            state: the market.
             shocks: the step's draws.
             bust: which paths are in a bust, ``(path,)``.
-            own: ``(firm, path)``, becomes ``state.own``; the caller keeps the old one.
         """
-        s, p, dt, work = state, self.params, self.dt, self._work
-        s.stressed = np.where(
-            s.stressed, shocks.regime >= self._leave, shocks.regime < self._enter
-        )
-        stress = s.stressed | bust
+        s, p, work = state, self.params, self._work
+        enters, stays = shocks.regime < self._enter, shocks.regime >= self._leave
+        s.stressed = (s.stressed & stays) | (enters & ~s.stressed)
+        self._states[0] = ~(s.stressed | bust)
+        self._states[1] = s.stressed & ~bust
+        self._states[2] = bust
+        # Each path is in one state, so this product looks up its row of numbers.
+        np.matmul(self._by_state, self._states, out=self._scale)
+        drift, market, firm, _, sector = self._scale
         volatility = np.minimum(s.log_volatility, self._limit)
         np.maximum(volatility, -self._limit, out=volatility)
         volatility -= self._norm
         np.exp(volatility, out=volatility)
-        drift = np.where(s.stressed, p.stressed_drift * dt, p.calm_drift * dt)
-        drift[bust] = self._bust_drift * dt
-        sd = np.where(stress, p.stressed_sd, p.calm_sd) * volatility
-        s.variance += sd * sd * dt
-        sd *= np.sqrt(dt)
-        sd *= shocks.market
-        s.factor += drift
-        s.factor += sd
-        self._market_jumps(s, shocks)
+        self._scale[1:] *= volatility
 
-        tension = np.where(stress, self._tense, self._relaxed) * volatility
-        s.firm_variance += tension * tension * dt
-        np.multiply(tension, np.sqrt(dt), out=self._scale[0])
-        np.multiply(self._scale[0], stress, out=self._scale[1])
-        np.matmul(self._own, self._scale, out=work)
+        s.variance += market * market
+        s.firm_variance += firm * firm
+        market *= shocks.market
+        s.factor += drift
+        s.factor += market
+        self._market_jumps(s, shocks)
+        np.matmul(self._own, self._scale[2:4], out=work)
         work *= shocks.firm
-        s.own = np.add(s.own, work, out=own)
-        root = np.where(stress, self._sector_stressed, self._sector_calm)
-        root *= self._scale[0]
-        root *= shocks.sector
-        s.sector += root
+        s.own += work
+        sector *= shocks.sector
+        s.sector += sector
         self._firm_jumps(s, shocks)
 
         # Volatility answers this step's return in the next step.
@@ -361,20 +374,19 @@ class Weather:
     def _market_jumps(self, state: MarketState, shocks: StepShocks) -> None:
         hit = np.flatnonzero(shocks.market_jump < self._jump_chance)
         if hit.size:
-            from scipy.special import ndtri
-
             # Given a hit, the uniform is uniform below its threshold.
-            score = ndtri(shocks.market_jump[hit] / self._jump_chance)
-            state.factor[hit] += self.params.jump_mean + self.params.jump_sd * score
+            uniform = np.maximum(shocks.market_jump[hit], TINY) / self._jump_chance
+            state.factor[hit] += self.params.jump_mean + self.params.jump_sd * self._score(uniform)
 
     def _firm_jumps(self, state: MarketState, shocks: StepShocks) -> None:
-        hit = np.flatnonzero(shocks.firm_jump < self._words)
+        words = shocks.firm_jump
+        hit = np.flatnonzero(words < self._words)
         if hit.size:
-            from scipy.special import ndtri
-
             jumper, path = np.divmod(hit, self.shape[1])
             # The word below its threshold turns the path's size draw into the firm's own.
-            turn = (shocks.firm_jump[jumper, path] + 0.5) / self._words[jumper, 0]
-            uniform = np.maximum((shocks.jump_size[path] + turn) % 1.0, 2.0**-54)
-            size = self._jump_mean[jumper] + self._jump_sd[jumper] * ndtri(uniform)
+            uniform = (np.take(words, hit) + 0.5) / self._words[jumper, 0]
+            uniform += shocks.jump_size[path]
+            uniform -= uniform >= 1.0
+            np.maximum(uniform, TINY, out=uniform)
+            size = self._jump_mean[jumper] + self._jump_sd[jumper] * self._score(uniform)
             state.own[self._jumpers[jumper], path] += size

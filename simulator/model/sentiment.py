@@ -25,7 +25,10 @@ class GainYear(Params):
         unit="share",
         low=0.0,
         high=2.0,
-        source="S&P Dow Jones Indices, U.S. Equities Market Attributes December 2024 (H. Silverblatt): 53.1 % of the 2024 total return",
+        source=(
+            "S&P Dow Jones Indices, U.S. Equities Market Attributes December 2024 (H. "
+            "Silverblatt): 53.1 % of the 2024 total return"
+        ),
         strength="A",
         doc="the group's share of the index gain of the year",
     )
@@ -52,7 +55,10 @@ class GainYear(Params):
         unit="share",
         low=-0.9,
         high=5.0,
-        source="FactSet (J. Butters), April 2025: Magnificent Seven 2024 earnings +36.5 %; published after the as-of date",
+        source=(
+            "FactSet (J. Butters), April 2025: Magnificent Seven 2024 earnings +36.5 %; "
+            "published after the as-of date"
+        ),
         strength="A",
         doc="the group's earnings growth in the year",
     )
@@ -67,7 +73,10 @@ class Concentration(GainYear):
         unit="times",
         low=1.0,
         high=500.0,
-        source="harmonic mean of forward P/Es published 2025-03-13 (deepnewz), scaled by price to 2025-01-24: NVDA 29-32, AAPL, MSFT 31-32, META 26, GOOGL 22-23",
+        source=(
+            "harmonic mean of forward P/Es published 2025-03-13 (deepnewz), scaled by price "
+            "to 2025-01-24: NVDA 29-32, AAPL, MSFT 31-32, META 26, GOOGL 22-23"
+        ),
         strength="B",
         doc="the group's forward P/E today",
     )
@@ -76,7 +85,10 @@ class Concentration(GainYear):
         unit="times",
         low=1.0,
         high=500.0,
-        source="low of the long-run forward P/E band for AI firms, 16-27; S&P technology fell to 20 in 2002",
+        source=(
+            "low of the long-run forward P/E band for AI firms, 16-27; S&P technology fell to"
+            " 20 in 2002"
+        ),
         strength="D",
         doc="forward P/E below which no premium can be meant",
     )
@@ -90,7 +102,10 @@ class Sentiment(Params):
         unit="per year",
         low=0.0,
         high=10.0,
-        source="Greenwood-Shleifer-You (JFE 2019): 53 % of 100 % run-ups crash within 24 months; .38 for a net run-up of 84 %, less falls the market brings",
+        source=(
+            "Greenwood-Shleifer-You (JFE 2019): 53 % of 100 % run-ups crash within 24 months;"
+            " .38 for a net run-up of 84 %, less falls the market brings"
+        ),
         strength="B",
         doc="rate at which the boom ends when fundamentals are on plan",
     )
@@ -136,7 +151,10 @@ class Sentiment(Params):
         unit="per year",
         low=0.05,
         high=10.0,
-        source="multiples 2000-02: .5-.8 a year toward the low (S&P forward P/E 25.2 to 14.1, technology 54 to 20)",
+        source=(
+            "multiples 2000-02: .5-.8 a year toward the low (S&P forward P/E 25.2 to 14.1, "
+            "technology 54 to 20)"
+        ),
         strength="C",
         doc="speed at which sentiment falls to its low after the opening month",
     )
@@ -201,7 +219,10 @@ class Sentiment(Params):
         unit="share",
         low=0.0,
         high=1.0,
-        source="fall of the rest over the AI group's: 0 (2025-01-27), .28 (2022), .37 (2000-02); range 0-.55",
+        source=(
+            "fall of the rest over the AI group's: 0 (2025-01-27), .28 (2022), .37 (2000-02);"
+            " range 0-.55"
+        ),
         strength="C",
         doc="fall of the rest of the market relative to the AI group's",
     )
@@ -210,7 +231,10 @@ class Sentiment(Params):
         unit="share",
         low=0.05,
         high=0.95,
-        source="mean depth of crashes after run-ups, threshold 40 % (Greenwood-Shleifer-You), technology 2000-02 82 %",
+        source=(
+            "mean depth of crashes after run-ups, threshold 40 % (Greenwood-Shleifer-You), "
+            "technology 2000-02 82 %"
+        ),
         strength="C",
         doc="fall of the AI group at which the ratio above holds",
         uncertain=False,
@@ -220,7 +244,10 @@ class Sentiment(Params):
         unit="probability",
         low=0.0,
         high=1.0,
-        source="Barro-Ursua (NBER 14760): P(depression of 10 % or more | stock crash, no war) = 22 %",
+        source=(
+            "Barro-Ursua (NBER 14760): P(depression of 10 % or more | stock crash, no war) = "
+            "22 %"
+        ),
         strength="B",
         doc="chance that a bust brings a recession",
     )
@@ -247,7 +274,10 @@ class Sentiment(Params):
         unit="log",
         low=0.1,
         high=10.0,
-        source="judgement: 95 % of the value; survivorship aside, failed carriers of 2001-02 lost 99-100 %",
+        source=(
+            "judgement: 95 % of the value; survivorship aside, failed carriers of 2001-02 "
+            "lost 99-100 %"
+        ),
         strength="D",
         doc="fall of a private lab's value when it fails for want of funding",
         uncertain=False,
@@ -258,10 +288,7 @@ def premium(concentration: Concentration) -> Quantity:
     """Log premium in the AI group's values from its share of index gains.
 
     For each year the group gained ``a G / w``; what its earnings did not explain is
-    premium. Floored at 0, capped at ln(forward P/E / trough P/E).
-
-    Returns:
-        A number or ``(path,)``, log.
+    premium. Floored at 0, capped at ln(forward P/E / trough P/E). A number or ``(path,)``.
     """
     c = concentration
     total: Quantity = 0.0
@@ -326,6 +353,7 @@ class Mood:
         self._length = np.maximum(-np.log(bust_length) * p.bust_years, self._opening_steps * dt)
         self._recession = np.where(recession < p.recession_probability, -p.recession_depth, 0.0)
         self._fall = -np.expm1(-np.asarray(p.decay_per_year) * dt)
+        self._aftermath = -p.aftermath_level * self._premium
         self._heal = -np.expm1(-np.asarray(p.aftermath_speed) * dt)
         self._macro_speed = -np.expm1(-np.asarray(p.recession_speed) * dt)
         self._loss = -np.expm1(self._low)
@@ -337,9 +365,7 @@ class Mood:
     def init(self) -> SentimentState:
         """A boom, with sentiment at what prices already contain."""
         zero = np.zeros(self.paths)
-        return SentimentState(
-            np.zeros(self.paths, np.int8), *(zero.copy() for _ in range(6))
-        )
+        return SentimentState(np.zeros(self.paths, np.int8), *(zero.copy() for _ in range(6)))
 
     def expect(self, fundamentals: FloatArray) -> None:
         """Set the hazard from the AI group's start-value-weighted u + m + n, ``(path,)``."""
@@ -366,29 +392,24 @@ class Mood:
         """
         s, p, dt = state, self.params, self.dt
         boom = s.regime == BOOM
-        onset = boom & (hazard_uniform < self._chance)
         s.boom += boom * self._reward
         s.since += dt
-        ends = (s.regime == BUST) & (s.since >= self._length)
-        s.regime[ends] = AFTERMATH
-        s.regime[onset] = BUST
-        s.since[onset | ends] = 0.0
+        onset = boom & (hazard_uniform < self._chance)
+        moves = onset | ((s.regime == BUST) & (s.since >= self._length))
+        s.regime += moves  # regimes follow each other
+        s.since *= ~moves
 
-        bust = s.regime == BUST
-        settled = s.regime == AFTERMATH
-        if bust.any() or settled.any():
-            falling = np.where(
-                s.since < (self._opening_steps - 0.5) * dt,
-                self._opening,
-                self._fall * (self._low - s.sentiment),
-            )
-            level = -p.aftermath_level * self._premium * np.exp2(
-                -s.since / p.aftermath_half_life_years
-            )
-            healing = self._heal * (level - s.sentiment)
-            s.sentiment += np.where(bust, falling, settled * healing)
-            s.macro += self._macro_speed * (np.where(bust, self._recession, 0.0) - s.macro)
+        bust: BoolArray = s.regime == BUST
+        falling = np.where(
+            s.since < (self._opening_steps - 0.5) * dt,
+            self._opening,
+            self._fall * (self._low - s.sentiment),
+        )
+        level = self._aftermath * np.exp2(s.since * (-1.0 / p.aftermath_half_life_years))
+        healing = (self._heal * (level - s.sentiment)) * (s.regime == AFTERMATH)
+        s.sentiment += np.where(bust, falling, healing)
+        s.macro += self._macro_speed * (bust * self._recession - s.macro)
         mood = np.exp(np.minimum(s.sentiment, 0.0))
-        s.drought += (1.0 - mood * (1.0 - squeeze)) * dt
-        s.dilution += (1.0 / mood - 1.0) * dt
+        s.drought += dt - mood * ((1.0 - squeeze) * dt)
+        s.dilution += dt / mood - dt
         return bust

@@ -6,6 +6,7 @@ letters are logs of an index, 0 at t=0, in quality-adjusted units.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +25,10 @@ class Technology(Params):
         unit="share per year",
         low=0.0,
         high=0.999,
-        source="a16z LLMflation, 2024-11-12: 10x a year at fixed quality; Altman, Three Observations, 2025-02: 10x every 12 months",
+        source=(
+            "a16z LLMflation, 2024-11-12: 10x a year at fixed quality; Altman, Three "
+            "Observations, 2025-02: 10x every 12 months"
+        ),
         strength="B",
         doc="fall of the price of a unit of constant quality; 0.90 is 10x cheaper a year",
     )
@@ -43,7 +47,10 @@ class Technology(Params):
         unit="log per sqrt year",
         low=0.0,
         high=2.0,
-        source="judgement: dot-com transit prices fell 16-50 % a year around -37 % (DrPeering survey)",
+        source=(
+            "judgement: dot-com transit prices fell 16-50 % a year around -37 % (DrPeering "
+            "survey)"
+        ),
         strength="D",
         doc="noise of the unit price",
         uncertain=False,
@@ -83,7 +90,10 @@ class Technology(Params):
         unit="1",
         low=0.0,
         high=4.0,
-        source="between the NBER working paper's -1.11 (The Emerging Market for Intelligence, 2025: short run, OpenRouter, open models) and .9 at saturation",
+        source=(
+            "between the NBER working paper's -1.11 (The Emerging Market for Intelligence, "
+            "2025: short run, OpenRouter, open models) and .9 at saturation"
+        ),
         strength="C",
         doc="price elasticity of token demand today; the knife edge",
     )
@@ -92,7 +102,10 @@ class Technology(Params):
         unit="1",
         low=0.0,
         high=4.0,
-        source="bandwidth in 2002 implied .89-1.0 (DrPeering prices, Coffman-Odlyzko traffic); range .6-1.1",
+        source=(
+            "bandwidth in 2002 implied .89-1.0 (DrPeering prices, Coffman-Odlyzko traffic); "
+            "range .6-1.1"
+        ),
         strength="C",
         doc="elasticity toward which demand drifts as uses saturate",
     )
@@ -111,7 +124,10 @@ class Technology(Params):
         unit="log per year",
         low=-1.0,
         high=3.0,
-        source="derived: priced-in capex meets the guidance of +28 % for 2025; only its sum with (elasticity - pass-through) x decline is identified; range 0-.8",
+        source=(
+            "derived: priced-in capex meets the guidance of +28 % for 2025; only its sum with"
+            " (elasticity - pass-through) x decline is identified; range 0-.8"
+        ),
         strength="C",
         doc="growth of demand at unchanged prices",
     )
@@ -158,7 +174,10 @@ class Technology(Params):
         unit="log per year",
         low=0.0,
         high=2.0,
-        source="Epoch AI: hardware FLOP per dollar 1.3-1.4x a year; Microsoft, 2025-01: over 2x a generation",
+        source=(
+            "Epoch AI: hardware FLOP per dollar 1.3-1.4x a year; Microsoft, 2025-01: over 2x "
+            "a generation"
+        ),
         strength="B",
         doc="yearly fall of the cost of a unit of compute",
     )
@@ -176,7 +195,10 @@ class Technology(Params):
         unit="share",
         low=0.01,
         high=0.99,
-        source="Epoch AI on OpenAI 2024: training and research about .7 of compute; Microsoft calls its own all inference",
+        source=(
+            "Epoch AI on OpenAI 2024: training and research about .7 of compute; Microsoft "
+            "calls its own all inference"
+        ),
         strength="C",
         doc="share of inference in AI compute today",
     )
@@ -185,7 +207,10 @@ class Technology(Params):
         unit="log per year",
         low=-2.0,
         high=3.0,
-        source="derived: brings Nvidia's forward P/E into its band within five years; cost of frontier runs grew 2.4x a year (Epoch AI)",
+        source=(
+            "derived: brings Nvidia's forward P/E into its band within five years; cost of "
+            "frontier runs grew 2.4x a year (Epoch AI)"
+        ),
         strength="C",
         doc="growth of compute used in training",
     )
@@ -268,7 +293,10 @@ class Technology(Params):
         unit="times today's",
         low=1.0,
         high=1000.0,
-        source="judgement: about $2tn a year against $250bn in 2024; big-five capex 660-775 bn in 2026, about 1,000 talked of for 2027",
+        source=(
+            "judgement: about $2tn a year against $250bn in 2024; big-five capex 660-775 bn "
+            "in 2026, about 1,000 talked of for 2027"
+        ),
         strength="D",
         doc="highest AI capex: power, fabs and budgets have limits",
     )
@@ -286,7 +314,10 @@ class Technology(Params):
         unit="1",
         low=0.0,
         high=3.0,
-        source="H100 rental fell about 49 % a year 2023-25, then +38 % in five months 2026 (SemiAnalysis): cyclical",
+        source=(
+            "H100 rental fell about 49 % a year 2023-25, then +38 % in five months 2026 "
+            "(SemiAnalysis): cyclical"
+        ),
         strength="C",
         doc="response of the rental price to utilisation, in logs",
     )
@@ -350,14 +381,14 @@ def anchor(consensus: Technology) -> Anchor:
         consensus: what is priced in; numbers only.
     """
     c = consensus
-    decline = -np.log1p(-c.annual_price_decline)
-    adjust = np.log(2.0) / c.adjustment_half_life_years
+    decline = -math.log1p(-float(c.annual_price_decline))
+    adjust = math.log(2.0) / float(c.adjustment_half_life_years)
 
-    def lagged(*half_lives: float) -> Quantity:
+    def lagged(*half_lives: float) -> float:
         # Demand answers with a lag, so where growth fades today's growth is still that of
         # a while ago: e^{-ft} through a lag of rate a grows by a / (a - f).
-        fade = sum(np.log(2.0) / half_life for half_life in half_lives)
-        return adjust / np.maximum(adjust - fade, 0.1 * adjust)
+        fade = sum(math.log(2.0) / half_life for half_life in half_lives)
+        return adjust / max(adjust - fade, 0.1 * adjust)
 
     answer = c.saturation_elasticity * lagged(c.decline_half_life_years)
     answer += (c.elasticity - c.saturation_elasticity) * lagged(
@@ -366,7 +397,8 @@ def anchor(consensus: Technology) -> Anchor:
     growth = c.autonomous_growth * lagged(c.autonomous_half_life_years) + answer * decline
     # Spend q + p saturates; at t=0 that damps its growth by this factor.
     demand = decline + (growth - decline) / (1.0 + 1.0 / c.addressable_market)
-    neutral = max(1.0 - c.compute_cost_decline / decline, 0.0) if decline > 0.0 else 0.0
+    cheaper = float(c.compute_cost_decline)
+    neutral = max(1.0 - cheaper / decline, 0.0) if decline > 0.0 else 0.0
     inference = demand - c.pass_through * neutral * decline
     compute = c.inference_share * inference + (1.0 - c.inference_share) * c.training_growth
     investment = compute + 1.0 / c.economic_life_years

@@ -23,7 +23,11 @@ class Valuation(Params):
         unit="log per year",
         low=-0.1,
         high=0.3,
-        source="10-year Treasury about 4.6 % + implied equity premium 4.33 % (Damodaran, 2025-01-01) - dividends 1.3 % gives .073; less net issue to staff and founders: judgement, range .055-.075",
+        source=(
+            "10-year Treasury about 4.6 % + implied equity premium 4.33 % (Damodaran, "
+            "2025-01-01) - dividends 1.3 % gives .073; less net issue to staff and founders: "
+            "judgement, range .055-.075"
+        ),
         strength="C",
         doc="required return net of payout, one number for all firms",
         uncertain=False,
@@ -42,7 +46,10 @@ class Valuation(Params):
         unit="log",
         low=0.01,
         high=3.0,
-        source="S&P technology forward P/E 54 to 20 in 2000-02 is ln 1.0 with sentiment: judgement for the growth part",
+        source=(
+            "S&P technology forward P/E 54 to 20 in 2000-02 is ln 1.0 with sentiment: "
+            "judgement for the growth part"
+        ),
         strength="D",
         doc="largest change of the multiple that growth surprises can cause",
         uncertain=False,
