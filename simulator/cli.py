@@ -19,7 +19,7 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
-from simulator.commands import check, history, run, start, stored
+from simulator.commands import check, hindcast, history, run, start, stored
 from simulator.commands.options import command
 from simulator.commands.screen import Screen, clean
 from simulator.errors import CrashsimError
@@ -75,6 +75,7 @@ def make_app(*, plain: bool) -> typer.Typer:
         ("new", start.new, "crashsim new my_story --from deepseek"),
         ("schema", start.schema, "crashsim schema > scenario.v1.schema.json"),
         ("baseline", history.baseline, "crashsim baseline dotcom"),
+        ("hindcast", hindcast.hindcast, "crashsim hindcast --paths 1000"),
     ):
         app.command(name, epilog=f"Example: {example}")(command(function))
     return app

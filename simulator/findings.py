@@ -170,12 +170,13 @@ def thresholds(run: Run) -> list[Held]:
 def falls(run: Run, entities: Iterable[str] | None = None) -> list[Fall]:
     """The table of largest falls, in the order of the run's entities."""
     rows = []
+    width = 1 + max(len(entity) for entity in run.scenario.universe.tickers)
     for entity in run.entities if entities is None else entities:
         found = run.estimates()[entity]
         cells = tuple(format_share(found[name], sign=-1) for name in WORST)
         mean = format_share(found["mean"], sign=-1)
         name = label(run, entity)
-        short = name if entity in groups(run) else f"{entity:<7}{name}"
+        short = name if entity in groups(run) else f"{entity:<{width}}{name}"
         rows.append(Fall(entity, name, short, cells, mean, format_error(found["mean"])))
     return rows
 

@@ -85,9 +85,9 @@ def draw(picture: Picture, size: tuple[float, float] = SIZE) -> Figure:
     """As :func:`figure`, for a picture whose numbers are wanted too."""
     from matplotlib.figure import Figure
 
-    with _style():
+    with style():
         drawing = Figure(figsize=size)
-        axes = _frame(drawing, picture.headline, f"{picture.subtitle} {origin(picture.run)}")
+        axes = frame(drawing, picture.headline, f"{picture.subtitle} {origin(picture.run)}")
         _DRAWERS[picture.kind](axes, picture)
     return drawing
 
@@ -100,7 +100,7 @@ def render(drawing: Figure, format: str = "svg", dpi: int = 150) -> bytes:
         {"Date": None, "Creator": "crashsim"} if format == "svg" else {"Software": "crashsim"}
     )
     buffer = io.BytesIO()
-    with _style(), warnings.catch_warnings():
+    with style(), warnings.catch_warnings():
         # A title may hold a character the bundled font lacks; it is then drawn as a box, which is no fault of the run.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         drawing.savefig(buffer, format=format, dpi=dpi, metadata=metadata)
@@ -108,7 +108,7 @@ def render(drawing: Figure, format: str = "svg", dpi: int = 150) -> bytes:
 
 
 @contextmanager
-def _style() -> Iterator[None]:
+def style() -> Iterator[None]:
     """Matplotlib's defaults plus STYLE, whatever the user's own settings; these come back afterwards."""
     import matplotlib
 
@@ -120,7 +120,7 @@ def _style() -> Iterator[None]:
         yield
 
 
-def _frame(drawing: Figure, title: str, subtitle: str) -> Axes:
+def frame(drawing: Figure, title: str, subtitle: str) -> Axes:
     """Title and subtitle at the left edge, wrapped by hand, and the axes below them."""
     width, height = (float(side) for side in drawing.get_size_inches())
     y = height - 0.1

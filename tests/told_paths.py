@@ -193,12 +193,14 @@ def tell_both(scenario: Scenario, seed: int = SEED) -> Pair:
 
 
 def telling_paths(scenario: Scenario, block: BlockResult) -> IntArray:
-    """The first path, the best for Nvidia, the worst for a lab, and where sentiment did harm."""
+    """The first path, the best for the first firm, the worst for a lab, and where sentiment did harm."""
+    universe = scenario.universe
+    labs = [firm.ticker for firm in universe.firms if firm.kind == "private"]
     entity = scenario.universe.entities.index
     sentiment = block.causes[entity(scenario.universe.bubble_group), CAUSES.index("sentiment")]
     order = np.argsort(sentiment)
-    boom = np.argmax(block.measures["terminal_return"][entity("NVDA")])
-    lab = np.argmin(block.causes[entity("OPENAI"), CAUSES.index("firm")])
+    boom = np.argmax(block.measures["terminal_return"][entity(universe.tickers[0])])
+    lab = np.argmin(block.causes[entity((*labs, universe.tickers[-1])[0]), CAUSES.index("firm")])
     early = np.argmin(np.where(sentiment < -0.2, block.measures["trough_step"][0], 10**6))
     return np.unique([0, order[0], order[order.size // 2], boom, lab, early]).astype(np.int64)
 

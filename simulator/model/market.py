@@ -44,11 +44,14 @@ class Market(Params):
         uncertain=False,
     )
     calm_sd: float = quantity(
-        0.102,
+        0.097,
         unit="log per sqrt year",
         low=0.0,
         high=2.0,
-        source="two-state fits: S&P 1950-2026 8.4 % on monthly averages, x1.22 for month-ends",
+        source=(
+            "calibrated: weekly S&P 500 figures 1928-2024 in simulator/data/targets.toml "
+            "(python -m simulator.calibration); two-state fits .084 x 1.22"
+        ),
         strength="B",
         doc="volatility of the factor in calm",
         uncertain=False,
@@ -74,45 +77,54 @@ class Market(Params):
         uncertain=False,
     )
     stress_exit_rate: float = quantity(
-        1.40,
+        1.6,
         unit="per year",
         low=0.01,
         high=50.0,
-        source="two-state fits: monthly switching .10-.21",
+        source=(
+            "calibrated: weekly S&P 500 figures 1928-2024 in simulator/data/targets.toml "
+            "(python -m simulator.calibration); monthly switching .10-.21"
+        ),
         strength="B",
         doc="rate of exit from stress",
         uncertain=False,
     )
     volatility_sd: float = quantity(
-        0.35,
+        0.40,
         unit="log",
         low=0.0,
         high=1.5,
         source=(
-            "set to the clustering of weekly returns 1990-2024 (autocorrelation of absolute "
-            "returns)"
+            "calibrated: weekly S&P 500 figures 1928-2024 in simulator/data/targets.toml "
+            "(python -m simulator.calibration); clustering of absolute returns"
         ),
-        strength="C",
+        strength="B",
         doc="stationary spread of log volatility",
         uncertain=False,
     )
     volatility_half_life_years: float = quantity(
-        0.29,
+        0.19,
         unit="years",
         low=0.005,
         high=20.0,
-        source="as volatility_sd",
-        strength="C",
+        source=(
+            "calibrated: weekly S&P 500 figures 1928-2024 in simulator/data/targets.toml "
+            "(python -m simulator.calibration); clustering of absolute returns"
+        ),
+        strength="B",
         doc="half-life of log volatility",
         uncertain=False,
     )
     leverage: float = quantity(
-        -0.8,
+        -0.6,
         unit="correlation",
         low=-1.0,
         high=1.0,
-        source="as volatility_sd; skew of weekly returns -.6 to -.8",
-        strength="C",
+        source=(
+            "calibrated: weekly S&P 500 figures 1928-2024 in simulator/data/targets.toml "
+            "(python -m simulator.calibration); skew -.6 to -.8"
+        ),
+        strength="B",
         doc="correlation of returns with changes of volatility",
         uncertain=False,
     )

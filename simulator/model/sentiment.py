@@ -98,7 +98,7 @@ class Sentiment(Params):
     """Hazard, bust, aftermath, contagion."""
 
     base_hazard: Quantity = quantity(
-        0.15,
+        0.25,
         unit="per year",
         low=0.0,
         high=10.0,
@@ -147,7 +147,7 @@ class Sentiment(Params):
         doc="fall beyond the premium in a bust",
     )
     decay_per_year: Quantity = quantity(
-        0.9,
+        0.75,
         unit="per year",
         low=0.05,
         high=10.0,
