@@ -29,10 +29,12 @@ import tomli
 
 from simulator import engine
 from simulator.arrays import FloatArray
+from simulator.consensus import consensus_path
 from simulator.distributions import Lognormal
 from simulator.events import Calendar
 from simulator.metrics import measure_drawdowns
 from simulator.scenario import Scenario, load_scenario
+from simulator.simulation import FACTORS, Simulation
 from simulator.streams import BLOCK_PATHS, BlockShocks
 
 CRASH = 0.40
@@ -259,9 +261,9 @@ def network_figures(scenario: Scenario, blocks: int) -> dict[str, float]:
     universe = scenario.universe
     jumping = universe.column("jump_rate") > 0.0
     shocks = BlockShocks(scenario.seed, 0, universe.tickers, jumping, blocks)
-    run = engine.Simulation(scenario, engine.consensus_path(scenario), shocks)
+    run = Simulation(scenario, consensus_path(scenario), shocks)
     log_price = np.empty(run.shape)
-    factors = np.empty((len(engine.FACTORS), run.shape[1]))
+    factors = np.empty((len(FACTORS), run.shape[1]))
     capex, demand, revenue = (
         [np.zeros(run.shape[1])],
         [np.zeros(run.shape[1])],

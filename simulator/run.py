@@ -23,6 +23,7 @@ from simulator.errors import UsageError
 from simulator.executors import get_executor
 from simulator.fans import fan, underwater
 from simulator.intervals import Estimate
+from simulator.recorder import fan_steps
 from simulator.results import CAUSES, Results
 from simulator.streams import BLOCK_PATHS
 from simulator.summary import ThresholdResult, drivers, judge, sample, statistics
@@ -345,7 +346,7 @@ def simulate(
         keep_levels=keep_levels,
         entities=len(scenario.universe.entities),
         steps=scenario.steps,
-        fan_times=engine.fan_steps(scenario).size,
+        fan_times=fan_steps(scenario).size,
         inputs=len(scenario.uncertain()),
         block_paths=size * min(_TOGETHER, -(-blocks // workers)),
         workers=min(workers, blocks),
@@ -361,8 +362,9 @@ def simulate(
     return Run(scenario, results, shocks, time.perf_counter() - began)
 
 
-_TOGETHER = 4
-"""At most so many blocks are simulated at once: fewer calls for the same numbers."""
+_TOGETHER = 2
+"""At most so many blocks are simulated at once: fewer calls for the same numbers, at the price
+of memory (docs/performance.md)."""
 
 
 def _groups(blocks: int, workers: int) -> list[range]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from simulator import calibration, engine
+from simulator import calibration
 from simulator.arrays import FloatArray
 from simulator.baselines import baseline
 from simulator.calibration import (
@@ -21,6 +21,7 @@ from simulator.calibration import (
     with_base_hazard,
     with_market,
 )
+from simulator.consensus import consensus_path, quiet
 from simulator.events import Calendar
 from simulator.params import Params
 from simulator.scenario import Scenario, load_scenario
@@ -148,11 +149,11 @@ def _but_base_hazard(sentiment: Params) -> Params:
 
 
 def test_network_figures_are_what_the_paths_say() -> None:
-    quiet = engine.quiet(load_scenario("dotcom"))
+    silent = quiet(load_scenario("dotcom"))
     still = {"price_volatility": 0.0, "price_war_rate": 0.0, "demand_volatility": 0.0}
-    as_planned = replace(quiet, technology=quiet.consensus.model_copy(update=still), events=())
+    as_planned = replace(silent, technology=silent.consensus.model_copy(update=still), events=())
     found = calibration.network_figures(as_planned, 1)
-    plan = engine.consensus_path(as_planned)
+    plan = consensus_path(as_planned)
     assert found["capex_fall"] == pytest.approx(0.0, abs=1e-9)
     assert found["traffic_growth"] == pytest.approx(np.exp(plan.demand[12] / 3.0))
     assert found["capex_after_two_years"] > 1.3

@@ -15,11 +15,13 @@ import pytest
 from scenario_texts import MINIMAL, load
 from told_paths import STRESS, stress_scenario
 
-from simulator import engine
+from simulator import engine, simulation
 from simulator.arrays import FloatArray
+from simulator.consensus import consensus_path, fundamental_clock
 from simulator.errors import RunError
 from simulator.model import market, sentiment
 from simulator.scenario import Scenario, load_scenario
+from simulator.simulation import FACTORS, Simulation, State, factor_loadings
 from simulator.streams import BLOCK_PATHS, BlockShocks, StepShocks
 
 YEAR = {"scenario.horizon_years": 1.0}
@@ -61,8 +63,8 @@ def test_a_surprise_without_noise_is_seen(tmp_path: Path) -> None:
 def test_consensus_growth_is_continuous_at_the_start(plain: Scenario, steps_per_year: int) -> None:
     """A state that starts in the wrong place shows as a kick in the first updates."""
     scenario = replace(plain, steps_per_year=steps_per_year)
-    path = engine.consensus_path(scenario)
-    update = engine.fundamental_clock(scenario) * scenario.dt
+    path = consensus_path(scenario)
+    update = fundamental_clock(scenario) * scenario.dt
     for logs in (path.log_revenue, path.log_margin):
         growth = np.diff(logs, axis=0) / update  # per year
         change = np.abs(np.diff(growth, axis=0))
@@ -96,13 +98,13 @@ def test_prices_are_fair_in_calm(calm: Scenario) -> None:
 def test_fair_prices_need_half_the_variance(
     calm: Scenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loadings = engine.factor_loadings
+    loadings = factor_loadings
 
     def without(scenario: Scenario, table: market.FirmTable) -> FloatArray:
-        kept = [loading != "variance" for _, loading in engine.FACTORS]
+        kept = [loading != "variance" for _, loading in FACTORS]
         return loadings(scenario, table) * kept
 
-    monkeypatch.setattr(engine, "factor_loadings", without)
+    monkeypatch.setattr(simulation, "factor_loadings", without)
     assert np.abs(scores(calm)).max() > 5.0
 
 
@@ -268,7 +270,7 @@ def test_a_run_that_leaves_the_finite_numbers_says_where(
 # States
 
 
-def arrays(state: engine.State) -> Iterator[tuple[str, np.ndarray]]:
+def arrays(state: State) -> Iterator[tuple[str, np.ndarray]]:
     for room in fields(state):
         for item in fields(getattr(state, room.name)):
             yield f"{room.name}.{item.name}", getattr(getattr(state, room.name), item.name)
@@ -278,18 +280,18 @@ def test_take_clones_paths(tmp_path: Path) -> None:
     scenario = stress_scenario(tmp_path, YEAR)
     jumping = scenario.universe.column("jump_rate") > 0.0
     shocks = BlockShocks(1, 0, scenario.universe.tickers, jumping)
-    simulation = engine.Simulation(scenario, engine.consensus_path(scenario), shocks)
+    block = Simulation(scenario, consensus_path(scenario), shocks)
     for k in range(1, 31):
-        log_price, own = np.empty((2, *simulation.shape))
-        simulation.step(k, log_price, own, np.empty((len(engine.FACTORS), shocks.paths)))
+        log_price, own = np.empty((2, *block.shape))
+        block.step(k, log_price, own, np.empty((len(FACTORS), shocks.paths)))
     index = np.array([5, 5, 0, 1023])
-    before = {name: value.copy() for name, value in arrays(simulation.state)}
-    taken = simulation.state.take(index)
+    before = {name: value.copy() for name, value in arrays(block.state)}
+    taken = block.state.take(index)
     for name, value in arrays(taken):
         np.testing.assert_array_equal(value, before[name][..., index])
         assert value.dtype == before[name].dtype
         value[...] = 0
-    for name, value in arrays(simulation.state):
+    for name, value in arrays(block.state):
         np.testing.assert_array_equal(value, before[name], err_msg=name)
 
 
@@ -298,7 +300,7 @@ def test_take_clones_paths(tmp_path: Path) -> None:
 HASH = """
 import hashlib, sys
 from pathlib import Path
-from simulator import engine
+from simulator import engine, simulation
 from simulator.scenario import load_scenario
 block = engine.run_block(load_scenario(Path(sys.argv[1])), 2, 1, count=2)
 print(hashlib.sha256(block.causes.tobytes()).hexdigest())

@@ -119,11 +119,11 @@ def test_the_fan_has_the_quantiles_of_the_levels(run: Run) -> None:
     assert (mine.iloc[0][list(FAN_QUANTILES)] == 1.0).all()
     row = run.entities.index("nasdaq")
     levels = run.levels[row] / run.levels[row][0]
-    exact = np.quantile(levels[-1], FAN_QUANTILES)
+    exact = np.quantile(levels[-1], FAN_QUANTILES, method="inverted_cdf")
     assert np.allclose(mine.iloc[-1][list(FAN_QUANTILES)].astype(float), exact, rtol=0.01)
     falls = 1 - levels[-1] / levels.max(axis=0)
     mine = under[under["entity"] == "nasdaq"]
-    exact = np.quantile(falls, FAN_QUANTILES)
+    exact = np.quantile(falls, FAN_QUANTILES, method="inverted_cdf")
     assert np.allclose(mine.iloc[-1][list(FAN_QUANTILES)].astype(float), exact, atol=0.006)
 
 
@@ -170,7 +170,10 @@ def test_the_document_is_json_and_complete(run: Run) -> None:
 def test_progress_and_the_repr(scenario: Scenario, run: Run) -> None:
     seen = []
     simulate(scenario, paths=4500, progress=lambda done, total: seen.append((done, total)))
-    assert seen == [(2048, 4500), (4500, 4500)]  # five blocks in two groups
+    done = [done for done, _ in seen]
+    assert len(done) > 1
+    assert done == sorted(set(done))
+    assert seen[-1] == (4500, 4500)
     page = run._repr_html_()
     assert "S&amp;P 500 fall at least 47.6 %" in page
     assert "<table" in page

@@ -12,6 +12,7 @@ import pytest
 
 from simulator import engine
 from simulator.arrays import FloatArray
+from simulator.consensus import priced_in
 from simulator.overrides import toml_value
 from simulator.results import BlockResult
 from simulator.scenario import find_scenario, list_scenarios, load_scenario
@@ -69,7 +70,7 @@ def test_every_number_a_file_sets_has_a_source(name: str) -> None:
 
 @every_scenario
 def test_what_is_priced_in_meets_the_guidance_for_capital_spending(name: str) -> None:
-    growth = engine.priced_in(load_scenario(name)).first_year_capex_growth
+    growth = priced_in(load_scenario(name)).first_year_capex_growth
     assert growth == pytest.approx(0.28, abs=0.01)
 
 

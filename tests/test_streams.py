@@ -16,6 +16,7 @@ from told_paths import stress_scenario
 
 from simulator import engine
 from simulator.results import BlockResult
+from simulator.simulation import draw_assumptions
 from simulator.streams import BLOCK_PATHS, BlockShocks, NoShocks, generator
 
 TICKERS = ("AAA", "BBB", "CCC")
@@ -119,7 +120,7 @@ def test_uniforms_never_reach_the_ends() -> None:
 def test_correlated_assumptions_share_a_gaussian_copula(tmp_path: Path) -> None:
     scenario = stress_scenario(tmp_path)
     shocks = BlockShocks(2, 0, scenario.universe.tickers, scenario.universe.column("jump_rate") > 0)
-    drawn = engine.draw_assumptions(scenario, shocks)
+    drawn = draw_assumptions(scenario, shocks)
     spread = scenario.uncertain()
     # Sorted keys: hazard, price decline, elasticity. Rows of the Cholesky root by hand.
     keys = ("sentiment.base_hazard", "technology.annual_price_decline", "technology.elasticity")

@@ -12,8 +12,10 @@ from scenario_texts import MINIMAL, load
 
 from simulator import engine
 from simulator.arrays import FloatArray, IntArray
+from simulator.consensus import consensus_path
 from simulator.results import CAUSES, BlockResult
 from simulator.scenario import Scenario
+from simulator.simulation import FACTORS, Simulation
 from simulator.streams import BlockShocks, ChainShocks, StartShocks, StepShocks
 
 SEED = 11
@@ -178,12 +180,12 @@ def tell_both(scenario: Scenario, seed: int = SEED) -> Pair:
     block = engine.run_block(scenario, seed, 0, engine.Keep(levels=True))
     columns = telling_paths(scenario, block)
     shocks = Recorded(scenario, seed, columns)
-    simulation = engine.Simulation(scenario, engine.consensus_path(scenario), shocks)
+    simulation = Simulation(scenario, consensus_path(scenario), shocks)
     levels = [simulation.values[:, None] + np.zeros(columns.size)]
     causes = {cause: [np.zeros_like(levels[0])] for cause in CAUSES}
     for k in range(1, scenario.steps + 1):
         log_price, own = np.empty((2, *simulation.shape))
-        factors = np.empty((len(engine.FACTORS), columns.size))
+        factors = np.empty((len(FACTORS), columns.size))
         simulation.step(k, log_price, own, factors)
         levels.append(np.exp(log_price))
         for cause, value in _causes(simulation, k, factors).items():
@@ -205,7 +207,7 @@ def telling_paths(scenario: Scenario, block: BlockResult) -> IntArray:
     return np.unique([0, order[0], order[order.size // 2], boom, lab, early]).astype(np.int64)
 
 
-def _causes(simulation: engine.Simulation, k: int, common: FloatArray) -> dict[str, FloatArray]:
+def _causes(simulation: Simulation, k: int, common: FloatArray) -> dict[str, FloatArray]:
     """Causes of all firms at a step, from the engine's own states."""
     state, factors = simulation.state, simulation.factors
     causes = {cause: np.zeros(simulation.shape) for cause in CAUSES}

@@ -30,7 +30,7 @@ def check(
     Nothing is simulated.
     """
     from simulator.commands.ledger_text import page
-    from simulator.engine import priced_in
+    from simulator.consensus import priced_in
     from simulator.scenario import load_scenario, parse_override
 
     overrides = dict(parse_override(text) for text in set_ or ())

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from simulator.commands.screen import table
 
 if TYPE_CHECKING:
-    from simulator.engine import PricedIn
+    from simulator.consensus import PricedIn
     from simulator.ledger import Assumption
     from simulator.scenario import Scenario
     from simulator.sources import Source

@@ -245,8 +245,7 @@ class Sentiment(Params):
         low=0.0,
         high=1.0,
         source=(
-            "Barro-Ursua (NBER 14760): P(depression of 10 % or more | stock crash, no war) = "
-            "22 %"
+            "Barro-Ursua (NBER 14760): P(depression of 10 % or more | stock crash, no war) = 22 %"
         ),
         strength="B",
         doc="chance that a bust brings a recession",

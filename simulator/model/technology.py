@@ -48,8 +48,7 @@ class Technology(Params):
         low=0.0,
         high=2.0,
         source=(
-            "judgement: dot-com transit prices fell 16-50 % a year around -37 % (DrPeering "
-            "survey)"
+            "judgement: dot-com transit prices fell 16-50 % a year around -37 % (DrPeering survey)"
         ),
         strength="D",
         doc="noise of the unit price",
@@ -531,7 +530,11 @@ class Chain:
 
         # Planners extrapolate; investment follows with unequal speeds: the accelerator.
         s.expected_growth += self._learn * (change / dt - s.expected_growth)
-        gap = compute + p.lead_time_years * (s.expected_growth - self.start.compute_growth) - s.capacity
+        gap = (
+            compute
+            + p.lead_time_years * (s.expected_growth - self.start.compute_growth)
+            - s.capacity
+        )
         target = s.expected_growth + self._scrap + gap / p.capacity_gap_years
         target = np.clip(target, 0.0, self._ceiling) * funded
         distance = target - s.investment
