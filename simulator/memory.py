@@ -10,10 +10,12 @@ from simulator.results import CAUSES, FAN_GRID, GRIDS, MEASURES, UNDERWATER_GRID
 
 _BASE = 100_000_000
 """Bytes of Python with the libraries of a run."""
-_WORKER = 150_000_000
+_WORKER = 75_000_000
 """Bytes of a worker process with its libraries, before its block."""
-_STATES = 3.0
-"""Arrays of (entity, time, path) that one block in the making weighs."""
+_STATES = 1.4
+"""Arrays of (entity, time, path) that the past of a block weighs."""
+_AT_HAND = 1_200
+"""Bytes for each entity and path of a block beside its past: buffers, look-ups, results."""
 _UNKNOWN = 4_000_000_000
 """Assumed where the system does not say what is available."""
 
@@ -38,10 +40,11 @@ def needed(
     row += inputs * 8 + (history if keep_levels else 0)
     bins = sum(grid.bins for grid in GRIDS.values()) + GRIDS["max_drawdown"].bins * len(CAUSES)
     counts = entities * (8 * bins + 4 * fan_times * (FAN_GRID.bins + UNDERWATER_GRID.bins))
-    block = int(_STATES * history * block_paths)
+    states = _STATES + (1.0 if keep_levels else 0.0)
+    block = block_paths * int(states * history + _AT_HAND * entities)
     shared = workers * (block + (_WORKER if workers > 1 else 0))
-    # In and out of the parent: results of blocks that wait their turn.
-    queued = 2 * workers * block_paths * row if workers > 1 else 0
+    # In and out of the parent: results of blocks that wait their turn, with the fans' bins.
+    queued = 2 * workers * block_paths * (row + 4 * entities * fan_times) if workers > 1 else 0
     return _BASE + kept * row + counts + shared + queued
 
 

@@ -225,7 +225,7 @@ def _group_problems(file: TomlFile, parsed: UniverseFile) -> list[Problem]:
             file.problem(
                 ("bubble_group",) if "bubble_group" in file.data else ("groups",),
                 f"the bubble group `{parsed.bubble_group}` is not among the groups",
-                hint="name the group the scenario is about, e.g. bubble_group = \"nasdaq\"",
+                hint='name the group the scenario is about, e.g. bubble_group = "nasdaq"',
             )
         )
     tickers = {firm.ticker for firm in parsed.firms}

@@ -16,7 +16,7 @@ SIZES: dict[str, Any] = {
     "steps": 260,
     "fan_times": 61,
     "inputs": 40,
-    "block_paths": 1024,
+    "block_paths": 2048,
     "workers": 1,
     "keep_levels": False,
 }

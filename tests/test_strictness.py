@@ -133,7 +133,7 @@ IMPORTS = {
     "between parts of the model": (
         "model/valuation.py",
         "from simulator.model import firms",
-        "Parts of the model meet only in the engine",
+        "Parts of the model meet only in the simulation",
     ),
     "tables below floor 5": ("metrics.py", "import pandas", "No tables, pictures"),
     "a module without a floor": ("planted.py", "", "Imports point down"),

@@ -49,7 +49,8 @@ def page(found: Hindcast, width: int) -> str:
             lines += _lines(row, width)
         parts.append("\n".join(lines))
     total = ", ".join(f"{count} {verdict}" for verdict, count in found.count().items())
-    return "\n\n".join([*parts, f"{len(found.rows)} rows on {found.paths:,} paths: {total}"])
+    parts.append(textwrap.fill(f"{len(found.rows)} rows on {found.paths:,} paths: {total}", width))
+    return "\n\n".join(parts)
 
 
 def _lines(row: Row, width: int) -> list[str]:

@@ -98,7 +98,7 @@ class Sentiment(Params):
     """Hazard, bust, aftermath, contagion."""
 
     base_hazard: Quantity = quantity(
-        0.25,
+        0.23,
         unit="per year",
         low=0.0,
         high=10.0,
@@ -120,11 +120,14 @@ class Sentiment(Params):
         uncertain=False,
     )
     hazard_fundamentals: Quantity = quantity(
-        2.0,
+        4.0,
         unit="log hazard per log value",
         low=0.0,
         high=10.0,
-        source="judgement: disappointment ends booms",
+        source=(
+            "judgement: disappointment ends booms; at 2 an index fell less when demand for "
+            "computing was less elastic"
+        ),
         strength="D",
         doc="rise of the log hazard when AI firms' fundamentals disappoint",
     )

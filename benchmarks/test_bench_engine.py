@@ -1,0 +1,100 @@
+"""How fast a run is, against the time that its random numbers alone need.
+
+``make bench`` runs this file; docs/performance.md holds the figures. Seconds depend on the
+machine, the ratio hardly does, so the bound is on the ratio.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from itertools import pairwise
+
+import pytest
+from timing import FLOOR_NORMALS, FLOOR_PATHS, draw_floor, in_turn
+
+from simulator import engine, load_scenario, simulate
+from simulator.run import _TOGETHER as TOGETHER
+from simulator.streams import BLOCK_PATHS
+
+BOUND = 4.0
+"""A run may take so many times the draws' time, per path-step."""
+PATHS = 8 * BLOCK_PATHS
+STEPS = 260
+FLAT_BYTES = 25_000_000
+"""Peak memory may differ so much between runs of different length."""
+
+
+@pytest.fixture(scope="module")
+def scenario():
+    found = load_scenario("deepseek")
+    assert found.steps == STEPS
+    assert len(found.universe.tickers) + 6 == FLOOR_NORMALS
+    return found
+
+
+def test_a_run_costs_at_most_four_times_its_draws(scenario, capsys) -> None:
+    blocks = BLOCK_PATHS * TOGETHER
+    work = {
+        "floor": draw_floor(STEPS),
+        "block": lambda: engine.run_block(scenario, 1, 0, count=TOGETHER),
+        "run": lambda: simulate(scenario, paths=PATHS, workers=1),
+    }
+    paths = {"floor": FLOOR_PATHS, "block": blocks, "run": PATHS}
+    times = in_turn(work, repetitions=7)
+    best = {name: times[name].best / paths[name] / STEPS * 1e9 for name in work}
+    median = {name: times[name].median / paths[name] / STEPS * 1e9 for name in work}
+    with capsys.disabled():
+        print(f"\n{'ns per path-step':24s} {'best':>8s} {'median':>8s} {'ratio':>8s}")
+        for name in work:
+            ratio = best[name] / best["floor"]
+            print(f"{name:24s} {best[name]:8.1f} {median[name]:8.1f} {ratio:8.2f}")
+    assert best["run"] <= BOUND * best["floor"]
+
+
+def test_time_grows_with_the_number_of_paths(scenario, capsys) -> None:
+    sizes = [BLOCK_PATHS * n for n in (2, 4, 8, 16)]
+    work = {str(n): lambda n=n: simulate(scenario, paths=n, workers=1) for n in sizes}
+    times = in_turn(work, repetitions=3)
+    each = [times[str(n)].best / n * 1e6 for n in sizes]
+    with capsys.disabled():
+        print(f"\n{'paths':>10s} {'microseconds a path':>22s}")
+        for n, cost in zip(sizes, each, strict=True):
+            print(f"{n:10,d} {cost:22.1f}")
+    assert all(after < 1.25 * before for before, after in pairwise(each))
+
+
+def test_blocks_simulated_together(scenario, capsys) -> None:
+    counts = (1, 2, 4, 8)
+    work = {str(n): lambda n=n: engine.run_block(scenario, 1, 0, count=n) for n in counts}
+    times = in_turn({"floor": draw_floor(STEPS), **work}, repetitions=3)
+    floor = times["floor"].best / FLOOR_PATHS
+    with capsys.disabled():
+        print(f"\n{'blocks together':>16s} {'ratio':>8s}")
+        for n in counts:
+            print(f"{n:16d} {times[str(n)].best / n / BLOCK_PATHS / floor:8.2f}")
+
+
+PEAK = """
+import sys, resource
+from simulator import load_scenario, simulate
+simulate(load_scenario("deepseek"), paths=int(sys.argv[1]), keep_paths=int(sys.argv[2]), workers=1)
+unit = 1 if sys.platform == "darwin" else 1024
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
+"""
+
+
+def peak_bytes(paths: int, keep_paths: int) -> int:
+    """Peak memory of a run in a process of its own."""
+    command = [sys.executable, "-c", PEAK, str(paths), str(keep_paths)]
+    return int(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps no such figure")
+def test_memory_does_not_grow_beyond_the_kept_paths(capsys) -> None:
+    kept = 10_000
+    short, long = (peak_bytes(paths, kept) for paths in (2 * kept, 6 * kept))
+    with capsys.disabled():
+        print(f"\npeak memory, {kept:,} paths kept: {short / 1e6:.0f} MB for {2 * kept:,} paths,")
+        print(f"{long / 1e6:.0f} MB for {6 * kept:,}")
+    assert long - short < FLAT_BYTES
