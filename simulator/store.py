@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from simulator import disk
 from simulator.errors import StoreError, plain
 from simulator.intervals import probability
+from simulator.params import join
 from simulator.results import Results
 from simulator.run import KEEP_PATHS, Run, run_digest
 from simulator.scenario import load_scenario
@@ -125,9 +126,10 @@ def load_run(folder: str | Path) -> Run:
                 f"{folder / name} has changed since the run: its SHA-256 differs from the manifest's; "
                 "restore it, or simulate again with --force"
             )
-    scenario = load_scenario(folder / "scenario.toml", overrides=_overrides(manifest))
-    scenario = scenario.with_(paths=manifest["paths"], seed=manifest["seed"])
-    digest = run_digest(scenario, manifest["shocks"], manifest["keep_paths"])
+    scenario, digest = _reopen(folder, manifest, _overrides(manifest))
+    if digest != manifest["digest"]:
+        changed = _changed(folder, scenario)
+        scenario, digest = _reopen(folder, manifest, _overrides(manifest) | changed)
     if digest != manifest["digest"]:
         raise StoreError(
             f"{folder}: this crashsim reads the scenario differently (digest {digest}) than "
@@ -135,6 +137,32 @@ def load_run(folder: str | Path) -> Run:
         )
     results = _read_results(folder, manifest)
     return Run(scenario, results, manifest["shocks"], manifest["timings"]["simulate_seconds"])
+
+
+def _reopen(
+    folder: Path, manifest: Mapping[str, Any], overrides: Mapping[str, Any]
+) -> tuple[Scenario, str]:
+    scenario = load_scenario(folder / "scenario.toml", overrides=overrides)
+    scenario = scenario.with_(paths=manifest["paths"], seed=manifest["seed"])
+    return scenario, run_digest(scenario, manifest["shocks"], manifest["keep_paths"])
+
+
+def _changed(folder: Path, scenario: Scenario) -> dict[str, Any]:
+    """Values the run had and today's defaults would change, by key."""
+    stored = json.loads((folder / "scenario.resolved.json").read_text("utf-8"))
+    now = _leaves(scenario.resolved())
+    return {key: value for key, value in _leaves(stored).items() if now.get(key, value) != value}
+
+
+def _leaves(value: Any, key: str = "") -> dict[str, Any]:
+    """Values by dotted key; a distribution is one value."""
+    if isinstance(value, dict) and not value.keys() & {"dist", "p50"}:
+        items = list(value.items())
+    elif isinstance(value, list):
+        items = [(str(index), item) for index, item in enumerate(value)]
+    else:
+        return {key: value}
+    return {k: v for name, item in items for k, v in _leaves(item, join(key, name)).items()}
 
 
 # ---------------------------------------------------------------- manifest

@@ -22,7 +22,9 @@ from test_run import TEXT
 
 from simulator import disk, load_run, load_scenario, simulate
 from simulator.errors import LockedError, StoreError
+from simulator.model.market import Market
 from simulator.run import Run
+from simulator.scenario_file import ScenarioFile
 from simulator.store import (
     MANIFEST,
     _sealed,
@@ -300,3 +302,34 @@ def test_the_folder_of_a_run(run: Run) -> None:
     folder = run_folder(run.scenario, "out")
     assert folder.parts == ("out", f"short-{run.digest}")
     assert run_folder(run.scenario, "out", "zero") != folder
+
+
+# --- runs of earlier releases ----------------------------------------------------------------
+
+FIXTURE = Path(__file__).parent / "fixtures" / "result-format-1"
+
+
+def test_a_run_of_format_1_can_be_read() -> None:
+    run = load_run(FIXTURE)
+    assert (run.paths, run.seed, run.scenario.name) == (16, 1, "calm")
+    assert run.metrics.groupby("entity", observed=True).size().eq(16).all()
+    stored = pd.read_csv(FIXTURE / "summary.csv").set_index(["entity", "statistic"])["value"]
+    now = run.summary().set_index(["entity", "statistic"])["value"]
+    pd.testing.assert_series_equal(now, stored.reindex(now.index), rtol=1e-12)
+
+
+def test_a_run_survives_a_change_of_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = load_run(FIXTURE).scenario
+    monkeypatch.setattr(Market.model_fields["calm_sd"], "default", 0.2)
+    Market.model_rebuild(force=True)
+    ScenarioFile.model_rebuild(force=True)
+    try:
+        assert load_scenario("calm").market.calm_sd == 0.2
+        again = load_run(FIXTURE).scenario
+        assert again.market.calm_sd == before.market.calm_sd != 0.2
+        assert again.digest == before.digest
+    finally:
+        monkeypatch.undo()
+        Market.model_rebuild(force=True)
+        ScenarioFile.model_rebuild(force=True)
+    assert load_scenario("calm").market.calm_sd == before.market.calm_sd
