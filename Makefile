@@ -9,7 +9,7 @@ SCENARIO = scenarios/deepseek.toml
 WORKERS = auto
 ARGS =
 
-.PHONY: help run test check format cover bench baselines validation lock setup always clean
+.PHONY: help run test check format cover bench baselines docs validation lock setup always clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1@\2/p' Makefile | awk -F@ '{printf "%-16s %s\n", $$1, $$2}'
@@ -40,6 +40,10 @@ bench: $(READY)  ## benchmarks, one at a time
 
 baselines: $(READY)  ## make simulator/data/*.csv again from the source series
 	$(BIN)/python scripts/make_baselines.py $(ARGS)
+
+docs: $(READY)  ## write docs/cli.md and docs/parameters.md with the knife edge's figure
+	$(BIN)/python scripts/make_cli_docs.py
+	$(BIN)/python scripts/make_model_docs.py
 
 validation: $(READY)  ## run the hindcast, write docs/validation.md and its figures
 	$(BIN)/python scripts/make_validation.py $(ARGS)

@@ -97,6 +97,8 @@ def invoke(arguments: Sequence[str]) -> int:
     except MemoryError:
         _complain("Not enough memory. Try fewer --paths, --keep-paths or --workers.")
         return 4
+    except BrokenPipeError:
+        raise
     except OSError as error:
         _complain(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
         return 4
@@ -123,8 +125,10 @@ def main() -> None:
     try:
         code = invoke(sys.argv[1:])
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader, e.g. head, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (BrokenPipeError, SystemExit):
+        # The reader, e.g. head, has seen enough. Inside a command typer turns that into
+        # SystemExit, and nothing else: every other end comes back as a code.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # file descriptor 1: stdout
         code = 0
     sys.exit(code)
 

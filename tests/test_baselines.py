@@ -164,7 +164,9 @@ def test_sample_takes_the_last_close_of_each_period() -> None:
 
 
 def test_a_missing_period_repeats_the_close_before() -> None:
-    weeks = np.arange(np.datetime64("2024-01-05"), np.datetime64("2024-06-01"), 7)
+    weeks = np.arange(
+        np.datetime64("2024-01-05"), np.datetime64("2024-06-01"), np.timedelta64(7, "D")
+    )
     levels = np.arange(1.0, weeks.size + 1)
     kept = np.delete(np.arange(weeks.size), 5)
     found = sample(Closes(weeks[kept], levels[kept]), 52)

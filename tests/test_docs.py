@@ -10,17 +10,40 @@ import pytest
 from typer.main import get_command
 
 from simulator.cli import make_app
+from simulator.scenario import load_scenario
 
 ROOT = Path(__file__).parent.parent
 SCRIPT = run_path(str(ROOT / "scripts" / "make_cli_docs.py"))
+MODEL = run_path(str(ROOT / "scripts" / "make_model_docs.py"))
 TARGET: Path = SCRIPT["TARGET"]
 COMMANDS = get_command(make_app(plain=True)).commands  # type: ignore[attr-defined]
 
 
 def test_cli_page_is_current() -> None:
-    assert TARGET.read_text(encoding="utf-8") == SCRIPT["pages"](), (
-        "run: python scripts/make_cli_docs.py"
-    )
+    assert TARGET.read_text(encoding="utf-8") == SCRIPT["pages"](), "run: make docs"
+
+
+def test_parameters_page_is_current() -> None:
+    assert MODEL["TARGET"].read_text(encoding="utf-8") == MODEL["page"](), "run: make docs"
+
+
+def test_parameters_page_holds_every_parameter_of_a_scenario() -> None:
+    held = {spec.doc for table in MODEL["TABLES"].values() for spec in table.specs().values()}
+    used = load_scenario("deepseek").ledger()
+    assert used
+    assert {row.doc for row in used} <= held
+
+
+def test_knife_edge_of_the_model_page_is_the_consensus() -> None:
+    text = (ROOT / "docs" / "model.md").read_text(encoding="utf-8")
+    head, _, *rows = re.findall(r"(?m)^\|.*$", text.partition("### 1.4")[2].partition("\n## ")[0])
+    elasticities = [float(one) for one in re.findall(r"ε = ([\d.]+)", head)]
+    assert len(rows) == 4
+    for row in rows:
+        decline, *told = row.strip("| ").split(" | ")
+        fall = float(decline.split(" %")[0]) / 100
+        implied = [MODEL["growth"](elasticity, fall) for elasticity in elasticities]
+        assert [float(one) for one in told] == pytest.approx(implied, abs=0.00501)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -203,7 +203,7 @@ def telling_paths(scenario: Scenario, block: BlockResult) -> IntArray:
     order = np.argsort(sentiment)
     boom = np.argmax(block.measures["terminal_return"][entity(universe.tickers[0])])
     lab = np.argmin(block.causes[entity((*labs, universe.tickers[-1])[0]), CAUSES.index("firm")])
-    early = np.argmin(np.where(sentiment < -0.2, block.measures["trough_step"][0], 10**6))
+    early = np.argmin(np.where(sentiment < -0.2, block.measures["trough_step"][0], 30_000))
     return np.unique([0, order[0], order[order.size // 2], boom, lab, early]).astype(np.int64)
 
 
