@@ -282,6 +282,8 @@ class Calendar:
             for event in events
             if isinstance(event, PriceCut | EfficiencyGain | DemandShift)
         ]
+        self._ahead: list[float] = []
+        self._news: Quantity = 0.0
         self._squeezes = [event for event in events if isinstance(event, FundingSqueeze)]
         self._rates = [event for event in events if isinstance(event, RateRise)]
         self._rivals = [event for event in events if isinstance(event, Competition)]
@@ -313,15 +315,19 @@ class Calendar:
 
     def beliefs(self, now: float, arrived: float) -> Beliefs:
         """What is known at a time in years, and not yet in fundamentals of the time ``arrived``."""
-        news: Quantity = 0.0
-        for shock in self._shocks:
-            if now > shock.event.at_years:
-                news = news + (1.0 - shock.event.arrived(arrived)) * shock.news
+        ahead = [
+            1.0 - shock.event.arrived(arrived) if now > shock.event.at_years else 0.0
+            for shock in self._shocks
+        ]
+        if ahead != self._ahead:  # news changes when an event begins, and with the books
+            self._ahead, self._news = ahead, 0.0
+            for share, shock in zip(ahead, self._shocks, strict=True):
+                self._news = self._news + share * shock.news
         rates: Quantity = 0.0
         for rise in self._rates:
             since = (now - rise.at_years) / rise.years
             rates = rates + rise.rise * min(max(since, 0.0), 1.0)
-        return Beliefs(news, rates, self._squeeze(now))
+        return Beliefs(self._news, rates, self._squeeze(now))
 
     def _squeeze(self, now: float) -> Quantity:
         kept: Quantity = 1.0

@@ -176,7 +176,7 @@ class Recorder:
 
 
 def fan_steps(scenario: Scenario) -> IntArray:
-    """Steps at which the fan is kept: six or seven a year, first and last included, (K,)."""
-    every = max(round(scenario.steps_per_year / 6.5), 1)
+    """Steps at which the fan is kept: about five a year, first and last included, (K,)."""
+    every = max(round(scenario.steps_per_year / 5), 1)
     steps = np.arange(0, scenario.steps + 1, every)
     return steps if steps[-1] == scenario.steps else np.append(steps, scenario.steps)

@@ -68,9 +68,8 @@ class Grid:
         """As ``index``, in place: ``values`` is used up, ``out`` gets the bins."""
         values -= self.low
         values *= self._per_unit
-        np.floor(values, out=values)
         np.clip(values, 0.0, self.bins - 1.0, out=values)
-        out[...] = values
+        out[...] = values  # rounds down
 
     @property
     def edges(self) -> FloatArray:
@@ -87,7 +86,7 @@ GRIDS = {
     "worst_month": Grid(-1.0, 1e-3, 2_000),
     "relative_loss": Grid(0.0, 2e-3, 10_000),  # dollars lost over starting value
 }
-FAN_GRID = Grid(-6.0, 0.005, 2_400)
+FAN_GRID = Grid(-6.0, 0.01, 1_200)
 """Log of level over starting level, for the fan."""
 UNDERWATER_GRID = Grid(0.0, 0.002, 501)
 """Drawdown from the running peak, for the underwater fan."""
@@ -257,7 +256,6 @@ def _tally(
     counts: NDArray[np.signedinteger], bins: NDArray[np.integer], where: BoolArray | None = None
 ) -> None:
     """Add one to ``counts`` (..., bins) for each entry of ``bins`` (..., P), in place."""
-    rows = np.arange(np.prod(counts.shape[:-1], dtype=np.int64)).reshape(*counts.shape[:-1], 1)
-    flat = rows * counts.shape[-1] + bins
-    chosen = flat.reshape(-1) if where is None else flat[where]
-    np.add.at(counts.reshape(-1), chosen, counts.dtype.type(1))
+    for row in np.ndindex(counts.shape[:-1]):  # one by one: they stay in the cache
+        chosen = bins[row] if where is None else bins[row][where[row]]
+        counts[row] += np.bincount(chosen, minlength=counts.shape[-1])
