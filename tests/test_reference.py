@@ -146,17 +146,3 @@ def distance_or_split(pair: Pair, i: int, told: Told) -> float:
         return distance(pair, i, told)
     except AssertionError:
         return math.inf
-
-
-def test_knife_edge_table_of_the_document() -> None:
-    text = (ROOT / "docs" / "model.md").read_text(encoding="utf-8")
-    lines = text.split("### 1.4")[1].split("\n## ")[0].splitlines()
-    table = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if "|" in line]
-    elasticities = [float(cell.split("=")[1]) for cell in table[0][1:]]
-    assert len(elasticities) == 5
-    assert len(table[2:]) == 4
-    for decline, *cells in table[2:]:
-        fade = -math.log(1 - float(decline.split("%")[0]) / 100)
-        neutral = max(1 - 0.30 / fade, 0)
-        told = [f"{0.17 + (eps - neutral) * fade:+.2f}".replace("0.", ".") for eps in elasticities]
-        assert told == cells
