@@ -256,6 +256,9 @@ def _tally(
     counts: NDArray[np.signedinteger], bins: NDArray[np.integer], where: BoolArray | None = None
 ) -> None:
     """Add one to ``counts`` (..., bins) for each entry of ``bins`` (..., P), in place."""
-    for row in np.ndindex(counts.shape[:-1]):  # one by one: they stay in the cache
-        chosen = bins[row] if where is None else bins[row][where[row]]
-        counts[row] += np.bincount(chosen, minlength=counts.shape[-1])
+    inner = int(np.prod(counts.shape[1:-1], dtype=np.int64))
+    offset = (np.arange(inner) * counts.shape[-1]).reshape(*counts.shape[1:-1], 1)
+    for row, found in enumerate(bins):  # entity by entity: that stays in the cache
+        flat = (found + offset).reshape(-1)
+        chosen = flat if where is None else flat[where[row].reshape(-1)]
+        counts[row] += np.bincount(chosen, minlength=counts[row].size).reshape(counts[row].shape)
