@@ -18,5 +18,4 @@ from numpy.typing import NDArray
 
 FloatArray: TypeAlias = NDArray[np.float64]
 IntArray: TypeAlias = NDArray[np.int64]
-StepArray: TypeAlias = NDArray[np.int16]
 BoolArray: TypeAlias = NDArray[np.bool_]

@@ -159,7 +159,9 @@ TAX_RATE = 0.17
 
 def priced_in(scenario: Scenario) -> PricedIn:
     """Work out what the consensus path implies."""
-    s, universe = scenario.medians(), scenario.universe
+    universe = scenario.universe
+    # At least a year, of which there is a first-year growth and a next year's profit.
+    s = replace(scenario.medians(), horizon_years=max(scenario.horizon_years, 1.0))
     path = consensus_path(s)
     clock = fundamental_clock(s)
     year = min(round(s.steps_per_year / clock), path.capex.size - 1)

@@ -17,7 +17,7 @@ from told_paths import STRESS, stress_scenario
 
 from simulator import engine, simulation
 from simulator.arrays import FloatArray
-from simulator.consensus import consensus_path, fundamental_clock
+from simulator.consensus import consensus_path, fundamental_clock, priced_in
 from simulator.errors import RunError
 from simulator.model import market, sentiment
 from simulator.scenario import Scenario, load_scenario
@@ -71,6 +71,14 @@ def test_consensus_growth_is_continuous_at_the_start(plain: Scenario, steps_per_
         # Capacity a step behind its spending, for one, would be a kick of .5.
         assert np.all(change[:2] <= 2.0 * change[2:9].max(axis=0) + 1e-3)
     np.testing.assert_allclose(path.log_revenue[1], path.growth * update, rtol=0, atol=1e-14)
+
+
+def test_what_is_priced_in_needs_no_long_horizon() -> None:
+    """A scenario of a few weeks is priced like one of years, not as 0 / 0."""
+    short = load_scenario("consensus", {"scenario.horizon_years": 0.1})
+    growth = priced_in(load_scenario("consensus")).first_year_capex_growth
+    assert priced_in(short).first_year_capex_growth == pytest.approx(growth, abs=1e-12)
+    assert np.isfinite(list(priced_in(short).horizon_pe.values())).all()
 
 
 # Fair prices
