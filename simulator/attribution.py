@@ -14,15 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.arrays import FloatArray
+from simulator.arrays import BoolArray, FloatArray
 from simulator.metrics import StepIndex
 from simulator.results import CAUSES
 
 _CAUSE = {name: row for row, name in enumerate(CAUSES)}
-OWN = ("revenue", "margin", "expectations", "firm")
-"""Causes that have a state of their own for every firm and path."""
-FUNDAMENTAL = OWN[:3]
-"""Those of them that move on the clock of fundamentals."""
+BOOKS = ("revenue", "margin", "expectations")
+"""Causes that firms' books bring."""
 
 
 @dataclass(frozen=True)
@@ -39,16 +37,41 @@ class Factors:
 
 
 @dataclass(frozen=True)
-class History:
-    """A block's past.
+class Books:
+    """What prices contain of firms' books at the ends of quarters, and between them in proportion.
 
-    ``own`` causes (time, firm, path), fundamentals at every ``clock``-th step only;
-    ``factors`` (time, J, path).
+    ``causes`` (quarter, firm, path) logs by name; ``channels``, the same for the parts of the
+    revenue surprise beside the core's; ``sold`` (channel, firm) says who sells there;
+    ``steps`` in a quarter.
     """
 
-    own: dict[str, FloatArray]
+    causes: dict[str, FloatArray]
+    channels: dict[str, FloatArray]
+    sold: BoolArray
+    steps: int
+
+
+@dataclass(frozen=True)
+class History:
+    """A block's past: ``own`` noise of firms (time, firm, path), ``factors`` (time, J, path)."""
+
+    own: FloatArray
     factors: FloatArray
-    clock: int
+    books: Books
+
+
+@dataclass(frozen=True)
+class Explained:
+    """Falls from peak to trough. E entities, C causes, S channels, P paths.
+
+    ``causes`` (E, C, P) logs sum over causes to ln(trough / peak); ``channels`` (E, S, P) are
+    parts of the cause revenue, what is left is the core's; ``lost`` (E, P) is in the unit of
+    the start values.
+    """
+
+    causes: FloatArray
+    channels: FloatArray
+    lost: FloatArray
 
 
 def attribute(
@@ -58,7 +81,8 @@ def attribute(
     trough: StepIndex,
     start_values: FloatArray,
     membership: FloatArray,
-) -> tuple[FloatArray, FloatArray]:
+    cash: FloatArray | None = None,
+) -> Explained:
     """Causes of the fall from each entity's peak to its trough, and its dollars.
 
     Parameters
@@ -73,32 +97,33 @@ def attribute(
         (firm,) at t=0.
     membership
         (group, firm) share of a firm's value counted in a group.
-
-    Returns
-    -------
-    tuple
-        (entity, cause, path) logs that sum over causes to ln(trough / peak), and
-        (entity, path) value lost from peak to trough, in the unit of ``start_values``.
+    cash
+        (group,) what a group holds beside firms; it stays as it is and causes nothing.
     """
     counted = np.concatenate([membership, np.eye(start_values.size)])
     steps = np.stack([peak, trough]).astype(np.intp)  # (2, entity, path)
     at = _places(history.factors, steps)
     common = [_look_up(history.factors, j, at) for j in range(len(factors.names))]
-    own_at = _places(history.own["firm"], steps)
-    fundamental_at = _places(history.own["firm"], steps // history.clock)
+    own_at, books = _places(history.own, steps), history.books
+    quarter, over = np.divmod(steps, books.steps)
+    book_at, part = _places(books.causes["revenue"], quarter), over / books.steps
     entities, paths = peak.shape
     causes = np.zeros((entities, len(CAUSES), paths))
+    channels = np.zeros((entities, len(books.channels), paths))
     before, after, lost = np.zeros((3, entities, paths))  # value at the peak, at the trough
+    if cash is not None:
+        before[: cash.size] = after[: cash.size] = cash[:, None]
     # Firm by firm: entities that fall together read the same places, which are in the cache.
     for firm, start_value in enumerate(start_values):
         inside = np.flatnonzero(counted[:, firm])
-        when, fine, slow = steps[:, inside], own_at[:, inside], fundamental_at[:, inside]
+        when, own_when, book_when = steps[:, inside], own_at[:, inside], book_at[:, inside]
+        between = part[:, inside]
         change = np.zeros((len(CAUSES), inside.size, paths))
-        log_value = np.zeros((inside.size, paths))  # at the peak, over the value at t=0
-        for name, past in history.own.items():
-            begin, moved = _look_up(past, firm, slow if name in FUNDAMENTAL else fine)
+        begin, change[_CAUSE["firm"]] = _look_up(history.own, firm, own_when)
+        log_value = begin  # at the peak, over the value at t=0
+        for name, past in books.causes.items():
+            begin, change[_CAUSE[name]] = _look_between(past, firm, book_when, between)
             log_value += begin
-            change[_CAUSE[name]] += moved
         for name, known in factors.known.items():
             begin, end = np.take(known[:, firm], when)
             log_value += begin
@@ -116,13 +141,20 @@ def attribute(
         before[inside] += value
         after[inside] += value * np.exp(fall)
         lost[inside] -= value * growth
-        change *= value * _mean_ratio(fall, growth)  # L(a, b); L(A, B) divides their sum
+        weight = value * mean_ratio(fall, growth)  # L(a, b); L(A, B) divides their sum
+        change *= weight
         for row, entity in enumerate(inside):
             causes[entity] += change[:, row]
+        for row, past in enumerate(books.channels.values()):
+            if books.sold[row, firm]:
+                moved = _look_between(past, firm, book_when, between)[1]
+                channels[inside, row] += weight * moved
     # Not log1p(-lost / before): where nearly all is lost, that has few digits.
     fall = np.log(after / before)
-    causes /= (before * _mean_ratio(fall, np.expm1(fall)))[:, None]
-    return causes, lost
+    whole = before * mean_ratio(fall, np.expm1(fall))
+    causes /= whole[:, None]
+    channels /= whole[:, None]
+    return Explained(causes, channels, lost)
 
 
 def _places(past: FloatArray, steps: NDArray[np.intp]) -> NDArray[np.intp]:
@@ -140,7 +172,22 @@ def _look_up(past: FloatArray, row: int, places: NDArray[np.intp]) -> tuple[Floa
     return begin, end
 
 
-def _mean_ratio(rise: FloatArray, growth: FloatArray) -> FloatArray:
+def _look_between(
+    past: FloatArray, row: int, places: NDArray[np.intp], part: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """As :func:`_look_up`, for a past that moves evenly from one of its times to the next."""
+    flat = past.reshape(-1)[row * past.shape[2] :]
+    value = np.take(flat, places, mode="clip")
+    following = np.take(flat[past.shape[1] * past.shape[2] :], places, mode="clip")
+    following -= value
+    following *= part
+    value += following
+    begin, end = value
+    end -= begin
+    return begin, end
+
+
+def mean_ratio(rise: FloatArray, growth: FloatArray) -> FloatArray:
     """L(a, a e^x) / a = (e^x - 1) / x from x and e^x - 1; 1 at x = 0."""
     still = rise == 0.0
     return np.divide(growth, rise, out=np.ones_like(rise), where=~still)

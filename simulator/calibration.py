@@ -29,7 +29,7 @@ import tomli
 
 from simulator import engine
 from simulator.arrays import FloatArray
-from simulator.consensus import consensus_path
+from simulator.consensus import consensus_path, fundamental_clock
 from simulator.distributions import Lognormal
 from simulator.events import Calendar
 from simulator.metrics import measure_drawdowns
@@ -154,7 +154,11 @@ def solve_news_response(scenario: Scenario) -> tuple[float, float]:
     returns = targets()["deepseek_day"]["returns"]
     s = scenario.medians()
     size = float(
-        np.asarray(Calendar(s.events, s.technology.inference_share).beliefs(s.dt, 0.0).news)
+        np.asarray(
+            Calendar(s.events, s.technology.inference_share)
+            .beliefs(1, s.dt, fundamental_clock(s))
+            .news
+        )
     )
     loading = dict(zip(s.universe.tickers, s.universe.column("news_loading"), strict=True))
     x = size * np.array([loading[ticker] for ticker in returns])

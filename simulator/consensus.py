@@ -65,9 +65,13 @@ class Consensus:
     growth: FloatArray  # (F,) per year: revenue growth at t=0
     log_revenue: FloatArray  # (J+1, F) over revenue at t=0
     log_margin: FloatArray  # (J+1, F)
+    price: FloatArray  # (J+1,) log price of a unit
     demand: FloatArray  # (J+1,) log tokens
-    capex: FloatArray  # (J+1,) log AI capex
     compute: FloatArray  # (J+1,) log compute demand
+    capex: FloatArray  # (J+1,) log AI capex
+    rental: FloatArray  # (J+1,) log revenue of rented-out compute
+    model_sales: FloatArray  # (J+1,) log revenue of models
+    surplus: FloatArray  # (J+1,) what users gain by lower prices
 
 
 def consensus_path(scenario: Scenario) -> Consensus:
@@ -98,14 +102,16 @@ def consensus_path(scenario: Scenario) -> Consensus:
     books = accounts.init()
     log_revenue, log_margin = np.zeros((2, updates + 1, still.size))
     log_margin[0] = np.log(books.margin[:, 0])
-    demand, capex, compute = np.zeros((3, updates + 1))
+    names = ("price", "demand", "compute", "capex", "rental", "model_sales", "surplus")
+    path = {name: np.zeros(updates + 1) for name in names}
     for j in range(1, updates + 1):
         chain.step(state, j, shocks.chain(), Forcing(), zero)
         accounts.step(books, j, drivers(state, params.capex_floor, zero, ()))
         log_revenue[j] = np.log(books.revenue[:, 0])
         log_margin[j] = np.log(books.margin[:, 0])
-        demand[j], capex[j], compute[j] = state.demand[0], state.capex[0], state.compute[0]
-    return Consensus(start, growth, log_revenue, log_margin, demand, capex, compute)
+        for name, values in path.items():
+            values[j] = getattr(state, name)[0]
+    return Consensus(start, growth, log_revenue, log_margin, **path)
 
 
 def fundamental_clock(scenario: Scenario) -> int:

@@ -9,15 +9,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import fields
+from typing import Any
 
 import numpy as np
 
 from simulator.arrays import FloatArray
-from simulator.consensus import Consensus, consensus_path, quiet
-from simulator.errors import RunError
+from simulator.consensus import Consensus, consensus_path, fundamental_clock, quiet
+from simulator.errors import NotFinite
 from simulator.recorder import Keep as Keep
-from simulator.recorder import Recorder, fan_steps
-from simulator.results import SAMPLE_PATHS, BlockResult, Results
+from simulator.recorder import Recorder, aligned_steps, driver_steps, fan_steps
+from simulator.results import CHANNELS, DRIVERS, SAMPLE_PATHS, BlockResult, Results
 from simulator.scenario import Scenario
 from simulator.simulation import FACTORS, Simulation, State
 from simulator.streams import BLOCK_PATHS, BlockShocks, NoShocks
@@ -56,18 +57,32 @@ def run_block(
 
     Raises
     ------
-    RunError
+    NotFinite
         If a quantity became infinite or not a number; it says where.
     """
     simulation = _simulation(scenario, seed, block, count, noise=noise)
     recorder = Recorder(simulation, keep, SAMPLE_PATHS if block == 0 else 0)
     with np.errstate(over="raise", invalid="raise", divide="raise", under="ignore"):
         try:
-            for k in range(1, scenario.steps + 1):
-                recorder.record(k)
+            for first, last in _strides(scenario):
+                recorder.record(first, last)
             return recorder.finish(block, count, keep)
         except FloatingPointError as error:
-            raise _not_finite(simulation, seed, block, str(error)) from None
+            raise _not_finite(simulation, seed, block, recorder.now, str(error)) from None
+
+
+_STRIDE = 13
+"""Steps taken together, at most: what firms share is worked out for all of them at once."""
+
+
+def _strides(scenario: Scenario) -> Iterator[tuple[int, int]]:
+    """First and last steps of parts of quarters, in order."""
+    clock, first = fundamental_clock(scenario), 1
+    while first <= scenario.steps:
+        quarter = (first // clock + 1) * clock - 1
+        last = min(quarter, first + _STRIDE - 1, scenario.steps)
+        yield first, last
+        first = last + 1
 
 
 def run_blocks(
@@ -104,15 +119,17 @@ def _consensus(scenario: Scenario) -> Consensus:
     return path
 
 
-def _not_finite(simulation: Simulation, seed: int, block: int, text: str) -> RunError:
-    """Say where a run left the finite numbers: block, path and quantity."""
+def _not_finite(simulation: Simulation, seed: int, block: int, step: int, text: str) -> NotFinite:
+    """Say where a run left the finite numbers: block, path, step and quantity."""
     for name, value in _quantities(simulation.state):
         bad = ~np.isfinite(value)
         if bad.any():
-            path = int(np.argwhere(bad)[0][-1])
-            where = f"{name} on path {block * BLOCK_PATHS + path} (block {block})"
-            return RunError(f"{where} is not finite: {text}; seed {seed}")
-    return RunError(f"block {block} left the finite numbers: {text}; seed {seed}")
+            path = block * BLOCK_PATHS + int(np.argwhere(bad)[0][-1])
+            where = f"{name} on path {path} (block {path // BLOCK_PATHS}, step {step})"
+            message = f"{where} is not finite: {text}; seed {seed}"
+            return NotFinite(message, path // BLOCK_PATHS, path, step, name)
+    message = f"block {block} left the finite numbers at step {step}: {text}; seed {seed}"
+    return NotFinite(message, block, None, step, "")
 
 
 def _quantities(state: State) -> Iterator[tuple[str, FloatArray]]:
@@ -126,15 +143,29 @@ def new_results(scenario: Scenario, paths: int, keep: Keep, keep_paths: int) -> 
     """Room for a run of ``paths`` paths."""
     universe = scenario.universe
     values = universe.column("market_value")
+    sold = np.stack([universe.column(f"{name}_share") for name in CHANNELS])
+    pictures: dict[str, Any] = {}
+    if keep.pictures:
+        priced_in = _consensus(scenario)
+        pictures = {
+            "driver_steps": driver_steps(scenario, fundamental_clock(scenario)),
+            "driver_consensus": np.stack([getattr(priced_in, name) for name in DRIVERS]),
+            "aligned_steps": aligned_steps(scenario),
+            "groups": len(universe.groups),
+        }
     return Results.empty(
         entities=universe.entities,
         times=scenario.dt * np.arange(scenario.steps + 1, dtype=np.float64),
         fan_steps=fan_steps(scenario),
-        start_levels=np.concatenate([(universe.membership * values).sum(axis=1), values]),
+        start_levels=np.concatenate(
+            [(universe.membership * values).sum(axis=1) + universe.group_cash, values]
+        ),
         inputs=tuple(scenario.uncertain()),
         paths=paths,
         keep_paths=keep_paths,
         keep_levels=keep.levels,
+        sells=np.concatenate([universe.membership @ sold.T > 0.0, sold.T > 0.0]),
+        **pictures,
     )
 
 
@@ -165,7 +196,7 @@ def replay(
 
     look()
     for k in range(1, scenario.steps + 1):
-        recorder.record(k)
+        recorder.record(k, k)
         look()
     found = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     for j, (cause, loading) in enumerate(FACTORS):

@@ -313,13 +313,19 @@ class Calendar:
             lost[rival.firm] = lost.get(rival.firm, 0.0) + share
         return Forcing(price, compute, training, demand, self._squeeze(end), tuple(lost.values()))
 
-    def beliefs(self, now: float, arrived: float) -> Beliefs:
-        """What is known at a time in years, and not yet in fundamentals of the time ``arrived``."""
-        ahead = [
-            1.0 - shock.event.arrived(arrived) if now > shock.event.at_years else 0.0
-            for shock in self._shocks
-        ]
-        if ahead != self._ahead:  # news changes when an event begins, and with the books
+    def beliefs(self, k: int, dt: float, clock: int) -> Beliefs:
+        """What is known at step ``k`` of ``dt`` years, and not yet in prices by way of the books.
+
+        What arrived in a quarter of ``clock`` steps enters prices over the next quarter.
+        """
+        now = k * dt
+        books, part = k - k % clock, k % clock / clock
+        ahead = []
+        for shock in self._shocks:
+            before = shock.event.arrived((books - clock) * dt)
+            learned = before + (shock.event.arrived(books * dt) - before) * part
+            ahead.append(1.0 - learned if now > shock.event.at_years else 0.0)
+        if ahead != self._ahead:
             self._ahead, self._news = ahead, 0.0
             for share, shock in zip(ahead, self._shocks, strict=True):
                 self._news = self._news + share * shock.news

@@ -6,13 +6,21 @@ import os
 from pathlib import Path
 
 from simulator.errors import RunError
-from simulator.results import CAUSES, FAN_GRID, GRIDS, MEASURES, UNDERWATER_GRID
+from simulator.results import (
+    CAUSES,
+    DRIVER_GRID,
+    DRIVERS,
+    FAN_GRID,
+    GRIDS,
+    MEASURES,
+    UNDERWATER_GRID,
+)
 
 _BASE = 100_000_000
 """Bytes of Python with the libraries of a run."""
 _WORKER = 75_000_000
 """Bytes of a worker process with its libraries, before its block."""
-_STATES = 1.4
+_STATES = 1.55
 """Arrays of (entity, time, path) that the past of a block weighs."""
 _AT_HAND = 1_200
 """Bytes for each entity and path of a block beside its past: buffers, look-ups, results."""
@@ -40,6 +48,9 @@ def needed(
     row += inputs * 8 + (history if keep_levels else 0)
     bins = sum(grid.bins for grid in GRIDS.values()) + GRIDS["max_drawdown"].bins * len(CAUSES)
     counts = entities * (8 * bins + 4 * fan_times * (FAN_GRID.bins + UNDERWATER_GRID.bins))
+    # For pictures; fewer groups than entities, and few quarters or months but on a coarse grid.
+    moments, lags = min(steps, 4 * 10) + 1, min(steps, 3 * 13) + 1
+    counts += 4 * (len(DRIVERS) * moments * DRIVER_GRID.bins + entities * lags * FAN_GRID.bins)
     states = _STATES + (1.0 if keep_levels else 0.0)
     block = block_paths * int(states * history + _AT_HAND * entities)
     shared = workers * (block + (_WORKER if workers > 1 else 0))

@@ -7,11 +7,22 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from simulator.arrays import IntArray
-from simulator.attribution import FUNDAMENTAL, OWN, History, attribute
-from simulator.metrics import DrawdownMeter
-from simulator.results import FAN_GRID, MEASURES, UNDERWATER_GRID, BlockResult
+from simulator.arrays import FloatArray, IntArray
+from simulator.attribution import BOOKS, Books, History, attribute
+from simulator.metrics import DrawdownMeter, StepIndex
+from simulator.results import (
+    ALIGNED_FALL,
+    ALIGNED_YEARS,
+    CHANNELS,
+    DRIVER_GRID,
+    DRIVERS,
+    FAN_GRID,
+    MEASURES,
+    UNDERWATER_GRID,
+    BlockResult,
+)
 from simulator.scenario import Scenario
 from simulator.simulation import FACTORS, Simulation
 
@@ -21,6 +32,7 @@ class Keep:
     """What survives a block beside the measures."""
 
     levels: bool = False
+    pictures: bool = True  # the drivers, and falls aligned at their peaks
 
 
 _per_thread = threading.local()
@@ -30,16 +42,18 @@ class _Workspace:
     """A block's past, (time, ..., path); reused, because fresh memory costs more than the model."""
 
     def __init__(
-        self, length: int, updates: int, groups: int, firm_count: int, fan: int, paths: int
+        self, length: int, quarters: int, groups: int, firm_count: int, fan: int, paths: int
     ) -> None:
         entities = groups + firm_count
-        self.own = {
-            name: np.empty((updates if name in FUNDAMENTAL else length, firm_count, paths))
-            for name in OWN
-        }
+        self.own = np.empty((length, firm_count, paths))
+        self.books = {name: np.empty((quarters, firm_count, paths)) for name in BOOKS}
+        self.channels = {name: np.empty((quarters, firm_count, paths)) for name in CHANNELS}
         self.factors = np.empty((length, len(FACTORS), paths))
         self.fan_bins = np.empty((entities, fan, paths), np.int16)
         self.underwater_bins = np.empty((entities, fan, paths), np.int16)
+        self.driver_bins = np.empty((len(DRIVERS), quarters - 1, paths), np.int16)
+        # Seven digits are plenty for a picture, and half the memory.
+        self.group_logs = np.empty((length, groups, paths), np.float32)
         self.work = np.empty((entities, paths))
 
 
@@ -57,24 +71,29 @@ class Recorder:
     """Keeps a block's past and measures it as it goes. Levels are (entity, path), USD billion."""
 
     def __init__(self, simulation: Simulation, keep: Keep, samples: int) -> None:
-        self._simulation, self._samples = simulation, samples
+        self._simulation, self._samples, self._keep = simulation, samples, keep
+        self.now = 0
+        """The step in the making."""
         s = simulation.scenario
         firm_count, paths = simulation.shape
         self._membership = s.universe.membership
         self._groups = self._membership.shape[0]
+        self._cash = s.universe.group_cash if s.universe.cash else None
         entities = self._groups + firm_count
         self._fan = {int(step): row for row, step in enumerate(fan_steps(s))}
-        updates = s.steps // simulation.clock + 1
+        # Prices know of a quarter at the end of the next: nothing in the first, one row more.
+        quarters = s.steps // simulation.clock + 2
         self.past = _workspace(
-            s.steps + 1, updates, self._groups, firm_count, len(self._fan), paths
+            s.steps + 1, quarters, self._groups, firm_count, len(self._fan), paths
         )
-        for own in self.past.own.values():
-            own[0] = 0.0
-        self.past.factors[0] = 0.0
+        self.past.own[0] = self.past.factors[0] = 0.0
+        for known in (*self.past.books.values(), *self.past.channels.values()):
+            known[:2] = 0.0
         # Weeks and months follow each other: every step and every fourth on a weekly grid.
         self._week, self._month = (
             min(max(round(s.steps_per_year / n), 1), s.steps) for n in (52, 12)
         )
+        self._year = min(s.steps_per_year, s.steps)
         self._logs = np.empty((entities, paths))
         self._worst = np.full((2, entities, paths), np.inf)
         self._level = np.empty((entities, paths))
@@ -89,30 +108,54 @@ class Recorder:
         self.levels = np.empty((entities, s.steps + 1, kept))
         self.levels[:, 0] = self._start[:, :kept]
         self._record_fan(0)
+        if keep.pictures:
+            self.past.group_logs[0] = self._logs[: self._groups]
+            self._record_drivers(0)
 
     def _sum_groups(self) -> None:
         firms, groups = self._level[self._groups :], self._level[: self._groups]
         np.matmul(self._membership, firms, out=groups)
+        if self._cash is not None:
+            groups += self._cash[:, None]
 
-    def record(self, k: int) -> None:
-        """Advance the simulation to step ``k`` and take it in."""
+    def record(self, first: int, last: int) -> None:
+        """Advance the simulation from step ``first`` to ``last`` of a quarter and take them in."""
+        simulation, past, self.now = self._simulation, self.past, first
+        simulation.advance(first, last, past.factors[first : last + 1])
+        if first % simulation.clock == 0:
+            j = first // simulation.clock
+            self._record_books(j)
+            if self._keep.pictures:
+                self._record_drivers(j)
+        for k in range(first, last + 1):
+            self._record_step(k)
+
+    def _record_step(self, k: int) -> None:
         simulation, past, logs, level = self._simulation, self.past, self._logs, self._level
-        simulation.step(k, logs[self._groups :], past.own["firm"][k], past.factors[k])
-        if k % simulation.clock == 0:
-            values, j = simulation.state.valuation, k // simulation.clock
-            past.own["revenue"][j] = values.revenue
-            past.own["margin"][j] = values.margin
-            past.own["expectations"][j] = values.expectations
+        self.now = k
+        simulation.advance_firms(k, logs[self._groups :], past.own[k])
         np.exp(logs[self._groups :], out=level[self._groups :])
         self._sum_groups()
         np.log(level[: self._groups], out=logs[: self._groups])
+        if self._keep.pictures:
+            past.group_logs[k] = logs[: self._groups]
         self.meter.update(k, level)
+        if k == self._year:
+            self._after_year = level / self._start - 1.0
         kept = self.levels.shape[2]
         if kept:
             self.levels[:, k] = level[:, :kept]
         if k in self._fan:
             self._record_fan(k)
         self._compare(k)
+
+    def _record_books(self, j: int) -> None:
+        values, past = self._simulation.state.valuation, self.past
+        for name, known in past.books.items():
+            known[j + 1] = getattr(values, name)
+        parts = self._simulation.revenue_by_channel(j)
+        for known, (firm, part) in zip(past.channels.values(), parts, strict=True):
+            known[j + 1, firm] = part  # the others are never asked
 
     def _compare(self, k: int) -> None:
         """Compare with the last week's end and the last month's, where a new one ends."""
@@ -136,6 +179,31 @@ class Recorder:
         np.subtract(1.0, self.meter.ratio, out=past.work)
         UNDERWATER_GRID.index_into(past.work, past.underwater_bins[:, row])
 
+    def _record_drivers(self, j: int) -> None:
+        chain, work = self._simulation.state.technology, self.past.work[0]
+        for row, name in enumerate(DRIVERS):
+            work[...] = getattr(chain, name)
+            DRIVER_GRID.index_into(work, self.past.driver_bins[row, j])
+
+    def _align(self, depth: FloatArray, peak: StepIndex) -> NDArray[np.int16]:
+        """Logs of groups over their peak at times since it, as bins (G, A, P); -1 where not deep enough."""
+        lags = aligned_steps(self._simulation.scenario)
+        length, groups, paths = self.past.group_logs.shape
+        found = np.full((groups, lags.size, paths), -1, np.int16)
+        logs = self.past.group_logs.reshape(-1)
+        for g in range(groups):
+            begin = peak[g].astype(np.intp)
+            chosen = np.flatnonzero((depth[g] >= ALIGNED_FALL) & (begin + lags[-1] < length))
+            first = (begin[chosen] * groups + g) * paths + chosen
+            for a, lag in enumerate(lags):
+                fall = np.take(logs, first + lag * (groups * paths), mode="clip")  # all are inside
+                if a == 0:
+                    top = fall
+                bins = np.empty(chosen.size, np.int16)
+                FAN_GRID.index_into(fall - top, bins)
+                found[g, a, chosen] = bins
+        return found
+
     def finish(self, block: int, count: int, keep: Keep) -> BlockResult:
         """Measure the block."""
         simulation, past = self._simulation, self.past
@@ -143,13 +211,15 @@ class Recorder:
             table = self.meter.table()
         except ValueError as error:
             raise FloatingPointError(str(error)) from None
-        causes, lost = attribute(
-            History(past.own, past.factors, simulation.clock),
+        books = Books(past.books, past.channels, simulation.sold > 0.0, simulation.clock)
+        explained = attribute(
+            History(past.own, past.factors, books),
             simulation.factors,
             table.peak_step,
             table.trough_step,
             simulation.values,
             self._membership,
+            self._cash,
         )
         measures: dict[str, Any] = {
             "max_drawdown": table.max_drawdown,
@@ -159,19 +229,26 @@ class Recorder:
             "underwater_steps": table.underwater_steps,
             "worst_week": np.expm1(self._worst[0]),
             "worst_month": np.expm1(self._worst[1]),
+            "return_1y": self._after_year,
             "terminal_return": self._level / self._start - 1.0,
-            "dollars_lost": lost,
+            "dollars_lost": explained.lost,
         }
+        pictures: dict[str, Any] = {}
+        if keep.pictures:
+            pictures["driver_bins"] = past.driver_bins.copy()
+            pictures["aligned_bins"] = self._align(table.max_drawdown, table.peak_step)
         return BlockResult(
             block=block,
             count=count,
             measures={name: measures[name] for name in MEASURES},
-            causes=causes,
+            causes=explained.causes,
+            channels=explained.channels.astype(np.float32),
             inputs=simulation.inputs,
             fan_bins=past.fan_bins.copy(),
             underwater_bins=past.underwater_bins.copy(),
             sample_levels=self.levels[:, :, : self._samples],
             levels=self.levels if keep.levels else None,
+            **pictures,
         )
 
 
@@ -180,3 +257,15 @@ def fan_steps(scenario: Scenario) -> IntArray:
     every = max(round(scenario.steps_per_year / 5), 1)
     steps = np.arange(0, scenario.steps + 1, every)
     return steps if steps[-1] == scenario.steps else np.append(steps, scenario.steps)
+
+
+def driver_steps(scenario: Scenario, clock: int) -> IntArray:
+    """Steps at which fundamentals move and the drivers are kept, 0 included, (J+1,)."""
+    return np.arange(0, scenario.steps + 1, clock)
+
+
+def aligned_steps(scenario: Scenario) -> IntArray:
+    """Steps since a peak at which aligned falls are kept: 13 a year, (A,)."""
+    years = min(ALIGNED_YEARS, 0.6 * scenario.horizon_years)
+    every = max(round(scenario.steps_per_year / 13), 1)
+    return np.arange(0, round(years * scenario.steps_per_year) + 1, every)

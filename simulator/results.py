@@ -29,16 +29,20 @@ CAUSES = (
 )
 """The named parts of a log price (docs/model.md, section 3). They sum to it exactly."""
 
-MEASURES: dict[str, type[np.float64] | type[np.int16]] = {
+CHANNELS = ("chips", "rental", "models")
+"""What AI spending is revenue for; the rest of a firm's revenue is its core."""
+
+MEASURES: dict[str, type[np.float64] | type[np.float32] | type[np.int16]] = {
     "max_drawdown": np.float64,
     "peak_step": np.int16,
     "trough_step": np.int16,
     "recovery_step": np.int16,  # -1: still under water at the end
     "underwater_steps": np.int16,
-    "worst_week": np.float64,
-    "worst_month": np.float64,
+    "worst_week": np.float32,  # seven digits: tables of many paths are long
+    "worst_month": np.float32,
+    "return_1y": np.float32,  # at the end of the first year, or of a shorter run
     "terminal_return": np.float64,
-    "dollars_lost": np.float64,
+    "dollars_lost": np.float32,
 }
 """What is measured on every path of every entity, and its type in the tables."""
 
@@ -81,15 +85,27 @@ GRIDS = {
     "max_drawdown": Grid(
         0.0, 1e-4, 10_001
     ),  # 0.01 points of depth; a loss of 100 % has its own bin
+    "log_1y": Grid(-12.0, 0.002, 10_000),  # log of the level after a year over the starting level
     "log_terminal": Grid(-12.0, 0.002, 10_000),  # log of terminal over starting level
     "worst_week": Grid(-1.0, 1e-3, 2_000),
     "worst_month": Grid(-1.0, 1e-3, 2_000),
     "relative_loss": Grid(0.0, 2e-3, 10_000),  # dollars lost over starting value
 }
+_DEPTHS = 10
+CAUSE_BINS = (GRIDS["max_drawdown"].bins - 1) // _DEPTHS + 1
+"""Depths for which causes are added up: tenths of a point, and a loss of 100 % by itself."""
 FAN_GRID = Grid(-6.0, 0.01, 1_200)
 """Log of level over starting level, for the fan."""
 UNDERWATER_GRID = Grid(0.0, 0.002, 501)
 """Drawdown from the running peak, for the underwater fan."""
+DRIVERS = ("price", "demand", "compute", "capex")
+"""What AI tokens cost, how many are used, the compute they need, the capital spent on it."""
+DRIVER_GRID = Grid(-30.0, 0.02, 3_000)
+"""Log of a driver over its value at the start."""
+ALIGNED_FALL = 0.30
+"""Falls of at least this depth are laid on each other at their peaks."""
+ALIGNED_YEARS = 3.0
+"""So long after the peak; paths that end sooner are left out, so that every time sees the same paths."""
 
 
 @dataclass
@@ -99,11 +115,14 @@ class BlockResult:
     block: int  # number of the first
     measures: dict[str, NDArray[np.generic]]  # MEASURES -> (E, P)
     causes: FloatArray  # (E, causes, P), logs from peak to trough
+    channels: NDArray[np.float32]  # (E, CHANNELS, P), parts of the cause revenue
     inputs: dict[str, FloatArray]  # uncertain assumption -> (P,)
     fan_bins: NDArray[np.int16]  # (E, K, P) on FAN_GRID
     underwater_bins: NDArray[np.int16]  # (E, K, P) on UNDERWATER_GRID
     sample_levels: FloatArray  # (E, T+1, p) the block's first paths, USD billion
     levels: FloatArray | None = None  # (E, T+1, P) when asked for
+    driver_bins: NDArray[np.int16] | None = None  # (D, J+1, P) on DRIVER_GRID
+    aligned_bins: NDArray[np.int16] | None = None  # (G, A, P) on FAN_GRID; -1: not aligned
     count: int = 1  # blocks
 
 
@@ -115,7 +134,9 @@ class Results:
     counts hold all ``n`` paths. Counts are integers and causes are summed path after path,
     so that the same paths give the same bits whatever process computed their block.
 
-    E entities, T steps, K fan times, C causes.
+    E entities, G groups (the first of them), T steps, K fan times, C causes, D drivers, J updates
+    of fundamentals, A times since a peak. A run that kept no drivers has J+1 = 0 of them, one that
+    kept no aligned paths has A = 0.
     """
 
     entities: tuple[str, ...]
@@ -125,6 +146,8 @@ class Results:
     keep_paths: int
     measures: dict[str, NDArray[np.generic]]  # MEASURES -> (E, kept)
     causes: FloatArray  # (E, C, kept), logs from peak to trough
+    sells: BoolArray  # (E, CHANNELS): who has revenue from it
+    channels: NDArray[np.float32]  # (pairs of ``sells``, kept): parts of the cause revenue
     inputs: dict[str, FloatArray]  # uncertain assumption -> (kept,)
     counts: dict[str, IntArray]  # GRIDS -> (E, bins)
     cause_sums: FloatArray  # (E, C, depth bins): the causes of all paths of a depth, added up
@@ -134,7 +157,13 @@ class Results:
     fan_counts: NDArray[np.int32]  # (E, K, bins) on FAN_GRID
     underwater_counts: NDArray[np.int32]  # (E, K, bins) on UNDERWATER_GRID
     sample_levels: FloatArray  # (E, T+1, p) USD billion, the first paths
+    driver_steps: IntArray  # (J+1,) steps at which the drivers are kept
+    driver_counts: NDArray[np.int32]  # (D, J+1, bins) on DRIVER_GRID
+    driver_consensus: FloatArray  # (D, J+1) what is priced in, logs
+    aligned_steps: IntArray  # (A,) steps since the peak
+    aligned_counts: NDArray[np.int32]  # (G, A, bins) log of level over peak, on FAN_GRID
     levels: FloatArray | None = None  # (E, T+1, kept) USD billion, when asked for
+    cause_names: tuple[str, ...] = CAUSES
     n: int = 0  # paths so far
     blocks: int = 0  # blocks so far
 
@@ -155,6 +184,12 @@ class Results:
         paths: int,
         keep_paths: int,
         keep_levels: bool = False,
+        sells: BoolArray | None = None,
+        driver_steps: IntArray | None = None,
+        driver_consensus: FloatArray | None = None,
+        aligned_steps: IntArray | None = None,
+        groups: int = 0,
+        cause_names: tuple[str, ...] = CAUSES,
     ) -> Results:
         """Room for ``paths`` paths, taken once so that memory is known before the run starts.
 
@@ -167,9 +202,19 @@ class Results:
             paths: paths the run will have.
             keep_paths: at most so many paths have a row in the tables.
             keep_levels: keep every level of every path in the tables.
+            sells: (E, CHANNELS) who has revenue from which channel; nobody if left out.
+            driver_steps: (J+1,) steps at which the drivers are kept; none if left out.
+            driver_consensus: (D, J+1) the drivers as priced in, logs.
+            aligned_steps: (A,) steps since a peak at which falls are kept; none if left out.
+            groups: entities that are groups; their falls are aligned.
+            cause_names: the causes, where they are not today's.
         """
         size, steps, kept = len(entities), times.size, min(paths, keep_paths)
+        sells = np.zeros((size, len(CHANNELS)), np.bool_) if sells is None else sells
         fan = (size, fan_steps.size)
+        moments = np.zeros(0, np.int64) if driver_steps is None else driver_steps
+        lags = np.zeros(0, np.int64) if aligned_steps is None else aligned_steps
+        priced_in = np.zeros((len(DRIVERS), moments.size))
         return cls(
             entities=entities,
             times=times,
@@ -177,17 +222,25 @@ class Results:
             start_levels=start_levels,
             keep_paths=keep_paths,
             measures={name: np.zeros((size, kept), dtype=MEASURES[name]) for name in MEASURES},
-            causes=np.zeros((size, len(CAUSES), kept)),
+            causes=np.zeros((size, len(cause_names), kept)),
+            sells=sells,
+            channels=np.zeros((int(sells.sum()), kept), np.float32),
             inputs={key: np.zeros(kept) for key in inputs},
             counts={name: np.zeros((size, grid.bins), np.int64) for name, grid in GRIDS.items()},
-            cause_sums=np.zeros((size, len(CAUSES), GRIDS["max_drawdown"].bins)),
+            cause_sums=np.zeros((size, len(cause_names), CAUSE_BINS)),
             trough_counts=np.zeros((size, steps), np.int64),
             recovered_counts=np.zeros((size, steps), np.int64),
             censored_counts=np.zeros((size, steps), np.int64),
             fan_counts=np.zeros((*fan, FAN_GRID.bins), np.int32),
             underwater_counts=np.zeros((*fan, UNDERWATER_GRID.bins), np.int32),
             sample_levels=np.zeros((size, steps, min(kept, SAMPLE_PATHS))),
+            driver_steps=moments,
+            driver_counts=np.zeros((len(DRIVERS), moments.size, DRIVER_GRID.bins), np.int32),
+            driver_consensus=priced_in if driver_consensus is None else driver_consensus,
+            aligned_steps=lags,
+            aligned_counts=np.zeros((groups, lags.size, FAN_GRID.bins), np.int32),
             levels=np.zeros((size, steps, kept)) if keep_levels else None,
+            cause_names=cause_names,
         )
 
     def add(self, block: BlockResult, take: int) -> None:
@@ -205,6 +258,7 @@ class Results:
             for name, values in measures.items():
                 self.measures[name][:, rows] = values[:, :room]
             self.causes[:, :, rows] = causes[:, :, :room]
+            self.channels[:, rows] = block.channels[:, :, :room][self.sells]
             for key, drawn in block.inputs.items():
                 self.inputs[key][rows] = drawn[:room]
             if self.levels is not None and block.levels is not None:
@@ -217,12 +271,17 @@ class Results:
         self.add_causes(measures["max_drawdown"], causes)
         _tally(self.fan_counts, block.fan_bins[:, :, :take])
         _tally(self.underwater_counts, block.underwater_bins[:, :, :take])
+        if block.driver_bins is not None:
+            _tally(self.driver_counts, block.driver_bins[:, :, :take])
+        if block.aligned_bins is not None:
+            aligned = block.aligned_bins[:, :, :take]
+            _tally(self.aligned_counts, aligned, aligned >= 0)
         self.n += take
         self.blocks += block.count
 
     def add_causes(self, depth: NDArray[np.generic], causes: FloatArray) -> None:
         """Add causes (E, C, P) of paths of these depths (E, P) to ``cause_sums``, path by path."""
-        bins = GRIDS["max_drawdown"].index(np.asarray(depth, np.float64))
+        bins = GRIDS["max_drawdown"].index(np.asarray(depth, np.float64)) // _DEPTHS
         rows = np.arange(causes.shape[0] * causes.shape[1]).reshape(*causes.shape[:2], 1)
         flat = rows * self.cause_sums.shape[2] + bins[:, np.newaxis, :]
         np.add.at(self.cause_sums.reshape(-1), flat.reshape(-1), causes.reshape(-1))
@@ -230,9 +289,13 @@ class Results:
     def _count_measures(self, measures: dict[str, NDArray[np.generic]]) -> None:
         """Count (E, P) measures on their grids, and times from peak to trough and recovery."""
         with np.errstate(divide="ignore"):  # a loss to zero has log -inf: the lowest bin
-            log_terminal = np.log1p(np.asarray(measures["terminal_return"], np.float64))
+            log_1y, log_terminal = (
+                np.log1p(np.asarray(measures[name], np.float64))
+                for name in ("return_1y", "terminal_return")
+            )
         values = {
             "max_drawdown": measures["max_drawdown"],
+            "log_1y": log_1y,
             "log_terminal": log_terminal,
             "worst_week": measures["worst_week"],
             "worst_month": measures["worst_month"],

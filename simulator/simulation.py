@@ -9,16 +9,20 @@ their bits (tests/test_engine.py holds it to that).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, is_dataclass
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
 
 from simulator.arrays import FloatArray, IntArray
-from simulator.attribution import Factors
+from simulator.attribution import Factors, mean_ratio
 from simulator.consensus import Consensus, QuietTable, drivers, fundamental_clock
-from simulator.events import Beliefs, Calendar
+from simulator.events import Calendar
 from simulator.model import firms, market, sentiment, technology, valuation
+from simulator.params import Params
+from simulator.results import CHANNELS
 from simulator.scenario import Scenario
 from simulator.streams import Shocks
 
@@ -28,13 +32,21 @@ FACTORS = (
     ("rates", "equity_duration"),
     ("market", "beta"),
     ("market", "variance"),
-    ("contagion", "contagion"),
-    ("margin", "adoption_loading"),
     ("firm", "sector"),
     ("firm", "variance"),
+    ("contagion", "contagion"),
+    ("margin", "adoption_loading"),
     ("firm", "burn_rate"),
+    ("growth", "known"),
 )
-"""Cause and loading of each common factor of log prices, in the order of ``History.factors``."""
+"""Cause and loading of each common factor of log prices, in the order of ``History.factors``.
+
+The last is 1 on every path: its weight is what is known in advance, and explains no change.
+"""
+_SENTIMENT, _NEWS, _RATES, _MARKET, _CONTAGION, _ADOPTION, _BURN, _KNOWN = 0, 1, 2, 3, 7, 8, 9, 10
+
+LEAST_CLONED = 64
+"""Paths are told by the length of an axis when they are cloned: no room has a short axis so long."""
 
 
 @dataclass
@@ -49,14 +61,45 @@ class State:
 
     def take(self, index: IntArray) -> Self:
         """Clone paths: column j of the copy is column ``index[j]``."""
-        return _take(self, index)  # type: ignore[no-any-return]
+        return self._each(lambda one: one[..., index])
+
+    def join(self, other: Self) -> Self:
+        """These paths, then those of another."""
+        return self._each(lambda *both: np.concatenate(both, axis=-1), other)
+
+    def _each(self, change: Callable[..., Any], *others: Self) -> Self:
+        """The same bag with every array changed, together with its like in others."""
+        rooms = []
+        for name, room in vars(self).items():
+            alike = [vars(getattr(other, name)).values() for other in others]
+            changed = map(change, vars(room).values(), *alike)
+            rooms.append(type(room)(*changed))
+        return type(self)(*rooms)
 
 
-def _take(value: Any, index: IntArray) -> Any:
-    if is_dataclass(value):
-        parts = {f.name: _take(getattr(value, f.name), index) for f in fields(value)}
-        return type(value)(**parts)  # type: ignore[misc]
-    return value[..., index]
+_SIZES = {"paths", "shape", "_shape"}
+"""Names under which rooms keep their number of paths, alone or as the last of a shape."""
+
+
+def _columns(value: Any, index: IntArray, paths: int, known: dict[int, Any]) -> Any:
+    """A copy of a room in which every array over paths has the columns ``index`` only."""
+    if id(value) in known:  # shared arrays stay shared
+        return known[id(value)]
+    found = value
+    if isinstance(value, np.ndarray):
+        if value.ndim and value.shape[-1] == paths:
+            found = value[..., index]
+    elif isinstance(value, tuple | list):
+        found = type(value)(_columns(item, index, paths, known) for item in value)
+    elif type(value).__module__.startswith("simulator.") and hasattr(value, "__dict__"):
+        found = copy.copy(value)
+        parts = vars(value).items()
+        vars(found).update({name: _columns(item, index, paths, known) for name, item in parts})
+        for name in found.__dict__.keys() & _SIZES:
+            size = getattr(value, name)
+            setattr(found, name, index.size if size == paths else (*size[:-1], index.size))
+    known[id(value)] = found
+    return found
 
 
 class Simulation:
@@ -86,7 +129,7 @@ class Simulation:
 
         self._chain = technology.Chain(s.technology, consensus.start, slow, paths)
         self._accounts = firms.Accounts(s.firms, table, consensus.growth, competitors, slow, paths)
-        self._appraisal = valuation.Appraisal(s.valuation, slow, shape)
+        self._appraisal = valuation.Appraisal(s.valuation, slow, self.clock, shape)
         self._mood = sentiment.Mood(
             s.sentiment,
             sentiment.premium(s.concentration),
@@ -106,17 +149,15 @@ class Simulation:
         )
         self.values = table.column("market_value")
         self._ai_weights = ai_weights(s)
+        self.sold = np.stack([table.column(f"{name}_share") for name in CHANNELS])
         self.factors = Factors(
             tuple(cause for cause, _ in FACTORS),
             factor_loadings(s, table),
             known_parts(s, table),
         )
         self._known = np.log(self.values) + sum(self.factors.known.values())
-        # What is known in advance is one more factor, 1 on every path.
-        self._terms = np.ones((len(FACTORS) + 1, paths))
-        self._weights = np.column_stack([self.factors.loadings, self._known[0]])
-        self._surprise = np.zeros(shape)  # u + m + n
-        self._dividend = np.zeros(paths)
+        self._weights = self.factors.loadings.copy()
+        self._surprise = np.zeros(shape)  # u + m + n, whether markets know it or not
         failure = table.column("failure_rate")
         self._labs = np.flatnonzero(failure)
         # A lab fails after an exponential time of shut funding.
@@ -128,25 +169,120 @@ class Simulation:
         Args:
             k: number of the step, from 1.
             log_price: (firm, path), gets log USD billion.
-            own: (firm, path), gets the state of firms' own noise.
+            own: (firm, path), gets the state of firms' own noise, and stays that state.
             factors: (J, path), gets the common factors of ``FACTORS``.
         """
-        s, state, shocks = self.scenario, self.state, self.shocks.step()
-        if k % self.clock == 0:
-            self._update_fundamentals(k)
-        beliefs = self.calendar.beliefs(k * s.dt, (k - k % self.clock) * s.dt)
-        mood = state.sentiment
-        drought = mood.drought.copy() if self._labs.size else mood.drought
-        bust = self._mood.step(mood, shocks.hazard, beliefs.squeeze)
-        self._weather.step(state.market, shocks, bust)
-        for row, patience in zip(self._labs, self._patience, strict=True):
-            fails = (drought < patience) & (mood.drought >= patience)
-            state.market.own[row] -= s.sentiment.lab_failure_loss * fails
-        own[...] = state.market.own
-        self._price(k, beliefs, log_price, factors)
+        self.advance(k, k, factors[np.newaxis])
+        self.advance_firms(k, log_price, own)
+
+    def advance(self, first: int, last: int, factors: FloatArray) -> None:
+        """Advance what firms share from step ``first`` to ``last``; firms must follow, step by step.
+
+        Steps in one go cost less and bring the same. Fundamentals move in the first of them only.
+
+        Args:
+            first, last: numbers of steps, with no beginning of a quarter after the first.
+            factors: (step, J, path), gets the common factors of ``FACTORS``; firms read them.
+        """
+        s, state, count = self.scenario, self.state, last - first + 1
+        if first % self.clock == 0:
+            self._appraisal.learn(state.valuation)
+            self._appraisal.adopt(state.valuation)
+            self._update_fundamentals(first)
+        drawn = self.shocks.steps(count)
+        beliefs = [self.calendar.beliefs(k, s.dt, self.clock) for k in range(first, last + 1)]
+        squeeze = np.stack([np.atleast_1d(known.squeeze) for known in beliefs])
+        f = factors.swapaxes(0, 1)
+        drought, before = np.empty(drawn.hazard.shape), state.sentiment.drought
+        moods = sentiment.Moods(f[_SENTIMENT], f[_CONTAGION], drought, f[_BURN])
+        bust = self._mood.run(state.sentiment, first, drawn.hazard, squeeze, moods)
+        f[_CONTAGION] *= self._mood.contagion
+        for row, known in zip(factors, beliefs, strict=True):
+            np.subtract(state.technology.price_war_news, known.news, out=row[_NEWS])
+            row[_RATES] = known.rates
+        f[_NEWS] *= s.valuation.news_response
+        sums = factors[:, _MARKET : _MARKET + 4]
+        self._scale = self._weather.run(state.market, drawn, bust, sums)
+        for k, row in enumerate(factors[:, _ADOPTION], start=first):
+            if k % self.clock:  # else it was the first thing to do
+                self._appraisal.adopt(state.valuation)
+            row[...] = state.valuation.known_adoption
+        f[_KNOWN] = 1.0
+        self._first, self._factors = first, factors
+        self._strike(count, self._weather.jumps(drawn), *self._failures(before, drought))
+
+    def _failures(self, before: FloatArray, drought: FloatArray) -> Iterator[market.Blows]:
+        """Labs whose patience ends while drought goes from ``before`` to its last row, (step, path)."""
+        for lab, patience in zip(self._labs, self._patience, strict=True):
+            path = np.flatnonzero((before < patience) & (drought[-1] >= patience))
+            if not path.size:
+                continue
+            step = np.sum(drought[:, path] < patience[path], axis=0)
+            loss = np.full(path.size, -self.scenario.sentiment.lab_failure_loss)
+            yield market.Blows(step, np.full(path.size, lab), path, loss)
+
+    def _strike(self, count: int, *blows: market.Blows) -> None:
+        """Sort blows by their step: where each step's begin, where they hit, how hard."""
+        step, firm, path, size = (
+            np.concatenate([getattr(one, name) for one in blows])
+            for name in ("step", "firm", "path", "size")
+        )
+        place = firm * self.shape[1] + path
+        if len(blows) > 1:
+            order = np.argsort(step, kind="stable")
+            step, place, size = step[order], place[order], size[order]
+        begins = np.searchsorted(step, np.arange(count + 1))
+        self._blows = begins.tolist(), place, size
+
+    def advance_firms(self, k: int, log_price: FloatArray, own: FloatArray) -> None:
+        """Advance firms to step ``k``, the next of those last given to :meth:`advance`.
+
+        Prices: ln P = ln P0 + rho t + u + m + n + loadings x factors + own + corrections.
+        """
+        weather, values, now = self.state.market, self.state.valuation, k - self._first
+        if k % self.clock:
+            self._appraisal.learn(values)
+        self._weather.move(weather.own, self._scale[:, now], self.shocks.firms(), own)
+        begins, places, sizes = self._blows
+        struck = slice(begins[now], begins[now + 1])
+        np.add.at(own.reshape(-1), places[struck], sizes[struck])
+        weather.own = own
+        self._weights[:, _KNOWN] = self._known[k]
+        np.matmul(self._weights, self._factors[now], out=log_price)
+        log_price += values.known
+        log_price += own
+
+    def take(self, index: IntArray, state: State) -> Self:
+        """Other paths in the worlds of these: column j has the assumptions of column ``index[j]``.
+
+        Args:
+            index: columns, repeated or not.
+            state: of the new paths; it is changed by stepping.
+
+        ValueError says that an axis of firms could be taken for so few paths.
+        """
+        firm_count, paths = self.shape
+        if paths <= max(firm_count, LEAST_CLONED):
+            raise ValueError(f"clones need more than {max(firm_count, LEAST_CLONED)} paths to tell")
+        known: dict[int, Any] = {}
+        twin = copy.copy(self)
+        twin.shape, twin.state = (firm_count, index.size), state
+        twin.inputs = {key: drawn[index] for key, drawn in self.inputs.items()}
+        tables = {
+            name: _columns(table, index, paths, known)
+            for name, table in vars(self.scenario).items()
+            if isinstance(table, Params)
+        }
+        twin.scenario = replace(self.scenario, **tables)
+        rooms = ("_chain", "_accounts", "_appraisal", "_mood", "_weather", "calendar", "_patience")
+        for name in (*rooms, "_surprise"):
+            setattr(twin, name, _columns(getattr(self, name), index, paths, known))
+        twin._weights = self._weights.copy()
+        twin._hear()
+        return twin
 
     def _update_fundamentals(self, k: int) -> None:
-        """Technology, firms and surprises, once a quarter."""
+        """Technology, firms and surprises, once a quarter; prices learn of them in the next."""
         s, state, j = self.scenario, self.state, k // self.clock
         forcing = self.calendar.forcing((k - self.clock) * s.dt, k * s.dt)
         mood, chain, values = state.sentiment, state.technology, state.valuation
@@ -157,38 +293,32 @@ class Simulation:
             values,
             state.firms.revenue,
             state.firms.margin,
+            firms.adoption(s.firms, chain.surplus - self.consensus.surplus[j]),
             self.consensus.log_revenue[j][:, None],
             self.consensus.log_margin[j][:, None],
         )
-        np.add(values.revenue, values.margin, out=self._surprise)
-        self._surprise += values.expectations
-        self._mood.expect(self._ai_weights @ self._surprise)
-        self._dividend = firms.adoption(s.firms, chain.demand - self.consensus.demand[j])
+        self._hear()
 
-    def _price(self, k: int, beliefs: Beliefs, log_price: FloatArray, factors: FloatArray) -> None:
-        """Prices: ln P = ln P0 + rho t + u + m + n + loadings x factors + own + corrections."""
-        s, chain, mood, weather = (
-            self.scenario,
-            self.state.technology,
-            self.state.sentiment,
-            self.state.market,
-        )
-        f = self._terms
-        np.add(mood.sentiment, mood.boom, out=f[0])
-        f[1] = s.valuation.news_response * (chain.price_war_news - beliefs.news)
-        f[2] = beliefs.rates
-        f[3] = weather.factor
-        f[4] = weather.variance
-        np.multiply(self._mood.contagion, mood.sentiment, out=f[5])
-        f[6] = self._dividend
-        f[7] = weather.sector
-        f[8] = weather.firm_variance
-        f[9] = mood.dilution
-        self._weights[:, -1] = self._known[k]
-        np.matmul(self._weights, f, out=log_price)
-        log_price += self._surprise
-        log_price += weather.own
-        factors[...] = f[:-1]
+    def _hear(self) -> None:
+        """What fundamentals are, surprises in all, decides how likely the boom is to end."""
+        valuation.total(self.state.valuation, out=self._surprise)
+        self._mood.expect(self._ai_weights @ self._surprise)
+
+    def revenue_by_channel(self, j: int) -> Iterator[tuple[IntArray, FloatArray]]:
+        """Parts of the revenue surprise at the end of quarter ``j``, channel by channel.
+
+        Who sells there (firm,), and their parts (firm, path) in logs; the core's is what is left.
+        They are exact (LMDI, as in simulator.attribution).
+        """
+        chain, path = self.state.technology, self.consensus
+        logs = (chain.capex, chain.rental, chain.model_sales)
+        priced_in = (path.capex[j], path.rental[j], path.model_sales[j])
+        for sold, x, y in zip(self.sold, logs, priced_in, strict=True):
+            firm = np.flatnonzero(sold)
+            surprise = self.state.valuation.revenue[firm]
+            mean = mean_ratio(surprise, np.expm1(surprise))
+            mean *= (np.exp(path.log_revenue[j, firm]) / sold[firm])[:, None]
+            yield firm, (np.exp(x) - np.exp(y)) / mean
 
 
 def ai_weights(scenario: Scenario) -> FloatArray:
@@ -212,6 +342,7 @@ def factor_loadings(scenario: Scenario, table: firms.FirmTable) -> FloatArray:
         "equity_duration": -table.column("equity_duration"),
         "sector": sigma * table.column("sector_share"),
         "burn_rate": -table.column("burn_rate"),
+        "known": np.zeros_like(beta),
     }
     halves = iter((-0.5 * beta**2, -0.5 * sigma**2))
     return np.stack(

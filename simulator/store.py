@@ -20,22 +20,26 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from simulator import disk
+from simulator import disk, packing
 from simulator.errors import StoreError, plain
 from simulator.intervals import probability
 from simulator.params import join
+from simulator.portfolio import HOLDINGS
+from simulator.portfolio_risk import all_contributions, portfolio_risk
 from simulator.results import Results
 from simulator.run import KEEP_PATHS, Run, run_digest
-from simulator.scenario import load_scenario
+from simulator.scenario import MODEL_VERSION, load_scenario
 from simulator.streams import BLOCK_PATHS
 
 if TYPE_CHECKING:
     from simulator.scenario import Scenario
 
-RESULT_FORMAT = 1
-"""Changes when an older program could no longer read a folder."""
+RESULT_FORMAT = 2
+"""Changes when an older program could no longer read a folder.
+
+2: names of the causes, drivers, falls aligned at their peaks. Runs of format 1 are read without them.
+"""
 MANIFEST = "manifest.json"
 _DEPTH_BINS = 100
 """Bins of histogram.csv: one point of depth each, and one for a loss of 100 %."""
@@ -127,22 +131,26 @@ def load_run(folder: str | Path) -> Run:
                 "restore it, or simulate again with --force"
             )
     scenario, digest = _reopen(folder, manifest, _overrides(manifest))
+    older = manifest.get("model_version", 1) < MODEL_VERSION
     if digest != manifest["digest"]:
         changed = _changed(folder, scenario)
         scenario, digest = _reopen(folder, manifest, _overrides(manifest) | changed)
-    if digest != manifest["digest"]:
+    if digest != manifest["digest"] and not older:
         raise StoreError(
             f"{folder}: this crashsim reads the scenario differently (digest {digest}) than "
             f"crashsim {manifest['versions']['crashsim']} did ({manifest['digest']}); use that version"
         )
-    results = _read_results(folder, manifest)
-    return Run(scenario, results, manifest["shocks"], manifest["timings"]["simulate_seconds"])
+    results = _read_results(folder, manifest, len(scenario.universe.groups))
+    seconds, made = manifest["timings"]["simulate_seconds"], manifest["digest"] if older else None
+    until = manifest.get("until")
+    return Run(scenario, results, manifest["shocks"], seconds, until=until, older=made)
 
 
 def _reopen(
     folder: Path, manifest: Mapping[str, Any], overrides: Mapping[str, Any]
 ) -> tuple[Scenario, str]:
-    scenario = load_scenario(folder / "scenario.toml", overrides=overrides)
+    holdings = folder / HOLDINGS if HOLDINGS in manifest["files"] else None
+    scenario = load_scenario(folder / "scenario.toml", overrides, holdings)
     scenario = scenario.with_(paths=manifest["paths"], seed=manifest["seed"])
     return scenario, run_digest(scenario, manifest["shocks"], manifest["keep_paths"])
 
@@ -219,6 +227,7 @@ def _describe(run: Run, command: list[str] | None) -> dict[str, Any]:
     typed = sys.argv if command is None else command
     return {
         "result_format": RESULT_FORMAT,
+        "model_version": MODEL_VERSION,
         "name": scenario.name,
         "title": scenario.title,
         "digest": run.digest,
@@ -227,6 +236,7 @@ def _describe(run: Run, command: list[str] | None) -> dict[str, Any]:
         "keep_paths": run.results.keep_paths,
         "block_paths": BLOCK_PATHS,
         "shocks": run.shocks,
+        "until": run.until,
         "overrides": [
             {"key": key, "value": value, "origin": "--set"}
             for key, value in scenario.overrides.items()
@@ -265,10 +275,14 @@ def _write_run(run: Run, folder: Path) -> list[str]:
         "fan.csv": csv_bytes(run.fan, "%.6g"),  # the grid supports no more digits
         "histogram.csv": csv_bytes(histogram(run)),
     }
+    if scenario.portfolio is not None:
+        texts[HOLDINGS] = scenario.portfolio.raw
+        texts["portfolio-risk.csv"] = csv_bytes(portfolio_risk(run))
+        texts["portfolio-contributions.csv"] = csv_bytes(all_contributions(run))
     for name, content in texts.items():
         disk.write(folder / name, content)
-    disk.write_arrays(folder / "paths.npz", _tables(results))
-    disk.write_arrays(folder / "counts.npz", _counts(results))
+    disk.write_arrays(folder / "paths.npz", packing.tables(results))
+    disk.write_arrays(folder / "counts.npz", packing.counts(results))
     return [*texts, "paths.npz", "counts.npz"]
 
 
@@ -326,74 +340,11 @@ def histogram(run: Run) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def _tables(results: Results) -> dict[str, NDArray[Any]]:
-    """The paths in the tables, and what their axes mean."""
-    tables: dict[str, NDArray[Any]] = {
-        "entities": np.array(results.entities),
-        "times": results.times,
-        "start_levels": results.start_levels,
-        "causes": results.causes,
-        "sample_levels": results.sample_levels,
-    }
-    tables |= {f"measure_{name}": values for name, values in results.measures.items()}
-    tables |= {f"input_{key}": values for key, values in results.inputs.items()}
-    return tables if results.levels is None else tables | {"levels": results.levels}
-
-
-_COUNTS = (
-    "trough_counts",
-    "recovered_counts",
-    "censored_counts",
-    "fan_counts",
-    "underwater_counts",
-)
-
-
-def _counts(results: Results) -> dict[str, NDArray[Any]]:
-    """Counts over all paths, as the bins that are not empty; most are.
-
-    Sums of causes are left out where the tables give them again.
-    """
-    counts = {name: getattr(results, name) for name in _COUNTS}
-    counts |= {f"grid_{name}": values for name, values in results.counts.items()}
-    packed: dict[str, NDArray[Any]] = {"fan_steps": results.fan_steps}
-    for name, values in counts.items():
-        bins = np.flatnonzero(values)
-        packed[f"{name}_bins"] = bins.astype(np.int32)  # into the flattened array
-        packed[f"{name}_paths"] = values.reshape(-1)[bins].astype(np.int32)
-    return packed if results.n == results.kept else packed | {"cause_sums": results.cause_sums}
-
-
-def _unpack(counts: Mapping[str, NDArray[Any]], name: str, into: NDArray[Any]) -> None:
-    into.reshape(-1)[counts[f"{name}_bins"]] = counts[f"{name}_paths"]
-
-
-def _read_results(folder: Path, manifest: Mapping[str, Any]) -> Results:
+def _read_results(folder: Path, manifest: Mapping[str, Any], groups: int) -> Results:
     tables = disk.read_arrays(folder / "paths.npz")
     counts = disk.read_arrays(folder / "counts.npz")
+    sizes = {"paths": manifest["paths"], "keep_paths": manifest["keep_paths"], "groups": groups}
     try:
-        inputs = {k.removeprefix("input_"): v for k, v in tables.items() if k.startswith("input_")}
-        results = Results.empty(
-            entities=tuple(str(name) for name in tables["entities"]),
-            times=tables["times"],
-            fan_steps=counts["fan_steps"],
-            start_levels=tables["start_levels"],
-            inputs=(),
-            paths=0,
-            keep_paths=manifest["keep_paths"],
-        )
-        results.measures = {name: tables[f"measure_{name}"] for name in results.measures}
-        results.causes, results.inputs = tables["causes"], inputs
-        results.sample_levels, results.levels = tables["sample_levels"], tables.get("levels")
-        for name, values in results.counts.items():
-            _unpack(counts, f"grid_{name}", values)
-        for name in _COUNTS:
-            _unpack(counts, name, getattr(results, name))
-        results.n = manifest["paths"]
-        if "cause_sums" in counts:
-            results.cause_sums = counts["cause_sums"]
-        else:
-            results.add_causes(results.measures["max_drawdown"], results.causes)
+        return packing.results(tables, counts, **sizes)
     except (KeyError, IndexError, ValueError) as error:
         raise StoreError(f"{folder} does not fit together: {error}") from error
-    return results

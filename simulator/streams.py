@@ -6,16 +6,15 @@ exist. A block always draws all its ``BLOCK_PATHS`` columns, so the first N path
 when N grows. Scenarios share their noise (common random numbers) because names, not
 scenarios, address the streams.
 
-Generator: SFC64 under ``SeedSequence(seed, spawn_key=(crc32(name), block))``; normals by
-numpy's ziggurat. Measured in docs/performance.md; part of the result format.
+Generator: SFC64 under ``SeedSequence(seed, spawn_key=(crc32(name), block))``; normals of steps
+by Box and Muller's method in 32 bits. Measured in docs/performance.md; part of the result format.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Protocol
+from typing import Protocol, TypeAlias
 from zlib import crc32
 
 import numpy as np
@@ -32,14 +31,16 @@ JUMP_LEVELS = 1 << 16
 TINY = 2.0**-54
 """Keeps a uniform off 0, where normal scores are infinite."""
 
+SingleArray: TypeAlias = NDArray[np.float32]
+
 
 @dataclass(frozen=True)
 class StepShocks:
-    """The noise of one step; the arrays are buffers, valid until the next step.
+    """The noise of some steps that firms share, ``(step, path)``, and the words of their jumps.
 
-    Normals: market, volatility, sector ``(path,)``; firm ``(firm, path)``. Uniforms in
-    [0, 1): regime, hazard, market_jump, jump_size ``(path,)``. ``firm_jump`` holds 16-bit
-    words, one row for each firm that can jump.
+    Normals: market, volatility, sector. Uniforms in [0, 1): regime, hazard, market_jump,
+    jump_size. ``firm_jump`` ``(step, jumper, path)`` holds 16-bit words, a row for each firm
+    that can jump.
     """
 
     market: FloatArray
@@ -49,7 +50,6 @@ class StepShocks:
     hazard: FloatArray
     market_jump: FloatArray
     jump_size: FloatArray
-    firm: FloatArray
     firm_jump: NDArray[np.uint16]
 
 
@@ -91,8 +91,11 @@ class Shocks(Protocol):
     def start(self) -> StartShocks:
         """Draws made once per path."""
 
-    def step(self) -> StepShocks:
-        """The next step's draws."""
+    def steps(self, count: int) -> StepShocks:
+        """The draws of the next ``count`` steps."""
+
+    def firms(self) -> FloatArray:
+        """The next step's normals of firms, ``(firm, path)``: a buffer, valid until the next call."""
 
     def chain(self) -> ChainShocks:
         """The next draws of the technology chain, which has a slower clock."""
@@ -103,8 +106,79 @@ def generator(seed: int, name: str, block: int) -> np.random.Generator:
     return np.random.Generator(np.random.SFC64(_address(seed, name, block)))
 
 
+def _start(once: Callable[[str], FloatArray], tickers: tuple[str, ...]) -> StartShocks:
+    """The draws of a path's start, each from the stream of its name."""
+    return StartShocks(
+        regime=once("start:regime"),
+        volatility=once("start:volatility"),
+        opening=once("start:opening"),
+        bust_length=once("start:bust_length"),
+        recession=once("start:recession"),
+        lab=np.stack([once(f"lab:{ticker}") for ticker in tickers]),
+    )
+
+
 def _address(seed: int, name: str, block: int) -> np.random.SeedSequence:
     return np.random.SeedSequence(seed, spawn_key=(crc32(name.encode()), block))
+
+
+class _Normals:
+    """Normals of several streams, by Box and Muller: the words of two steps make a point in the plane.
+
+    The first 1,024 of a pair's 2,048 half words are its radius, the rest its angle; the earlier step
+    gets the cosine. 32 bits reach to 6.8 standard deviations, and cost a third of a ziggurat.
+
+    Args:
+        streams: for each row its generators, one a block.
+    """
+
+    _AHEAD = 8  # steps drawn at once, even; it changes no number
+
+    def __init__(self, streams: Sequence[Sequence[np.random.SFC64]]) -> None:
+        self._streams = streams
+        shape = (len(streams), len(streams[0]) * BLOCK_PATHS if streams else 0)
+        self._radius, self._angle = np.empty((2, self._AHEAD // 2, *shape), np.float32)
+        self._pair = np.empty((2, *shape), np.float32)
+        self._drawn = 0
+
+    def step(self, out: FloatArray) -> None:
+        """Draw the next step, ``(row, path)``."""
+        ahead, half = divmod(self._drawn % self._AHEAD, 2)
+        if not half:
+            if not ahead:
+                self._draw()
+            self._turn(self._radius[ahead], self._angle[ahead])
+        self._drawn += 1
+        out[...] = self._pair[half]
+
+    def _draw(self) -> None:
+        for row, blocks in enumerate(self._streams):
+            for i, bits in enumerate(blocks):
+                words = _words(bits, self._AHEAD * BLOCK_PATHS // 2)
+                halves = words.view("<u4").reshape(-1, 2, BLOCK_PATHS)
+                self._radius[:, row, _columns(i)] = halves[:, 0]
+                self._angle[:, row, _columns(i)] = halves.view("<i4")[:, 1]  # between -pi and pi
+
+    def _turn(self, radius: SingleArray, angle: SingleArray) -> None:
+        """Whole numbers of 32 bits become a radius and an angle, these a pair; in place."""
+        single = np.float32
+        radius += single(0.5)
+        radius *= single(2.0**-32)
+        np.log(radius, out=radius)
+        radius *= single(-2.0)
+        np.sqrt(radius, out=radius)
+        angle *= single(2.0**-31 * np.pi)
+        for half, turn in zip(self._pair, (np.cos, np.sin), strict=True):
+            np.multiply(turn(angle, out=half), radius, out=half)
+
+
+def _words(bits: np.random.SFC64, count: int) -> NDArray[np.uint64]:
+    """The next words of a stream, low bytes first."""
+    return np.asarray(bits.random_raw(count)).astype("<u8", copy=False)
+
+
+def _columns(block: int) -> slice:
+    return slice(block * BLOCK_PATHS, (block + 1) * BLOCK_PATHS)
 
 
 class BlockShocks:
@@ -133,41 +207,23 @@ class BlockShocks:
         self._seed, self._tickers = seed, tickers
         self._blocks = range(block, block + count)
         self.paths = count * BLOCK_PATHS
-        jumpers = [f"jump:{t}" for t, jumps in zip(tickers, jumping, strict=True) if jumps]
-        normal = np.empty((len(self._NORMALS), self.paths))
-        uniform = np.empty((len(self._UNIFORMS), self.paths))
-        firm = np.empty((len(tickers), self.paths))
-        # One 64-bit word serves a path for four steps.
-        self._words = np.empty((len(jumpers), self.paths), dtype="<u8")
-        self._firm_jump = np.empty((len(jumpers), self.paths), dtype=np.uint16)
-        rows = dict(zip((*self._NORMALS, *self._UNIFORMS), (*normal, *uniform), strict=True))
-        self._step = StepShocks(**rows, firm=firm, firm_jump=self._firm_jump)
-        self._draw_step = [
-            *self._fill("standard_normal", [f"step:{n}" for n in self._NORMALS], normal),
-            *self._fill("standard_normal", [f"firm:{t}" for t in tickers], firm),
-            *self._fill("random", [f"step:{n}" for n in self._UNIFORMS], uniform),
-        ]
-        self._draw_words = self._streams(jumpers, self._words)
-        price, demand, war = chain = np.empty((3, self.paths))
-        self._chain = ChainShocks(price, demand, war)
-        self._draw_chain = [
-            *self._fill("standard_normal", ["chain:price", "chain:demand"], chain[:2]),
-            *self._fill("random", ["chain:price_war"], chain[2:]),
-        ]
-        self._steps = 0
+        jumpers = [t for t, jumps in zip(tickers, jumping, strict=True) if jumps]
+        self._common = _Normals(self._bits("step", self._NORMALS))
+        self._firms = _Normals(self._bits("firm", tickers))
+        self._quarters = _Normals(self._bits("chain", ("price", "demand")))
+        self._words = self._bits("jump", jumpers)
+        self._normal = np.empty((len(tickers), self.paths))
+        self._room = np.empty((0, 0, 0))
+        self._uniforms, (self._war,) = (
+            [[np.random.Generator(bits) for bits in blocks] for blocks in self._bits(*names)]
+            for names in (("step", self._UNIFORMS), ("chain", ("price_war",)))
+        )
 
-    def _streams(self, names: list[str], rows: Any) -> list[tuple[np.random.Generator, Any]]:
-        """Each stream of each block, with the part of its row that it fills."""
+    def _bits(self, kind: str, names: Sequence[str]) -> list[list[np.random.SFC64]]:
+        """The streams of these names, one a block."""
         return [
-            (generator(self._seed, name, block), row[i * BLOCK_PATHS : (i + 1) * BLOCK_PATHS])
-            for name, row in zip(names, rows, strict=True)
-            for i, block in enumerate(self._blocks)
-        ]
-
-    def _fill(self, method: str, names: list[str], rows: FloatArray) -> list[Callable[[], Any]]:
-        """Calls that each draw one stream's next numbers into its place."""
-        return [
-            partial(getattr(stream, method), out=row) for stream, row in self._streams(names, rows)
+            [np.random.SFC64(_address(self._seed, f"{kind}:{name}", b)) for b in self._blocks]
+            for name in names
         ]
 
     def _once(self, name: str) -> FloatArray:
@@ -180,33 +236,132 @@ class BlockShocks:
 
     def start(self) -> StartShocks:
         """Draws made once per path."""
-        return StartShocks(
-            regime=self._once("start:regime"),
-            volatility=self._once("start:volatility"),
-            opening=self._once("start:opening"),
-            bust_length=self._once("start:bust_length"),
-            recession=self._once("start:recession"),
-            lab=np.stack([self._once(f"lab:{ticker}") for ticker in self._tickers]),
-        )
+        return _start(self._once, self._tickers)
 
-    def step(self) -> StepShocks:
-        """Draw the next step into the buffers."""
-        for draw in self._draw_step:
-            draw()
-        quarter = self._steps % 4
-        if quarter == 0:
-            for stream, row in self._draw_words:
-                row[...] = stream.bit_generator.random_raw(BLOCK_PATHS)
-        self._steps += 1
-        self._firm_jump[...] = self._words.view("<u2")[:, quarter::4]
-        return self._step
+    def steps(self, count: int) -> StepShocks:
+        """The draws of the next ``count`` steps that firms share: buffers, valid until the next call."""
+        normals = len(self._NORMALS)
+        if self._room.shape[1] != count:  # fresh memory costs more than what is drawn
+            self._room = np.empty((normals + len(self._UNIFORMS), count, self.paths))
+        normal, uniform = self._room[:normals], self._room[normals:]
+        for step in range(count):
+            self._common.step(normal[:, step])
+        words = np.empty((count, len(self._words), self.paths), np.uint16)
+        for i in range(len(self._blocks)):
+            for row, streams in enumerate(self._uniforms):
+                uniform[row, :, _columns(i)] = streams[i].random((count, BLOCK_PATHS))
+            for row, bits in enumerate(self._words):
+                # One 64-bit word serves four paths.
+                drawn = _words(bits[i], count * BLOCK_PATHS // 4).view("<u2")
+                words[:, row, _columns(i)] = drawn.reshape(count, BLOCK_PATHS)
+        names = (*self._NORMALS, *self._UNIFORMS)
+        return StepShocks(**dict(zip(names, self._room, strict=True)), firm_jump=words)
+
+    def firms(self) -> FloatArray:
+        """The next step's normals of firms: a buffer, valid until the next call."""
+        self._firms.step(self._normal)
+        return self._normal
 
     def chain(self) -> ChainShocks:
         """Draw the technology chain's next step."""
-        for draw in self._draw_chain:
-            draw()
-        np.maximum(self._chain.price_war, TINY, out=self._chain.price_war)
-        return self._chain
+        price, demand = normal = np.empty((2, self.paths))
+        self._quarters.step(normal)
+        war = np.concatenate([stream.random(BLOCK_PATHS) for stream in self._war])
+        return ChainShocks(price, demand, np.maximum(war, TINY))
+
+
+class WorldShocks:
+    """Assumptions and starts of many paths, in strata; no noise of steps (rare events).
+
+    Within each group every uniform falls once into each of as many equal strata as there are
+    paths, in an order of its own: each path alone is as random as ever, and the group covers
+    every assumption evenly. Groups are independent.
+
+    Args:
+        seed: run seed.
+        number: of the batch of groups; each has worlds of its own.
+        groups, size: groups, and paths in each.
+        tickers: names of the firms' streams.
+    """
+
+    def __init__(
+        self, seed: int, number: int, groups: int, size: int, tickers: tuple[str, ...]
+    ) -> None:
+        self._seed, self._number, self._tickers = seed, number, tickers
+        self._shape = (groups, size)
+        self.paths = groups * size
+
+    def _once(self, name: str) -> FloatArray:
+        stream = generator(self._seed, f"world:{name}", self._number)
+        stratum = np.broadcast_to(np.arange(self._shape[1]), self._shape)
+        drawn = stream.permuted(stratum, axis=1) + stream.random(self._shape)
+        return np.clip(drawn / self._shape[1], TINY, 1.0 - 2.0**-53).reshape(-1)
+
+    def assumption(self, key: str) -> FloatArray:
+        """Uniforms of one uncertain assumption, shape ``(path,)``."""
+        return self._once(f"assumption:{key}")
+
+    def start(self) -> StartShocks:
+        """Draws made once per path."""
+        return _start(self._once, self._tickers)
+
+    def steps(self, count: int) -> StepShocks:
+        """Not here: the world has no noise."""
+        raise NotImplementedError("worlds are drawn once; FreshShocks has the noise of steps")
+
+    def firms(self) -> FloatArray:
+        """Not here: the world has no noise."""
+        raise NotImplementedError("worlds are drawn once; FreshShocks has the noise of steps")
+
+    def chain(self) -> ChainShocks:
+        """Not here: the world has no noise."""
+        raise NotImplementedError("worlds are drawn once; FreshShocks has the noise of steps")
+
+
+class FreshShocks:
+    """Noise of steps for any number of paths, which may change on the way (rare events).
+
+    One stream serves all: its numbers depend on how many paths asked before.
+
+    Args:
+        seed: run seed.
+        name: of the stream, with its number the address.
+        number: distinguishes streams of that name.
+        firms: number of firms.
+        jumping: number of firms that can jump.
+    """
+
+    def __init__(self, seed: int, name: str, number: int, firms: int, jumping: int) -> None:
+        self._stream = generator(seed, name, number)
+        self._firms, self._jumping = firms, jumping
+        self.paths = 0
+
+    def assumption(self, key: str) -> FloatArray:
+        """Not here: clones keep the world of their parent."""
+        raise NotImplementedError(f"{key} is drawn with the world")
+
+    def start(self) -> StartShocks:
+        """Not here: clones keep the start of their parent."""
+        raise NotImplementedError("starts are drawn with the world")
+
+    def steps(self, count: int) -> StepShocks:
+        """The draws of the next ``count`` steps for ``paths`` paths."""
+        shape = (count, self.paths)
+        market, volatility, sector = self._stream.standard_normal((3, *shape))
+        regime, hazard, market_jump, jump_size = self._stream.random((4, *shape))
+        words = self._stream.integers(
+            JUMP_LEVELS, size=(count, self._jumping, self.paths), dtype=np.uint16
+        )
+        return StepShocks(market, volatility, sector, regime, hazard, market_jump, jump_size, words)
+
+    def firms(self) -> FloatArray:
+        """The next step's normals of firms for ``paths`` paths."""
+        return self._stream.standard_normal((self._firms, self.paths))
+
+    def chain(self) -> ChainShocks:
+        """The next draws of the technology chain for ``paths`` paths."""
+        price, demand = self._stream.standard_normal((2, self.paths))
+        return ChainShocks(price, demand, np.maximum(self._stream.random(self.paths), TINY))
 
 
 class NoShocks:
@@ -224,12 +379,7 @@ class NoShocks:
         self._start = StartShocks(
             middle, middle, middle, middle, middle, np.full((firms, paths), 0.5)
         )
-        self._step = StepShocks(
-            *(zero, zero, zero),
-            *(middle, middle, middle, middle),
-            np.zeros((firms, paths)),
-            np.empty((0, paths), np.uint16),
-        )
+        self._firms = np.zeros((firms, paths))
         self._chain = ChainShocks(zero, zero, middle)
 
     def assumption(self, key: str) -> FloatArray:  # noqa: ARG002 - as the protocol has it
@@ -240,9 +390,15 @@ class NoShocks:
         """Middle of every draw."""
         return self._start
 
-    def step(self) -> StepShocks:
-        """A step without noise."""
-        return self._step
+    def steps(self, count: int) -> StepShocks:
+        """Steps without noise."""
+        zero, middle = np.zeros((count, self.paths)), np.full((count, self.paths), 0.5)
+        words = np.empty((count, 0, self.paths), np.uint16)
+        return StepShocks(zero, zero, zero, middle, middle, middle, middle, words)
+
+    def firms(self) -> FloatArray:
+        """No noise of firms."""
+        return self._firms
 
     def chain(self) -> ChainShocks:
         """A step of the chain without noise."""

@@ -25,7 +25,7 @@ from simulator.intervals import (
     quantile,
     quantile_from_counts,
 )
-from simulator.results import CAUSES, GRIDS, Grid, Results
+from simulator.results import CAUSE_BINS, CHANNELS, GRIDS, Grid, Results
 from simulator.thresholds import Threshold
 
 Z = 1.959963984540054
@@ -46,9 +46,12 @@ _SUPPORT = {
     "max_drawdown": (0.0, 1.0),
     "worst_week": (-1.0, inf),
     "worst_month": (-1.0, inf),
+    "return_1y": (-1.0, inf),
     "terminal_return": (-1.0, inf),
     "dollars_lost": (0.0, inf),
 }
+
+_LOG_GRIDS = {"return_1y": "log_1y", "terminal_return": "log_terminal"}
 
 
 class Sample(Protocol):
@@ -68,6 +71,10 @@ class Sample(Protocol):
 
     def shortfall(self, q: float) -> Estimate:
         """Mean of the largest share 1 - ``q``."""
+        ...
+
+    def lower_shortfall(self, q: float) -> Estimate:
+        """Mean of the smallest share ``q``."""
         ...
 
 
@@ -93,6 +100,10 @@ class Paths:
     def shortfall(self, q: float) -> Estimate:
         """Mean of the largest share 1 - ``q``."""
         return expected_shortfall(self.values, q)
+
+    def lower_shortfall(self, q: float) -> Estimate:
+        """Mean of the smallest share ``q``."""
+        return _negative(expected_shortfall(-self.values, 1 - q))
 
 
 @dataclass(frozen=True)
@@ -135,7 +146,15 @@ class Counted:
     def shortfall(self, q: float) -> Estimate:
         """Mean of the largest share 1 - ``q``, each path in the middle of its bin."""
         v = self.quantile(q).value
-        tail = self._weighted(np.maximum(self._middles() - v, 0.0) / (1 - q))
+        return self._beyond(v, np.maximum(self._middles() - v, 0.0) / (1 - q))
+
+    def lower_shortfall(self, q: float) -> Estimate:
+        """Mean of the smallest share ``q``, each path in the middle of its bin."""
+        v = self.quantile(q).value
+        return self._beyond(v, np.minimum(self._middles() - v, 0.0) / q)
+
+    def _beyond(self, v: float, excess: FloatArray) -> Estimate:
+        tail = self._weighted(excess)
         return Estimate(v + tail.value, tail.mc_error, v + tail.low, v + tail.high)
 
     def _weighted(self, values: FloatArray) -> Estimate:
@@ -167,8 +186,8 @@ def sample(results: Results, entity: str, measure: str) -> Sample:
     row = results.entities.index(entity)
     if results.n > results.kept and measure in _SUPPORT:
         support = _SUPPORT[measure]
-        if measure == "terminal_return":
-            name = "log_terminal"
+        if measure in _LOG_GRIDS:
+            name = _LOG_GRIDS[measure]
             return Counted(results.counts[name][row], GRIDS[name], support, log=True)
         if measure == "dollars_lost":
             name, scale = "relative_loss", float(results.start_levels[row])
@@ -196,8 +215,14 @@ class ThresholdResult:
     estimate: Estimate
     passed: bool
 
+    @property
+    def sure(self) -> bool:
+        """Whether the whole 95 % interval lies on one side of the limit."""
+        return not self.estimate.low <= self.threshold.limit <= self.estimate.high
+
 
 _RELATIONS = {">=": ge, "<=": le, ">": gt, "<": lt}
+_SHORTFALLS = {"expected_shortfall_1_in_20": 0.05, "expected_shortfall_1_in_100": 0.01}
 _BAD_IS_HIGH = {"max_drawdown", "time_to_trough"}
 
 
@@ -214,6 +239,10 @@ def _asked(of: Sample, threshold: Threshold) -> Estimate:
     if threshold.statistic in WORST:
         q = WORST[threshold.statistic]
         return of.quantile(q if threshold.metric in _BAD_IS_HIGH else 1 - q)
+    if threshold.statistic in _SHORTFALLS:
+        share = _SHORTFALLS[threshold.statistic]
+        bad_is_high = threshold.metric in _BAD_IS_HIGH
+        return of.shortfall(1 - share) if bad_is_high else of.lower_shortfall(share)
     assert threshold.level is not None, "a probability is one of something"
     strict = threshold.comparison in (">", "<=")
     reached = of.at_least(float(np.nextafter(threshold.level, inf)) if strict else threshold.level)
@@ -246,6 +275,38 @@ def statistics(results: Results, entity: str, depths: Mapping[str, float]) -> di
     return found
 
 
+RISKS = tuple(
+    f"{name}_{level}_{when}"
+    for when in ("1y", "horizon")
+    for level in (95, 99)
+    for name in ("var", "es")
+)
+"""Value at risk and expected shortfall, at 95 and 99 %, after a year and at the horizon."""
+
+
+def risk(results: Results, entity: str) -> dict[str, Estimate]:
+    """The ``RISKS`` of one entity as shares of its starting value: losses are positive, gains negative.
+
+    The value at risk of 95 % is the loss that the worst twentieth of paths reach or pass, the
+    expected shortfall their mean loss. Both look at one day, not at what lay between; a
+    horizon shorter than a year is its own first year. Empty for runs of result format 1.
+    """
+    if "return_1y" not in results.measures:
+        return {}
+    found = {}
+    for when, measure in (("1y", "return_1y"), ("horizon", "terminal_return")):
+        returns = sample(results, entity, measure)
+        for level in (95, 99):
+            share = (100 - level) / 100
+            found[f"var_{level}_{when}"] = _negative(returns.quantile(share))
+            found[f"es_{level}_{when}"] = _negative(returns.lower_shortfall(share))
+    return found
+
+
+def _negative(of: Estimate) -> Estimate:
+    return Estimate(-of.value, of.mc_error, -of.high, -of.low)
+
+
 def _recovery(results: Results, row: int) -> dict[str, Estimate]:
     """Share of the deepest falls regained so many years after their peak (Kaplan-Meier)."""
     curve = kaplan_meier_from_counts(results.recovered_counts[row], results.censored_counts[row])
@@ -262,6 +323,9 @@ def _recovery(results: Results, row: int) -> dict[str, Estimate]:
 def drivers(results: Results, entity: str, share: float = 0.05) -> dict[str, Estimate]:
     """Mean of each cause, in logs from peak to trough, over the deepest ``share`` of falls.
 
+    The surprise in revenue is split by what is sold (``revenue_core``, ``revenue_chips`` ...) where
+    the run has it; the means add up to that of the log fall.
+
     With m the mean of a cause at the edge of the tail, its error is that of
     E[(cause - m) 1(tail)] / share: the spread within the tail and of who is in it, as for the
     expected shortfall.
@@ -272,24 +336,50 @@ def drivers(results: Results, entity: str, share: float = 0.05) -> dict[str, Est
     deepest = np.argsort(-depth, kind="stable")
     around = max(1, size // 10)
     edge = deepest[max(0, size - around) : size + around]
-    means = results.causes[row][:, deepest[:size]].mean(axis=1)
+    causes = dict(zip(results.cause_names, results.causes[row], strict=True))
+    means = {name: float(cause[deepest[:size]].mean()) for name, cause in causes.items()}
     if results.n > kept:
-        means = _tail_causes(results, row, share)
+        means = dict(zip(causes, _tail_causes(results, row, share).tolist(), strict=True))
+    if results.sells.any():
+        causes, means = _split_revenue(results, row, causes, means, deepest[:size])
     found = {}
-    for c, name in enumerate(CAUSES):
-        cause = results.causes[row, c]
+    for name, cause in causes.items():
         inside = np.zeros(kept)
         inside[deepest[:size]] = cause[deepest[:size]] - cause[edge].mean()
         error = inf if kept < 2 else float(inside.std(ddof=1)) * kept / size / sqrt(results.n)
-        value = float(means[c])
+        value = means[name]
         found[name] = Estimate(value, error, value - Z * error, value + Z * error)
     return found
+
+
+def _split_revenue(
+    results: Results,
+    row: int,
+    causes: dict[str, FloatArray],
+    means: dict[str, float],
+    tail: IntArray,
+) -> tuple[dict[str, FloatArray], dict[str, float]]:
+    """Causes (kept,) and their means with revenue by channel; the core has what the others leave."""
+    first = int(results.sells[:row].sum())  # channels are kept for who sells there only
+    sold = iter(results.channels[first:])
+    parts = {
+        f"revenue_{name}": np.asarray(next(sold) if sells else np.zeros(results.kept), np.float64)
+        for name, sells in zip(CHANNELS, results.sells[row], strict=True)
+    }
+    typical = {name: float(part[tail].mean()) for name, part in parts.items()}
+    core = causes["revenue"] - sum(parts.values())
+    rest = means["revenue"] - sum(typical.values())
+    causes = {"revenue_core": core, **parts, **causes}
+    means = {"revenue_core": rest, **typical, **means}
+    del causes["revenue"], means["revenue"]
+    return causes, means
 
 
 def _tail_causes(results: Results, row: int, share: float) -> FloatArray:
     """Mean causes (C,) of the deepest ``share`` of all paths; the last bin counts in part."""
     wanted = ceil(results.n * share)
-    counts = results.counts["max_drawdown"][row][::-1]
+    fine = results.counts["max_drawdown"][row]
+    counts = np.append(fine[:-1].reshape(CAUSE_BINS - 1, -1).sum(axis=1), fine[-1])[::-1]
     before = np.cumsum(counts) - counts
     part = np.clip((wanted - before) / np.maximum(counts, 1), 0.0, 1.0)
     return np.asarray((results.cause_sums[row][:, ::-1] * part).sum(axis=1) / wanted)

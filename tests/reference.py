@@ -19,6 +19,7 @@ from reference_economy import (
     anchor,
     arrivals,
     beliefs,
+    between,
     consensus_path,
     figures,
     funding_withdrawn,
@@ -31,6 +32,7 @@ CAUSES = (
     *("revenue", "margin", "expectations", "sentiment", "news"),
     *("rates", "market", "contagion", "firm", "growth"),
 )
+CHANNELS = ("chips", "rental", "models")
 
 
 @dataclass(frozen=True)
@@ -53,15 +55,17 @@ class Fall:
     peak: int
     trough: int
     causes: dict[str, float]
+    channels: dict[str, float]
     dollars: float
 
 
 @dataclass
 class Told:
-    """One path: levels and, for firms, causes at every step, time 0 included."""
+    """One path: levels and, for firms, causes and channels at every step, time 0 included."""
 
     levels: dict[str, list[float]]
     causes: dict[str, dict[str, list[float]]]
+    channels: dict[str, dict[str, list[float]]]
     falls: dict[str, Fall] = field(default_factory=dict)
     visited: set[str] = field(default_factory=set)  # what happened on the path
 
@@ -91,8 +95,11 @@ def tell(scenario: Numbers, rules_priced_in: Numbers, noise: Noise) -> Told:
     told = Told(
         {firm["ticker"]: [firm["market_value"]] for firm in firms},
         {firm["ticker"]: {cause: [0.0] for cause in CAUSES} for firm in firms},
+        {firm["ticker"]: {channel: [0.0] for channel in CHANNELS} for firm in firms},
     )
-    adoption, failed = 0.0, set[str]()
+    nothing = dict.fromkeys(("u", "m", "n", "adoption", *CHANNELS), 0.0)
+    before_last = last = [nothing] * len(firms)  # what the last two quarters brought
+    failed = set[str]()
     for k in range(1, scenario.steps + 1):
         if k % clock == 0:
             j = k // clock
@@ -107,8 +114,17 @@ def tell(scenario: Numbers, rules_priced_in: Numbers, noise: Noise) -> Told:
                 )
             mood.expect(sum(w * x.total for w, x in zip(weights, surprises, strict=True)))
             rules = scenario.firms
-            gain = rules.adoption_dividend * (tech.demand - consensus["demand"])
+            gain = rules.adoption_dividend * (tech.surplus - consensus["surplus"])
             adoption = rules.adoption_bound * math.tanh(gain / rules.adoption_bound)
+            sold = {"chips": tech.capex, "rental": tech.rental, "models": tech.sales}
+            before_last, last = (
+                last,
+                [
+                    {"u": x.u, "m": x.m, "n": x.n, "adoption": adoption}
+                    | by_channel(firm, sold, consensus["sold"], x.u, math.exp(books[0]))
+                    for firm, x, books in zip(firms, surprises, consensus["books"], strict=True)
+                ],
+            )
         news, rates = beliefs(scenario, k, clock)
         before = mood.drought
         mood.step(noise.steps[k - 1]["hazard"], funding_withdrawn(scenario, k))
@@ -121,23 +137,28 @@ def tell(scenario: Numbers, rules_priced_in: Numbers, noise: Noise) -> Told:
                     failed.add(firm["ticker"])
 
         for row, firm in enumerate(firms):
-            name, surprise = firm["ticker"], surprises[row]
+            name = firm["ticker"]
+            known = {
+                what: between(before_last[row][what], last[row][what], k, clock) for what in nothing
+            }
             causes = {
-                "revenue": surprise.u,
-                "margin": surprise.m + firm["adoption_loading"] * adoption,
-                "expectations": surprise.n,
+                "revenue": known["u"],
+                "margin": known["m"] + firm["adoption_loading"] * known["adoption"],
+                "expectations": known["n"],
                 "sentiment": firm["premium_loading"] / mean_loading * (mood.s + mood.compensation),
                 "news": firm["news_loading"]
                 * scenario.valuation.news_response
                 * (tech.alarm - news),
                 "rates": -firm["equity_duration"] * rates,
                 "market": weather.market(firm),
-                "contagion": firm["contagion"] * mood.kappa * mood.s,
+                "contagion": firm["contagion"] * mood.kappa * mood.spread,
                 "firm": weather.alone(firm) - firm["burn_rate"] * mood.dilution,
                 "growth": scenario.valuation.required_return * (k * scenario.dt),
             }
             for cause, value in causes.items():
                 told.causes[name][cause].append(value)
+            for channel in CHANNELS:
+                told.channels[name][channel].append(known[channel])
             told.levels[name].append(firm["market_value"] * math.exp(math.fsum(causes.values())))
 
     _add_indices(told, scenario.universe.groups, firms)
@@ -155,7 +176,11 @@ def _add_indices(told: Told, groups: tuple[str, ...], firms: list[dict[str, Any]
     for ticker in tickers:
         peak, trough = _deepest(told.levels[ticker])
         told.falls[ticker] = _fall(
-            told.levels[ticker], peak, trough, _moved(told, ticker, peak, trough)
+            told.levels[ticker],
+            peak,
+            trough,
+            _moved(told.causes[ticker], peak, trough),
+            _moved(told.channels[ticker], peak, trough),
         )
     length = len(told.levels[tickers[0]])
     for group in groups:
@@ -170,23 +195,48 @@ def _add_indices(told: Told, groups: tuple[str, ...], firms: list[dict[str, Any]
         ]
         told.levels[group] = level
         peak, trough = _deepest(level)
-        causes = dict.fromkeys(CAUSES, 0.0)
+        causes, channels = dict.fromkeys(CAUSES, 0.0), dict.fromkeys(CHANNELS, 0.0)
         whole = level[peak] * _relative_mean(math.log(level[trough] / level[peak]))
         for name, share in counted.items():
-            moved = _moved(told, name, peak, trough)
+            moved = _moved(told.causes[name], peak, trough)
             weight = share * told.levels[name][peak] * _relative_mean(math.fsum(moved.values()))
             for cause, change in moved.items():
                 causes[cause] += weight / whole * change
-        told.falls[group] = _fall(level, peak, trough, causes)
+            for channel, change in _moved(told.channels[name], peak, trough).items():
+                channels[channel] += weight / whole * change
+        told.falls[group] = _fall(level, peak, trough, causes, channels)
 
 
-def _moved(told: Told, ticker: str, peak: int, trough: int) -> dict[str, float]:
-    return {cause: path[trough] - path[peak] for cause, path in told.causes[ticker].items()}
+def by_channel(
+    firm: dict[str, Any],
+    logs: dict[str, float],
+    priced_in: dict[str, float],
+    surprise: float,
+    revenue: float,
+) -> dict[str, float]:
+    """6: parts of a revenue surprise, by the logarithmic means of what is sold and what was priced in."""
+    whole = revenue * _relative_mean(surprise)
+    found = {}
+    for channel, log in logs.items():
+        expected = firm[f"{channel}_share"] * math.exp(priced_in[channel])
+        ratio = log - priced_in[channel]
+        found[channel] = expected * _relative_mean(ratio) / whole * ratio
+    return found
 
 
-def _fall(level: list[float], peak: int, trough: int, causes: dict[str, float]) -> Fall:
+def _moved(paths: dict[str, list[float]], peak: int, trough: int) -> dict[str, float]:
+    return {name: path[trough] - path[peak] for name, path in paths.items()}
+
+
+def _fall(
+    level: list[float],
+    peak: int,
+    trough: int,
+    causes: dict[str, float],
+    channels: dict[str, float],
+) -> Fall:
     depth = 1.0 - level[trough] / level[peak]
-    return Fall(depth, peak, trough, causes, level[peak] - level[trough])
+    return Fall(depth, peak, trough, causes, channels, level[peak] - level[trough])
 
 
 def _relative_mean(change: float) -> float:

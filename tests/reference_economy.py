@@ -65,7 +65,7 @@ class Technology:
         self.expected, self.investment = start["compute"], start["investment"]
         self.capex = self.peak = 0.0
         self.depreciation = 1.0
-        self.rental = self.sales = self.unit_margin = 0.0
+        self.rental = self.sales = self.surplus = self.unit_margin = 0.0
         self.visited: set[str] = set()
 
     def quarter(
@@ -144,10 +144,18 @@ class Technology:
         pressure = min(max(slack, -bound), bound)
         self.rental = self.capacity + min(slack, bound) - cost + p.rental_sensitivity * pressure
         self.sales = self.price + self.demand
+        apart = self.sales - self.autonomous
+        mean = math.expm1(apart) / apart if apart else 1.0
+        self.surplus = -self.price * math.exp(self.autonomous) * mean
         self.unit_margin = self.price - self.per_unit + cost
 
 
 # 1.2 Events
+
+
+def between(earlier: float, later: float, k: int, clock: int) -> float:
+    """What prices contain at step k: books of a quarter enter them over the next (section 3.2)."""
+    return earlier + (later - earlier) * (k % clock) / clock
 
 
 def arrived(event: Numbers, time: float) -> float:
@@ -203,8 +211,9 @@ def beliefs(scenario: Numbers, k: int, clock: int) -> tuple[float, float]:
     for event in scenario.events:
         size = full_size(event, scenario.technology.inference_share)
         if size and now > event.at_years:
-            books = (k - k % clock) * scenario.dt
-            news += (1.0 - arrived(event, books)) * size["news"]
+            earlier = arrived(event, (k - k % clock - clock) * scenario.dt)
+            later = arrived(event, (k - k % clock) * scenario.dt)
+            news += (1.0 - between(earlier, later, k, clock)) * size["news"]
         if event.kind == "rate_rise":
             rates += event.rise * min(max((now - event.at_years) / event.years, 0.0), 1.0)
     return news, rates
@@ -278,7 +287,8 @@ def consensus_path(
         for books in accounts:
             books.quarter(j, tech, 0.0, 0.0)
         logs = [(math.log(books.revenue), math.log(books.margin)) for books in accounts]
-        path.append({"demand": tech.demand, "books": logs})
+        sold = {"chips": tech.capex, "rental": tech.rental, "models": tech.sales}
+        path.append({"surplus": tech.surplus, "books": logs, "sold": sold})
     return path, growth
 
 

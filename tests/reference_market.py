@@ -27,13 +27,14 @@ class Mood:
         self.opening_steps = max(round(1.0 / (12.0 * dt)), 1)
         score = float(ndtri(start["opening"]) + ndtri(p.opening_share))
         theta = -math.log(0.8) * math.exp(p.opening_spread * score)
-        self.opening = max(-theta, self.low) / self.opening_steps
+        self.opening = max(-theta, self.low)
         self.length = max(-p.bust_years * math.log(start["bust_length"]), self.opening_steps * dt)
         self.slump = -p.recession_depth if start["recession"] < p.recession_probability else 0.0
         depth = p.contagion_depth
         self.kappa = math.log(1.0 - p.contagion * depth) / math.log(1.0 - depth)
         self.regime, self.since = "boom", 0.0
         self.s = self.compensation = self.recession = self.drought = self.dilution = 0.0
+        self.spread = 0.0
         self.visited: set[str] = set()
         self.expect(0.0)
 
@@ -47,6 +48,12 @@ class Mood:
         self.hazard = min(p.base_hazard * answer, p.hazard_ceiling)
         if self.hazard == p.hazard_ceiling:
             self.visited.add("hazard ceiling")
+
+    def arrives(self, since: float) -> float:
+        """Share of the opening month's fall that comes in the step from ``since``."""
+        half_life, month = self.p.opening_half_life_years, self.opening_steps * self.dt
+        left = [float(2.0 ** (-t / half_life)) for t in (since, since + self.dt, month)]
+        return (left[0] - left[1]) / (1.0 - left[2])
 
     def step(self, uniform: float, squeeze: float) -> None:
         p, dt = self.p, self.dt
@@ -64,13 +71,14 @@ class Mood:
         if self.regime == "bust":
             slump = self.slump
             if self.since < (self.opening_steps - 0.5) * dt:
-                self.s += self.opening
+                self.s += self.opening * self.arrives(self.since)
             else:
                 self.s += share_moved(dt, 1.0 / p.decay_per_year) * (self.low - self.s)
         elif self.regime == "aftermath":
             level = -p.aftermath_level * self.premium
             level *= 2.0 ** (-self.since / p.aftermath_half_life_years)
             self.s += share_moved(dt, 1.0 / p.aftermath_speed) * (level - self.s)
+        self.spread += share_moved(dt, p.contagion_lag_years) * (self.s - self.spread)
         self.recession += share_moved(dt, 1.0 / p.recession_speed) * (slump - self.recession)
         self.drought += (1.0 - math.exp(min(self.s, 0.0)) * (1.0 - squeeze)) * dt
         self.dilution += (math.exp(-min(self.s, 0.0)) - 1.0) * dt

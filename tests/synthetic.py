@@ -18,6 +18,8 @@ from simulator.results import (
 BLOCK = 64
 ENTITIES = ("sp500", "nasdaq", "NVDA")
 STEPS = 104
+SOLD = np.array([0.5, 0.2, 0.0])
+"""Parts of the revenue surprise by channel; nobody sells models."""
 FAN_STEPS = np.arange(0, STEPS + 1, 26)
 
 
@@ -47,10 +49,14 @@ def walk_block(block: int, seed: int = 0, *, keep_levels: bool = False) -> Block
             **found._asdict(),
             "worst_week": worst_return(time_first, 1),
             "worst_month": worst_return(time_first, 4),
+            "return_1y": levels[:, min(52, levels.shape[1] - 1)] / levels[:, 0] - 1,
             "terminal_return": levels[:, -1] / levels[:, 0] - 1,
             "dollars_lost": peak - trough,
         },
         causes=shares[:, np.newaxis] * np.log(trough / peak)[:, np.newaxis, :],
+        channels=np.asarray(
+            SOLD[:, np.newaxis] * shares[0] * np.log(trough / peak)[:, np.newaxis, :], np.float32
+        ),
         inputs={"technology.elasticity": levels[0, 1] / 1000.0},
         fan_bins=FAN_GRID.index(np.log(levels[:, FAN_STEPS] / 1000.0)).astype(np.int16),
         underwater_bins=UNDERWATER_GRID.index(under).astype(np.int16),
@@ -70,6 +76,7 @@ def empty_results(paths: int, keep_paths: int, *, keep_levels: bool = False) -> 
         paths=paths,
         keep_paths=keep_paths,
         keep_levels=keep_levels,
+        sells=np.tile(SOLD > 0.0, (len(ENTITIES), 1)),
     )
 
 

@@ -6,7 +6,17 @@ from pathlib import Path
 import numpy as np
 
 from simulator.metrics import measure_drawdowns, worst_return
-from simulator.results import CAUSES, FAN_GRID, UNDERWATER_GRID, BlockResult, Results
+from simulator.results import (
+    ALIGNED_FALL,
+    CAUSES,
+    CHANNELS,
+    DRIVER_GRID,
+    DRIVERS,
+    FAN_GRID,
+    UNDERWATER_GRID,
+    BlockResult,
+    Results,
+)
 from simulator.run import Run
 from simulator.scenario import load_scenario
 
@@ -48,6 +58,16 @@ def synthetic_run(
     high = np.maximum.accumulate(levels, axis=1)
     weights = np.linspace(1.0, -0.5, len(CAUSES))
     kept = np.arange(0, steps + 1, 4)
+    quarters, lags = np.arange(0, steps + 1, 13), np.arange(0, 157, 4)
+    groups = len(scenario.universe.groups)
+    spent = quarters * scenario.dt
+    priced_in = np.outer((-2.0, 2.5, 0.5, 0.2), spent)
+    drivers = priced_in[:, :, np.newaxis] * random.uniform(0.5, 1.5, paths)
+    after = np.minimum(falls.peak_step[:groups, np.newaxis] + lags[:, np.newaxis], steps)
+    since_peak = np.take_along_axis(logs[:groups], after.astype(np.intp), axis=1)
+    since_peak = FAN_GRID.index(since_peak - since_peak[:, :1])
+    deep = (falls.max_drawdown >= ALIGNED_FALL) & (falls.peak_step + lags[-1] <= steps)
+    since_peak[~np.broadcast_to(deep[:groups, np.newaxis], since_peak.shape)] = -1
     results = Results.empty(
         entities=entities,
         times=np.arange(steps + 1, dtype=np.float64) * scenario.dt,
@@ -56,22 +76,31 @@ def synthetic_run(
         inputs=tuple(scenario.uncertain()),
         paths=paths,
         keep_paths=keep_paths,
+        driver_steps=quarters,
+        driver_consensus=priced_in,
+        aligned_steps=lags,
+        groups=groups,
     )
+    assert len(drivers) == len(DRIVERS)
     block = BlockResult(
         block=0,
         measures={
             **falls._asdict(),
             "worst_week": worst_return(by_time, 1),
             "worst_month": worst_return(by_time, 4),
+            "return_1y": levels[:, 52] / levels[:, 0] - 1,
             "terminal_return": levels[:, -1] / levels[:, 0] - 1,
             "dollars_lost": (high - levels).max(axis=1),
         },
         causes=np.log1p(-falls.max_drawdown)[:, np.newaxis]
         * (weights / weights.sum())[:, np.newaxis],
+        channels=np.zeros((len(entities), len(CHANNELS), paths), np.float32),
         inputs={key: random.uniform(0.6, 1.6, paths) for key in scenario.uncertain()},
         fan_bins=FAN_GRID.index(logs[:, kept]).astype(np.int16),
         underwater_bins=UNDERWATER_GRID.index(1 - (levels / high)[:, kept]).astype(np.int16),
         sample_levels=levels[:, :, :30],
+        driver_bins=DRIVER_GRID.index(drivers).astype(np.int16),
+        aligned_bins=since_peak.astype(np.int16),
     )
     results.add(block, paths)
     return Run(scenario, results)

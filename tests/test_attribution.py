@@ -10,7 +10,7 @@ from told_paths import stress_scenario
 
 from simulator import engine
 from simulator.arrays import FloatArray
-from simulator.attribution import OWN, Factors, History, attribute
+from simulator.attribution import BOOKS, Books, Factors, History, attribute
 from simulator.results import CAUSES, BlockResult
 from simulator.scenario import Scenario, load_scenario
 
@@ -77,23 +77,31 @@ def attributed(
     peak: int, trough: int, falls: dict[str, FloatArray] = FALLS
 ) -> tuple[FloatArray, FloatArray]:
     """Causes (entity, cause) and dollars (entity,) of the group and the two firms."""
-    history = History(
-        {name: np.ascontiguousarray(falls[name].T[:, :, None]) for name in OWN},
-        FACTOR[:, None, None].copy(),
-        1,
-    )
+    history = history_of(falls)
     known = {"growth": np.repeat(GROWTH[:, None], 2, axis=1)}
     factors = Factors(("sentiment",), LOADINGS[:, None], known)
     steps = [np.full((3, 1), step, np.int16) for step in (peak, trough)]
-    causes, dollars = attribute(history, factors, steps[0], steps[1], START, SHARES)
-    return causes[:, :, 0], dollars[:, 0]
+    found = attribute(history, factors, steps[0], steps[1], START, SHARES)
+    rest = found.causes[:, CAUSES.index("revenue")] - found.channels.sum(axis=1)
+    np.testing.assert_allclose(found.channels[:, 0], 3.0 * rest, rtol=0, atol=1e-14)
+    return found.causes[:, :, 0], found.lost[:, 0]
+
+
+def history_of(falls: dict[str, FloatArray], steps: int = 1) -> History:
+    """The past of one path; chips make three quarters of every revenue surprise."""
+    own = {name: np.ascontiguousarray(values.T[:, :, None]) for name, values in falls.items()}
+    # Prices reach a quarter's last row only after the path's end.
+    causes = {name: np.concatenate([own[name], own[name][-1:]]) for name in BOOKS}
+    sold = np.ones((1, 2), np.bool_)
+    books = Books(causes, {"chips": 0.75 * causes["revenue"]}, sold, steps)
+    return History(own["firm"], FACTOR[:, None, None].copy(), books)
 
 
 def by_hand(
     peak: int, trough: int, falls: dict[str, FloatArray] = FALLS
 ) -> tuple[FloatArray, FloatArray, float]:
     """The same from the formula, firm by firm."""
-    path = {name: falls[name] for name in OWN}
+    path = dict(falls)
     path["sentiment"] = LOADINGS[:, None] * FACTOR
     path["growth"] = GROWTH + np.zeros((2, 1))
     level = START[:, None] * np.exp(sum(path.values()))
@@ -132,3 +140,17 @@ def test_a_fall_to_almost_nothing_keeps_its_digits() -> None:
     causes, _ = attributed(1, 2, wiped)
     expected, _, _ = by_hand(1, 2, wiped)
     np.testing.assert_allclose(causes, expected, rtol=0, atol=1e-12)
+
+
+def test_books_are_known_in_proportion_between_quarters() -> None:
+    """Revenue at quarters of two steps: halfway at step 1, all of the first quarter at step 2."""
+    still = {name: np.zeros((2, 3)) for name in FALLS}
+    history = history_of(still | {"revenue": FALLS["revenue"]}, steps=2)
+    factors = Factors((), np.zeros((2, 0)), {})
+    steps = [np.full((3, 1), step, np.int16) for step in (1, 2)]
+    found = attribute(history, factors, steps[0], steps[1], START, SHARES)
+    half = 0.5 * FALLS["revenue"][:, 1]
+    np.testing.assert_allclose(found.causes[1:, 0, 0], half, rtol=0, atol=1e-15)
+    np.testing.assert_allclose(found.channels[1:, 0, 0], 0.75 * half, rtol=0, atol=1e-15)
+    other = attribute(history_of(FALLS), factors, steps[0], steps[1], START, SHARES)
+    assert not np.allclose(found.causes[1:, 0, 0], other.causes[1:, 0, 0])

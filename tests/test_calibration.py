@@ -21,7 +21,7 @@ from simulator.calibration import (
     with_base_hazard,
     with_market,
 )
-from simulator.consensus import consensus_path, quiet
+from simulator.consensus import consensus_path, fundamental_clock, quiet
 from simulator.events import Calendar
 from simulator.params import Params
 from simulator.scenario import Scenario, load_scenario
@@ -87,7 +87,8 @@ def test_news_response_brings_nvidia_its_day_and_is_in_force() -> None:
     found, _ = solve_news_response(scenario)
     assert found == pytest.approx(float(np.asarray(scenario.valuation.news_response)), rel=0.03)
     medians = scenario.medians()
-    size = Calendar(medians.events, medians.technology.inference_share).beliefs(scenario.dt, 0.0)
+    calendar = Calendar(medians.events, medians.technology.inference_share)
+    size = calendar.beliefs(1, scenario.dt, fundamental_clock(scenario))
     assert np.expm1(-found * float(np.asarray(size.news))) == pytest.approx(-0.170, abs=0.005)
 
 

@@ -118,10 +118,12 @@ def test_fair_prices_need_half_the_variance(
 
 def test_fair_prices_need_the_root_of_dt(calm: Scenario, monkeypatch: pytest.MonkeyPatch) -> None:
     class Unscaled(BlockShocks):
-        def step(self) -> StepShocks:
-            drawn = super().step()
-            wild = {name: getattr(drawn, name) * np.sqrt(52.0) for name in ("market", "firm")}
-            return replace(drawn, **wild)
+        def steps(self, count: int) -> StepShocks:
+            drawn = super().steps(count)
+            return replace(drawn, market=drawn.market * np.sqrt(52.0))
+
+        def firms(self) -> FloatArray:
+            return np.asarray(super().firms() * np.sqrt(52.0))
 
     monkeypatch.setattr(engine, "BlockShocks", Unscaled)
     assert np.abs(scores(calm)).max() > 5.0
@@ -261,14 +263,15 @@ def test_rivals_and_recession_cannot_take_more_than_there_is(tmp_path: Path) -> 
 def test_a_run_that_leaves_the_finite_numbers_says_where(
     plain: Scenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    step, calls = market.Weather.step, iter(range(10**6))
+    run, calls = market.Weather.run, iter(range(10**6))
 
-    def poisoned(self: market.Weather, state: market.MarketState, *args: Any) -> None:
-        step(self, state, *args)
-        if next(calls) == 20:
+    def poisoned(self: market.Weather, state: market.MarketState, *args: Any) -> FloatArray:
+        found = run(self, state, *args)
+        if next(calls) == 2:
             state.log_volatility[7] = np.nan
+        return found
 
-    monkeypatch.setattr(market.Weather, "step", poisoned)
+    monkeypatch.setattr(market.Weather, "run", poisoned)
     with pytest.raises(RunError, match="is not finite") as caught:
         engine.run_block(plain, 4, 3)
     for word in ("market.log_volatility", f"path {3 * BLOCK_PATHS + 7} ", "block 3", "seed 4"):

@@ -136,16 +136,16 @@ MUTANTS = {
     ),
     "float32 accumulation": Mutant(
         market,
-        "Weather.init",
-        "factor=zero.copy()",
-        "factor=zero.astype(np.float32)",
+        "Weather.run",
+        "last = np.stack([s.factor, s.variance, s.sector, s.firm_variance])",
+        "last = np.stack([s.factor, s.variance, s.sector, s.firm_variance]).astype(np.float32)",
         lambda _: test_reference.assert_equal(
             load_scenario("calm", {"scenario.horizon_years": 0.25})
         ),
     ),
     "share of a member above 1": Mutant(
         attribution,
-        "_mean_ratio",
+        "mean_ratio",
         "np.divide(growth, rise, out=np.ones_like(rise), where=~still)",
         "np.maximum(np.divide(growth, rise, out=np.ones_like(rise), where=~still), 0.9)",
         lambda _: (

@@ -13,6 +13,7 @@ import pytest
 from simulator import engine
 from simulator.arrays import FloatArray
 from simulator.consensus import priced_in
+from simulator.observation import observe
 from simulator.overrides import toml_value
 from simulator.results import BlockResult
 from simulator.scenario import find_scenario, list_scenarios, load_scenario
@@ -161,11 +162,24 @@ def test_who_wins_and_who_loses() -> None:
 
     assert typical("jevons", "NVDA") > typical("consensus", "NVDA") > typical("glut", "NVDA")
     assert typical("jevons", "sp500") > typical("glut", "sp500")
-    for name in ("commodity", "android_moment"):  # sellers of models lose, their users gain
+    assert typical("android_moment", "rest") > typical("consensus", "rest")
+    for name in ("commodity", "android_moment"):  # sellers of models lose
         assert typical(name, "OPENAI") < typical("consensus", "OPENAI")
-        assert typical(name, "rest") > typical("consensus", "rest")
         margin = planned(name)["technology.unit_margin"][-1]
         assert margin < planned("consensus")["technology.unit_margin"][-1] - 0.2
+
+
+def test_sellers_lose_what_users_gain_when_margins_go() -> None:
+    """The giants' cut in commodity against the same demand without it."""
+    peace = load_scenario("commodity", {"events.1.exposed": 0.0})
+    without = engine.run_block(peace, peace.seed, 0).measures["terminal_return"]
+    war = block("commodity").measures["terminal_return"]
+    better = {
+        name: float(np.median(np.log1p(war[row]) - np.log1p(without[row])))
+        for row, name in enumerate(peace.universe.entities)
+    }
+    assert better["OPENAI"] < -0.02
+    assert better["rest"] > 0.0
 
 
 def test_the_booms_add_falls_to_the_calm_market() -> None:
@@ -174,3 +188,31 @@ def test_the_booms_add_falls_to_the_calm_market() -> None:
         boom = of(name, "max_drawdown", "ai_basket")
         assert np.quantile(boom, 0.95) > np.quantile(calm, 0.95), name
         assert np.median(boom) > np.median(calm), name
+
+
+def test_report_weeks_are_weeks_like_others() -> None:
+    """Books become known over a quarter, not in the week it ends."""
+    seen = observe(load_scenario("deepseek"))
+    returns = np.diff(np.log(seen.level("NVDA")), axis=0)
+    ends = np.arange(1, returns.shape[0] + 1) % 13 == 0
+    assert returns[ends].std() < 1.4 * returns[~ends].std()
+    books = np.diff(np.log(seen.revenue[:, seen.scenario.universe.tickers.index("NVDA")]), axis=0)
+    assert books.std() > 0.05, "else there was nothing to spread"
+
+
+def test_the_rest_follows_late() -> None:
+    """Half a year into a bust the rest has a third of its contagion, not all of it."""
+    given = {"sentiment.base_hazard": 10.0, "sentiment.hazard_ceiling": 10.0}
+    late, at_once = (
+        engine.replay(
+            load_scenario("deepseek", {**given, "sentiment.contagion_lag_years": lag}), 5, 0
+        )
+        for lag in (1.0, 0.001)
+    )
+    bust = int(np.argmax(late["sentiment.sentiment"] < 0.0))
+    there = bust + 26
+    spread = late["sentiment.spread"][there] / at_once["sentiment.spread"][there]
+    assert 0.25 < spread < 0.5
+    np.testing.assert_allclose(
+        at_once["sentiment.spread"], at_once["sentiment.sentiment"], atol=1e-6
+    )

@@ -27,6 +27,7 @@ from simulator.run import Run
 from simulator.scenario_file import ScenarioFile
 from simulator.store import (
     MANIFEST,
+    RESULT_FORMAT,
     _sealed,
     add_files,
     csv_bytes,
@@ -117,7 +118,7 @@ run.save({str(tmp_path / "other")!r})
 def test_the_manifest_tells_what_was_run(run: Run, saved: Path) -> None:
     manifest = read_manifest(saved)
     assert manifest["files"].keys() == DATA | {"report.html", "figures/fan.svg"}
-    assert (manifest["result_format"], manifest["digest"]) == (1, run.digest)
+    assert (manifest["result_format"], manifest["digest"]) == (RESULT_FORMAT, run.digest)
     assert (manifest["seed"], manifest["paths"], manifest["block_paths"]) == (7, 300, 1024)
     assert manifest["overrides"] == [
         {"key": "technology.elasticity", "value": 0.9, "origin": "--set"}
@@ -171,8 +172,8 @@ def forge(folder: Path, **changes: Any) -> None:
 
 
 def test_newer_formats_are_refused_with_advice(folder: Path) -> None:
-    forge(folder, result_format=2)
-    with pytest.raises(StoreError, match=r"format 2, written by a newer crashsim.*upgrade"):
+    forge(folder, result_format=RESULT_FORMAT + 1)
+    with pytest.raises(StoreError, match=r"format 3, written by a newer crashsim.*upgrade"):
         load_run(folder)
 
 
@@ -316,6 +317,23 @@ def test_a_run_of_format_1_can_be_read() -> None:
     stored = pd.read_csv(FIXTURE / "summary.csv").set_index(["entity", "statistic"])["value"]
     now = run.summary().set_index(["entity", "statistic"])["value"]
     pd.testing.assert_series_equal(now, stored.reindex(now.index), rtol=1e-12)
+
+
+def test_a_run_of_format_2_can_be_read() -> None:
+    folder = FIXTURE.with_name("result-format-2")
+    run = load_run(folder)
+    assert read_manifest(folder)["result_format"] == 2
+    assert (run.paths, run.seed, run.scenario.name) == (16, 1, "deepseek")
+    stored = pd.read_csv(folder / "summary.csv").set_index(["entity", "statistic"])["value"]
+    now = run.summary().set_index(["entity", "statistic"])["value"]
+    pd.testing.assert_series_equal(now, stored.reindex(now.index), rtol=1e-12)
+    found = run.results
+    assert (found.driver_counts.sum(axis=2) == 16).all()
+    assert found.driver_consensus.shape == found.driver_counts.shape[:2]
+    assert found.aligned_counts.shape[:2] == (len(run.scenario.universe.groups), 8)
+    assert found.aligned_counts.any()
+    assert found.channels.shape == (int(found.sells.sum()), 16)
+    assert found.cause_names[0] == "revenue"
 
 
 def test_a_run_survives_a_change_of_defaults(monkeypatch: pytest.MonkeyPatch) -> None:

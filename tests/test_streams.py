@@ -32,22 +32,66 @@ def same(one: BlockResult, other: BlockResult, paths: slice = slice(None)) -> bo
     return all(a.tobytes() == b.tobytes() for a, b in pairs)
 
 
+def words(name: str, count: int) -> np.ndarray:
+    """The first words of a stream of seed 5, block 9."""
+    seed = np.random.SeedSequence(5, spawn_key=(crc32(name.encode()), 9))
+    return np.asarray(np.random.SFC64(seed).random_raw(count))
+
+
+def polar(raw: np.ndarray) -> np.ndarray:
+    """Pairs of steps from 1,024 words each, as docs/model.md has it, in 64 bits: (step, path)."""
+    halves = np.stack([raw & 0xFFFFFFFF, raw >> 32], axis=-1).reshape(-1, 2, BLOCK_PATHS)
+    radius = np.sqrt(-2.0 * np.log((halves[:, 0] + 0.5) / 2.0**32))
+    angle = 2.0 * np.pi * halves[:, 1] / 2.0**32
+    pairs = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
+    return pairs.reshape(-1, BLOCK_PATHS)
+
+
 def test_addresses_as_documented() -> None:
-    """Part of the result format: docs/model.md, section 8."""
-    seed = np.random.SeedSequence(5, spawn_key=(crc32(b"step:market"), 9))
-    expected = np.random.Generator(np.random.SFC64(seed)).standard_normal(4)
-    np.testing.assert_array_equal(generator(5, "step:market", 9).standard_normal(4), expected)
+    """Part of the result format: docs/model.md, section 8; normals to 32 bits."""
     shocks = BlockShocks(5, 9, TICKERS, JUMPING)
-    for k in range(9):
-        step = shocks.step()
-        if k in (0, 8):
-            draws = generator(5, "step:market", 9).standard_normal((k + 1, BLOCK_PATHS))
-            np.testing.assert_array_equal(step.market, draws[k])
-    words = generator(5, "jump:CCC", 9).bit_generator.random_raw((3, BLOCK_PATHS))
-    np.testing.assert_array_equal(step.firm_jump[1], words[2] & 0xFFFF)
-    np.testing.assert_array_equal(shocks.step().firm_jump[1], words[2] >> 16 & 0xFFFF)
+    drawn = shocks.steps(11)
+    normal = polar(words("step:market", 6 * BLOCK_PATHS))
+    np.testing.assert_allclose(drawn.market, normal[:11], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(shocks.steps(1).market, normal[11:12], rtol=1e-5, atol=1e-5)
+    own = polar(words("firm:BBB", 5 * BLOCK_PATHS))
+    for step in own:
+        np.testing.assert_allclose(shocks.firms()[1], step, rtol=1e-5, atol=1e-5)
+    uniform = generator(5, "step:hazard", 9).random((12, BLOCK_PATHS))
+    np.testing.assert_array_equal(BlockShocks(5, 9, TICKERS, JUMPING).steps(12).hazard, uniform)
+    jumps = words("jump:CCC", 12 * BLOCK_PATHS // 4)
+    low_first = jumps[:, None] >> np.array([0, 16, 32, 48], np.uint64) & 0xFFFF
+    drawn = BlockShocks(5, 9, TICKERS, JUMPING).steps(12)
+    np.testing.assert_array_equal(drawn.firm_jump[:, 1], low_first.reshape(12, BLOCK_PATHS))
+    chain = shocks.chain()
+    np.testing.assert_allclose(
+        chain.demand, polar(words("chain:demand", 1024))[0], rtol=1e-5, atol=1e-5
+    )
     war = generator(5, "chain:price_war", 9).random(BLOCK_PATHS)
-    np.testing.assert_array_equal(shocks.chain().price_war, war)
+    np.testing.assert_array_equal(chain.price_war, war)
+
+
+def test_steps_one_by_one_or_together() -> None:
+    one, many = (BlockShocks(5, 9, TICKERS, JUMPING) for _ in range(2))
+    whole = many.steps(13)
+    for k in range(13):
+        step = one.steps(1)
+        for f in fields(step):
+            np.testing.assert_array_equal(getattr(step, f.name)[0], getattr(whole, f.name)[k])
+
+
+def test_single_precision_normals_are_normal_up_to_five_standard_deviations() -> None:
+    """Counts beyond each size against the normal law, and the first moments."""
+    shocks = BlockShocks(3, 0, tuple(f"T{i}" for i in range(64)), np.zeros(64, np.bool_), 4)
+    drawn = np.stack([shocks.firms().copy() for _ in range(64)])  # 17 million
+    n = drawn.size
+    for moment, (mean, spread) in {1: (0, 1), 2: (1, 2), 3: (0, 15), 4: (3, 96)}.items():
+        assert abs((drawn**moment).mean() - mean) < 5 * math.sqrt(spread / n)
+    for size in (0.001, 0.5, 1, 2, 3, 4, 4.5, 5):
+        for side in (drawn > size, drawn < -size):
+            due = n * float(ndtr(-size))
+            assert abs(np.count_nonzero(side) - due) < 5 * math.sqrt(due)
+    assert abs(np.corrcoef(drawn[0::2].ravel(), drawn[1::2].ravel())[0, 1]) < 5 / math.sqrt(n / 2)
 
 
 def test_blocks_in_any_order_alone_or_together(tmp_path: Path) -> None:
@@ -87,9 +131,9 @@ def test_another_firm_moves_no_draw() -> None:
     few = BlockShocks(1, 0, TICKERS, JUMPING)
     many = BlockShocks(1, 0, ("NEW", *TICKERS), np.array([True, *JUMPING]))
     for _ in range(6):
-        a, b = few.step(), many.step()
-        np.testing.assert_array_equal(a.firm, b.firm[1:])
-        np.testing.assert_array_equal(a.firm_jump, b.firm_jump[1:])
+        a, b = few.steps(2), many.steps(2)
+        np.testing.assert_array_equal(few.firms(), many.firms()[1:])
+        np.testing.assert_array_equal(a.firm_jump, b.firm_jump[:, 1:])
         np.testing.assert_array_equal(a.market, b.market)
     np.testing.assert_array_equal(few.start().lab, many.start().lab[1:])
 
@@ -113,7 +157,7 @@ def test_uniforms_never_reach_the_ends() -> None:
         assert drawn.min() > 0.0
         assert drawn.max() < 1.0
     still = NoShocks(2, 3)
-    assert not still.step().firm.any()
+    assert not still.firms().any()
     assert (still.chain().price_war == 0.5).all()
 
 

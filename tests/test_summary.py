@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from math import exp
 
 import numpy as np
 import pytest
-from synthetic import ENTITIES, walk_results
+from synthetic import ENTITIES, SOLD, walk_results
 
 from simulator.arrays import FloatArray
-from simulator.intervals import Estimate
+from simulator.intervals import Estimate, expected_shortfall
 from simulator.results import CAUSES, GRIDS, MEASURES, Grid
 from simulator.summary import (
     WORST,
@@ -118,13 +119,18 @@ def test_drivers_are_means_over_the_worst_twentieth() -> None:
     depth, causes = WHOLE.measures["max_drawdown"][1], WHOLE.causes[1]
     worst = np.argsort(depth)[-100:]
     found = drivers(WHOLE, "nasdaq")
-    assert list(found) == list(CAUSES)
-    for c, name in enumerate(CAUSES):
+    channels = [f"revenue_{name}" for name in ("core", "chips", "rental", "models")]
+    assert list(found) == [*channels, *CAUSES[1:]]
+    for c, name in enumerate(CAUSES[1:], start=1):
         assert found[name].value == pytest.approx(causes[c, worst].mean(), rel=1e-12)
+    revenue = causes[0, worst].mean()
+    for name, part in zip(channels, (0.3, *SOLD), strict=True):  # kept in half the digits
+        assert found[name].value == pytest.approx(part * revenue, rel=1e-6, abs=1e-12)
+    assert sum(found[name].value for name in channels) == pytest.approx(revenue, rel=1e-12)
     total = sum(one.value for one in found.values())
     assert total == pytest.approx(np.log1p(-depth[worst]).mean(), rel=1e-9)
     thin = drivers(THIN, "nasdaq")
-    for name in CAUSES:  # all 2,000 paths count, whatever was kept
+    for name in CAUSES[1:]:  # all 2,000 paths count, whatever was kept
         assert thin[name].value == pytest.approx(found[name].value, abs=1e-4)
         assert 0.3 < thin[name].mc_error / found[name].mc_error < 3
 
@@ -142,7 +148,8 @@ def test_intervals_of_drivers_cover() -> None:
         results.causes = np.zeros((3, len(CAUSES), n))
         results.causes[:, 0] = -1.3 * depth + rng.normal(0, 0.1, n)
         results.n = n
-        found = drivers(results, "sp500")["revenue"]
+        results.channels = np.zeros((6, n), np.float32)
+        found = drivers(results, "sp500")["revenue_core"]
         hits += found.low <= truth <= found.high
     assert 0.90 <= hits / repeats <= 0.985
 
@@ -152,7 +159,7 @@ def test_one_path_has_no_error_to_state() -> None:
     assert found["median"].value == found["mean"].value
     assert found["mean"].mc_error == np.inf
     assert (found["median"].low, found["median"].high) == (0.0, 1.0)
-    assert drivers(walk_results(1), "sp500")["revenue"].mc_error == np.inf
+    assert drivers(walk_results(1), "sp500")["revenue_core"].mc_error == np.inf
 
 
 @pytest.mark.parametrize(
@@ -166,6 +173,18 @@ def test_one_path_has_no_error_to_state() -> None:
         ("worst_1_in_20(sp500.max_drawdown) < 0.9", lambda d, _: np.quantile(d, 0.95)),
         ("worst_1_in_20(sp500.terminal_return) > -0.9", lambda _, r: np.quantile(r, 0.05)),
         ("mean(sp500.terminal_return) > -0.9", lambda _, r: r.mean()),
+        (
+            "expected_shortfall_1_in_20(sp500.max_drawdown) < 0.9",
+            lambda d, _: expected_shortfall(d, 0.95).value,
+        ),
+        (
+            "expected_shortfall_1_in_20(sp500.terminal_return) > -0.9",
+            lambda _, r: -expected_shortfall(-r, 0.95).value,
+        ),
+        (
+            "expected_shortfall_1_in_100(sp500.terminal_return) > -0.95",
+            lambda _, r: -expected_shortfall(-r, 0.99).value,
+        ),
     ],
 )
 def test_thresholds(text: str, expected: Callable[[FloatArray, FloatArray], float]) -> None:
@@ -180,6 +199,17 @@ def test_thresholds(text: str, expected: Callable[[FloatArray, FloatArray], floa
     head, _, limit = text.rpartition(" ")
     turned = parse_threshold("limit", f"{head[:-1]}{opposite[head[-1]]} {limit}", ENTITIES)
     assert not judge(WHOLE, turned).passed
+
+
+def test_a_threshold_is_sure_where_its_interval_leaves_the_limit_out() -> None:
+    found = judge(WHOLE, parse_threshold("x", "mean(sp500.max_drawdown) < 0.9", ENTITIES))
+    for limit, sure in (
+        (found.estimate.value, False),
+        (found.estimate.low + 1e-9, False),
+        (found.estimate.low - 1e-9, True),
+        (found.estimate.high + 1e-9, True),
+    ):
+        assert replace(found, threshold=replace(found.threshold, limit=limit)).sure == sure
 
 
 def test_unknown_names_are_errors() -> None:

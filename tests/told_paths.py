@@ -12,13 +12,14 @@ from scenario_texts import MINIMAL, load
 
 from simulator import engine
 from simulator.arrays import FloatArray, IntArray
+from simulator.attribution import BOOKS
 from simulator.consensus import consensus_path
 from simulator.results import CAUSES, BlockResult
 from simulator.scenario import Scenario
 from simulator.simulation import FACTORS, Simulation
 from simulator.streams import BlockShocks, ChainShocks, StartShocks, StepShocks
 
-SEED = 11
+SEED = 12
 STRESS = """
 [technology]
 capex_ceiling = 1.3
@@ -114,6 +115,7 @@ class Recorded:
         self.paths = columns.size
         self._first: StartShocks | None = None
         self._steps: list[StepShocks] = []
+        self._firms: list[FloatArray] = []
         self._quarters: list[ChainShocks] = []
 
     def _pick(self, shocks: Shock) -> Shock:
@@ -127,9 +129,14 @@ class Recorded:
         self._first = self._pick(self._block.start())
         return self._first
 
-    def step(self) -> StepShocks:
-        self._steps.append(self._pick(self._block.step()))
+    def steps(self, count: int) -> StepShocks:
+        assert count == 1, "told step by step"
+        self._steps.append(self._pick(self._block.steps(1)))
         return self._steps[-1]
+
+    def firms(self) -> FloatArray:
+        self._firms.append(self._block.firms()[:, self._columns])
+        return self._firms[-1]
 
     def chain(self) -> ChainShocks:
         self._quarters.append(self._pick(self._block.chain()))
@@ -140,7 +147,8 @@ class Recorded:
 
         def common(shocks: Any) -> dict[str, float]:
             rows = {f.name: getattr(shocks, f.name) for f in fields(shocks)}
-            return {name: float(row[i]) for name, row in rows.items() if row.ndim == 1}
+            names = [name for name in rows if name not in ("lab", "firm_jump")]
+            return {name: float(np.atleast_2d(rows[name])[0, i]) for name in names}
 
         def each(names: Any, rows: Any) -> dict[str, Any]:
             return dict(zip(names, rows[:, i].tolist(), strict=True))
@@ -150,8 +158,8 @@ class Recorded:
             start=common(self._first),
             labs=each(self._tickers, self._first.lab),
             steps=[common(one) for one in self._steps],
-            firms=[each(self._tickers, one.firm) for one in self._steps],
-            words=[each(self._jumpers, one.firm_jump) for one in self._steps],
+            firms=[each(self._tickers, one) for one in self._firms],
+            words=[each(self._jumpers, one.firm_jump[0]) for one in self._steps],
             quarters=[common(one) for one in self._quarters],
         )
 
@@ -183,13 +191,22 @@ def tell_both(scenario: Scenario, seed: int = SEED) -> Pair:
     simulation = Simulation(scenario, consensus_path(scenario), shocks)
     levels = [simulation.values[:, None] + np.zeros(columns.size)]
     causes = {cause: [np.zeros_like(levels[0])] for cause in CAUSES}
+    books = {name: [np.zeros_like(levels[0])] * 2 for name in BOOKS}  # of the last two quarters
     for k in range(1, scenario.steps + 1):
         log_price, own = np.empty((2, *simulation.shape))
         factors = np.empty((len(FACTORS), columns.size))
         simulation.step(k, log_price, own, factors)
         levels.append(np.exp(log_price))
+        part = k % simulation.clock / simulation.clock
+        for name, ends in books.items():
+            if part == 0.0:
+                ends[:] = ends[1], getattr(simulation.state.valuation, name).copy()
+            causes[name].append(ends[0] + (ends[1] - ends[0]) * part)
         for cause, value in _causes(simulation, k, factors).items():
-            causes[cause].append(value)
+            if cause in books:
+                causes[cause][-1] = causes[cause][-1] + value
+            else:
+                causes[cause].append(value)
     stacked = {cause: np.stack(values) for cause, values in causes.items()}
     return Pair(*(scenario, columns, np.stack(levels), stacked, block, shocks, simulation.inputs))
 
@@ -208,15 +225,12 @@ def telling_paths(scenario: Scenario, block: BlockResult) -> IntArray:
 
 
 def _causes(simulation: Simulation, k: int, common: FloatArray) -> dict[str, FloatArray]:
-    """Causes of all firms at a step, from the engine's own states."""
+    """Causes of all firms at a step but for the books', from the engine's own states."""
     state, factors = simulation.state, simulation.factors
     causes = {cause: np.zeros(simulation.shape) for cause in CAUSES}
     for j, cause in enumerate(factors.names):
         causes[cause] += factors.loadings[:, j, None] * common[j]
     for cause, known in factors.known.items():
         causes[cause] += known[k][:, None]
-    causes["revenue"] += state.valuation.revenue
-    causes["margin"] += state.valuation.margin
-    causes["expectations"] += state.valuation.expectations
     causes["firm"] += state.market.own
     return causes

@@ -89,13 +89,17 @@ class FirmRules(Params):
         doc="cost of serving as a share of model sales at the start",
     )
     adoption_dividend: Quantity = quantity(
-        0.02,
-        unit="log margin per log of tokens",
+        0.005,
+        unit="log margin per start spending and log of price",
         low=0.0,
         high=1.0,
-        source="judgement: AI will survive and eventually prove useful (the article's own ending)",
+        source=(
+            "judgement: spending on models of 15-35 billion USD a year over the operating profit of its users, about "
+            "1.5 trillion, of which competition leaves them a quarter: .002-.01 (the article's own ending: AI will "
+            "prove useful)"
+        ),
         strength="D",
-        doc="gain of users' core margin when more tokens are used than consensus expected",
+        doc="gain of users' margin per unit of what cheaper tokens save them beyond the consensus",
     )
     adoption_bound: float = quantity(
         0.10,
@@ -249,6 +253,6 @@ def glut(capex: FloatArray, peak: FloatArray, floor: Quantity) -> FloatArray:
 
 
 def adoption(rules: FirmRules, surprise: FloatArray) -> FloatArray:
-    """Log gain of users' margins from a log surprise in tokens used, ``(path,)``; bounded."""
+    """Log gain of users' margins from what they save beyond the consensus, ``(path,)``; bounded."""
     bound = rules.adoption_bound
     return bound * np.tanh(rules.adoption_dividend * surprise / bound)

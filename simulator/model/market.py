@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from simulator.arrays import BoolArray, FloatArray
+from simulator.arrays import BoolArray, FloatArray, IntArray
 from simulator.params import Params, quantity
 from simulator.streams import JUMP_LEVELS, TINY, StepShocks
 
@@ -209,6 +209,16 @@ class MarketState:
     own: FloatArray  # (firm, path): sum of a firm's own noise and jumps
 
 
+@dataclass(frozen=True)
+class Blows:
+    """Sudden changes of firms' own noise: ``step`` from 0, ``firm``, ``path``, ``size`` ``(blow,)``."""
+
+    step: IntArray
+    firm: IntArray
+    path: IntArray
+    size: FloatArray
+
+
 class FirmTable(Protocol):
     """What this room needs of a universe: one array ``(firm,)`` per figure."""
 
@@ -258,10 +268,12 @@ def corrections(params: Market, table: FirmTable, steps: int, dt: float) -> Corr
         calm = (calm_mass * (1.0 - enter) + stress_mass * leave) * up
         stress_mass = (calm_mass * enter + stress_mass * (1.0 - leave)) * down
         calm_mass = calm
-        market[k] = np.log(calm_mass + stress_mass) + k * jump
+        market[k] = calm_mass + stress_mass
+    ks = np.arange(steps + 1.0)[:, None]
+    market[1:] = np.log(market[1:]) + ks[1:] * jump
     mean, sd = table.column("jump_mean"), table.column("jump_sd")
     own = np.log1p(jump_probability(table.column("jump_rate"), dt) * np.expm1(mean + 0.5 * sd**2))
-    return Corrections(market, own * np.arange(steps + 1.0)[:, None])
+    return Corrections(market, own * ks)
 
 
 class Weather:
@@ -300,30 +312,30 @@ class Weather:
         bust_drift = (1.0 - stress) * p.calm_drift + stress * p.stressed_drift
         calm_root, tense_root = np.sqrt([p.sector_correlation, p.sector_correlation_stressed])
         step = np.sqrt(dt)
-        # What depends on the state alone: a row each, a column for calm, stress and bust.
-        self._by_state = np.array(
+        self._drift = np.array([p.calm_drift, p.stressed_drift, bust_drift]) * dt
+        # Scales are sums of the volatility and of the same where the market is tense.
+        scales = np.array(
             [
-                [p.calm_drift * dt, p.stressed_drift * dt, bust_drift * dt],
-                [p.calm_sd * step, p.stressed_sd * step, p.stressed_sd * step],
-                [relaxed, tense, tense],
-                [0.0, tense, tense],
-                [relaxed * calm_root, tense * tense_root, tense * tense_root],
+                [p.calm_sd * step, p.stressed_sd * step],
+                [relaxed * calm_root, tense * tense_root],
+                [relaxed, tense],
             ]
         )
+        self._common = np.stack([scales[:, 0], scales[:, 1] - scales[:, 0]], axis=1)
         self._jump_chance = -np.expm1(-p.jump_rate * dt)
         share, sigma = table.column("sector_share"), table.column("volatility")
         calm = np.sqrt(1.0 - share**2 * p.sector_correlation)
         tense_own = np.sqrt(1.0 - share**2 * p.sector_correlation_stressed)
-        self._own = np.stack([sigma * calm, sigma * (tense_own - calm)], axis=1)
+        own = sigma * relaxed * calm
+        self._own = np.stack([own, sigma * tense * tense_own - own], axis=1)
         rates = table.column("jump_rate")
         self._jumpers = np.flatnonzero(rates)
         chance = jump_probability(rates[self._jumpers], dt)
         self._words = np.rint(chance * JUMP_LEVELS).astype(np.uint16)[:, None]
         self._jump_mean = table.column("jump_mean")[self._jumpers]
         self._jump_sd = table.column("jump_sd")[self._jumpers]
-        self._states = np.empty((3, shape[1]))
-        self._scale = np.empty((5, shape[1]))
         self._work = np.empty(shape)
+        self._room = np.empty((0, 0, 0))
 
     def init(self, regime: FloatArray, volatility: FloatArray) -> MarketState:
         """The state at t=0, drawn from the long run.
@@ -342,63 +354,112 @@ class Weather:
             own=np.zeros(self.shape),
         )
 
-    def step(self, state: MarketState, shocks: StepShocks, bust: BoolArray) -> None:
-        """Advance one step, in place; a bust forces stress and replaces its drift.
+    def run(
+        self, state: MarketState, shocks: StepShocks, bust: BoolArray, sums: FloatArray
+    ) -> FloatArray:
+        """Advance what firms share some steps, in place; a bust forces stress and replaces its drift.
+
+        It returns volatility, and the same where the market is tense and 0 elsewhere,
+        ``(2, step, path)``: a buffer, for :meth:`move`.
 
         Args:
             state: the market.
-            shocks: the step's draws.
-            bust: which paths are in a bust, ``(path,)``.
+            shocks: the steps' draws.
+            bust: which paths are in a bust, ``(step, path)``.
+            sums: ``(step, 4, path)``, gets factor, variance, sector, firm_variance.
         """
-        s, p, work = state, self.params, self._work
-        enters, stays = shocks.regime < self._enter, shocks.regime >= self._leave
-        s.stressed = (s.stressed & stays) | (enters & ~s.stressed)
-        self._states[0] = ~(s.stressed | bust)
-        self._states[1] = s.stressed & ~bust
-        self._states[2] = bust
-        # Each path is in one state, so this product looks up its row of numbers.
-        np.matmul(self._by_state, self._states, out=self._scale)
-        drift, market, firm, _, sector = self._scale
-        volatility = np.minimum(s.log_volatility, self._limit)
-        np.maximum(volatility, -self._limit, out=volatility)
-        volatility -= self._norm
-        np.exp(volatility, out=volatility)
-        self._scale[1:] *= volatility
+        s, p, shape = state, self.params, bust.shape
+        if self._room.shape[1:] != shape:  # fresh memory costs more than what is worked out in it
+            self._room = np.empty((9, *shape))
+        drift, tense, volatility, *_ = self._room
+        scale, moves = self._room[2:4], self._room[4:8]
+        stressed = self._regimes(s, shocks.regime)
+        tense[...] = stressed & ~bust
+        np.multiply(tense, self._drift[1] - self._drift[0], out=drift)
+        drift += self._drift[0]
+        volatility[...] = bust
+        tense += volatility
+        volatility *= self._drift[2] - self._drift[0]
+        drift += volatility
 
-        s.variance += market * market
-        s.firm_variance += firm * firm
-        market *= shocks.market
-        s.factor += drift
-        s.factor += market
-        self._market_jumps(s, shocks)
-        np.matmul(self._own, self._scale[2:4], out=work)
-        work *= shocks.firm
-        s.own += work
+        self._volatility(s, shocks, volatility, self._room[8])
+        np.multiply(volatility, tense, out=scale[1])
+        np.matmul(self._common, scale.reshape(2, -1), out=moves[1:].reshape(3, -1))
+        factor, variance, sector, firm_variance = moves
+        np.multiply(variance, shocks.market, out=factor)
+        factor += drift
+        variance *= variance
         sector *= shocks.sector
-        s.sector += sector
-        self._firm_jumps(s, shocks)
-
-        # Volatility answers this step's return in the next step.
-        s.log_volatility *= self._persist
-        s.log_volatility += (self._spread * p.leverage) * shocks.market
-        s.log_volatility += (self._spread * np.sqrt(1.0 - p.leverage**2)) * shocks.volatility
-
-    def _market_jumps(self, state: MarketState, shocks: StepShocks) -> None:
+        firm_variance *= firm_variance
         hit = np.flatnonzero(shocks.market_jump < self._jump_chance)
         if hit.size:
             # Given a hit, the uniform is uniform below its threshold.
-            uniform = np.maximum(shocks.market_jump[hit], TINY) / self._jump_chance
-            state.factor[hit] += self.params.jump_mean + self.params.jump_sd * self._score(uniform)
+            uniform = np.maximum(np.take(shocks.market_jump, hit), TINY) / self._jump_chance
+            factor.reshape(-1)[hit] += p.jump_mean + p.jump_sd * self._score(uniform)
+        last = np.stack([s.factor, s.variance, s.sector, s.firm_variance])
+        for i, row in enumerate(sums):
+            np.add(last, moves[:, i], out=row)
+            last = row
+        s.factor, s.variance, s.sector, s.firm_variance = last.copy()
+        return scale
 
-    def _firm_jumps(self, state: MarketState, shocks: StepShocks) -> None:
+    def _regimes(self, state: MarketState, uniform: FloatArray) -> BoolArray:
+        """Whether the market is stressed, ``(step, path)``."""
+        enters: BoolArray = uniform < self._enter
+        stays = uniform >= self._leave
+        stays ^= enters
+        for row, change in zip(enters, stays, strict=True):
+            # Stressed: stays; calm: enters.
+            np.logical_and(change, state.stressed, out=change)
+            np.logical_xor(row, change, out=row)
+            state.stressed = row
+        return enters
+
+    def _volatility(
+        self, state: MarketState, shocks: StepShocks, out: FloatArray, work: FloatArray
+    ) -> None:
+        """Volatility of each step, mean square 1; it answers a step's return in the next one."""
+        leverage = self.params.leverage
+        np.multiply(shocks.market, self._spread * leverage, out=out)
+        np.multiply(shocks.volatility, self._spread * np.sqrt(1.0 - leverage**2), out=work)
+        work += out
+        for row, move in zip(out, work, strict=True):
+            np.multiply(state.log_volatility, self._persist, out=row)
+            np.add(move, row, out=move)
+            row[...] = state.log_volatility
+            state.log_volatility = move
+        state.log_volatility = state.log_volatility.copy()
+        np.clip(out, -self._limit, self._limit, out=out)
+        out -= self._norm
+        np.exp(out, out=out)
+
+    def move(self, own: FloatArray, scale: FloatArray, normal: FloatArray, out: FloatArray) -> None:
+        """Add a step of firms' own noise.
+
+        Args:
+            own: ``(firm, path)`` before the step.
+            scale: ``(2, path)`` of the step, from :meth:`run`.
+            normal: ``(firm, path)`` draws.
+            out: ``(firm, path)``, gets ``own`` after the step.
+        """
+        work = np.matmul(self._own, scale, out=self._work)
+        work *= normal
+        np.add(own, work, out=out)
+
+    def jumps(self, shocks: StepShocks) -> Blows:
+        """Firms' own jumps in some steps."""
         words = shocks.firm_jump
         hit = np.flatnonzero(words < self._words)
-        if hit.size:
-            jumper, path = np.divmod(hit, self.shape[1])
-            # The word below its threshold turns the path's size draw into the firm's own.
-            uniform = (np.take(words, hit) + 0.5) / self._words[jumper, 0]
-            uniform += shocks.jump_size[path]
-            uniform -= uniform >= 1.0
-            np.maximum(uniform, TINY, out=uniform)
-            size = self._jump_mean[jumper] + self._jump_sd[jumper] * self._score(uniform)
-            state.own[self._jumpers[jumper], path] += size
+        if not hit.size:
+            return Blows(hit, hit, hit, np.zeros(0))
+        row = hit // self.shape[1]
+        path = hit - row * self.shape[1]
+        step = row // self._jumpers.size
+        jumper = row - step * self._jumpers.size
+        # The word below its threshold turns the path's size draw into the firm's own.
+        uniform = (np.take(words, hit) + 0.5) / self._words[jumper, 0]
+        uniform += shocks.jump_size[step, path]
+        uniform -= uniform >= 1.0
+        np.maximum(uniform, TINY, out=uniform)
+        size = self._jump_mean[jumper] + self._jump_sd[jumper] * self._score(uniform)
+        return Blows(step, self._jumpers[jumper], path, size)

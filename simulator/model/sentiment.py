@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.arrays import BoolArray, FloatArray
+from simulator.arrays import BoolArray, FloatArray, IntArray
 from simulator.params import Params, Quantity, quantity
 
-BOOM, BUST, AFTERMATH = 0, 1, 2
+NEVER = np.iinfo(np.int32).max
+"""Onset of a bust that has not begun."""
 
 
 class GainYear(Params):
@@ -98,7 +99,7 @@ class Sentiment(Params):
     """Hazard, bust, aftermath, contagion."""
 
     base_hazard: Quantity = quantity(
-        0.23,
+        0.25,
         unit="per year",
         low=0.0,
         high=10.0,
@@ -189,6 +190,19 @@ class Sentiment(Params):
         doc="log-normal spread of the first month's fall",
         uncertain=False,
     )
+    opening_half_life_years: float = quantity(
+        0.02,
+        unit="years",
+        low=0.001,
+        high=1.0,
+        source=(
+            "one week: of the log fall of the first month, the worst week was .61 in 1929 (Dow Jones "
+            "industrials, 10-10 to 11-13, 10-22 to 10-29) and .69 in 2000 (NASDAQ, 03-10 to 04-14)"
+        ),
+        strength="C",
+        doc="half-life with which the first month's fall arrives",
+        uncertain=False,
+    )
     aftermath_level: Quantity = quantity(
         0.42,
         unit="share of the premium",
@@ -241,6 +255,18 @@ class Sentiment(Params):
         strength="C",
         doc="fall of the AI group at which the ratio above holds",
         uncertain=False,
+    )
+    contagion_lag_years: Quantity = quantity(
+        1.0,
+        unit="years",
+        low=0.001,
+        high=10.0,
+        source=(
+            "the rest did not fall on 2025-01-27, and half of the US stocks of March 2000 that still trade rose "
+            "while the NASDAQ fell 78 %; it had followed by .37 when 2000-02 was over: judgement, .5-1.5"
+        ),
+        strength="C",
+        doc="time over which the rest of the market follows the AI group's sentiment",
     )
     recession_probability: Quantity = quantity(
         0.22,
@@ -309,15 +335,25 @@ def weight_today(year: GainYear) -> Quantity:
 
 @dataclass
 class SentimentState:
-    """``(path,)``. ``sentiment`` and ``boom`` are logs, ``since`` years in the regime."""
+    """``(path,)``. ``onset`` is the step in which the bust began; ``sentiment`` and ``boom`` are logs."""
 
-    regime: NDArray[np.int8]
-    since: FloatArray
+    onset: NDArray[np.int32]
     sentiment: FloatArray
     boom: FloatArray
+    spread: FloatArray  # sentiment as far as the rest of the market has followed
     macro: FloatArray
     drought: FloatArray  # years of shut funding
     dilution: FloatArray  # integral of e^{-s} - 1, years
+
+
+@dataclass(frozen=True)
+class Moods:
+    """Room for states at steps that follow each other, ``(step, path)``."""
+
+    sentiment: FloatArray  # with the boom's pay for the crash to come
+    spread: FloatArray
+    drought: FloatArray
+    dilution: FloatArray
 
 
 class Mood:
@@ -351,10 +387,17 @@ class Mood:
         score = ndtri(opening) + ndtri(np.asarray(p.opening_share))
         fall = -np.log(0.8) * np.exp(p.opening_spread * score)
         self._opening_steps = max(round(1.0 / (12.0 * dt)), 1)
-        self._opening = np.maximum(-fall, self._low) / self._opening_steps
-        self._length = np.maximum(-np.log(bust_length) * p.bust_years, self._opening_steps * dt)
+        # The month's first step; the later ones take less and less, all of them the whole fall.
+        left = np.exp2(-np.array([1.0, self._opening_steps]) * dt / p.opening_half_life_years)
+        first, whole = 1.0 - left
+        self._opening = np.maximum(-fall, self._low) * (first / whole)
+        length = np.maximum(-np.log(bust_length) * p.bust_years, self._opening_steps * dt)
+        # In steps: until the time in a bust, added up step by step, is as long.
+        time = np.cumsum(np.full(int(np.max(length) / dt) + 2, dt))
+        self._length = 1 + np.searchsorted(time, length).astype(np.int32)
         self._recession = np.where(recession < p.recession_probability, -p.recession_depth, 0.0)
-        self._fall = -np.expm1(-np.asarray(p.decay_per_year) * dt)
+        self._fall_speed = -np.expm1(-np.asarray(p.decay_per_year) * dt)
+        self._follow = -np.expm1(-dt / np.asarray(p.contagion_lag_years))
         self._aftermath = -p.aftermath_level * self._premium
         self._heal = -np.expm1(-np.asarray(p.aftermath_speed) * dt)
         self._macro_speed = -np.expm1(-np.asarray(p.recession_speed) * dt)
@@ -366,8 +409,8 @@ class Mood:
 
     def init(self) -> SentimentState:
         """A boom, with sentiment at what prices already contain."""
-        zero = np.zeros(self.paths)
-        return SentimentState(np.zeros(self.paths, np.int8), *(zero.copy() for _ in range(6)))
+        onset = np.full(self.paths, NEVER, np.int32)
+        return SentimentState(onset, *(np.zeros(self.paths) for _ in range(6)))
 
     def expect(self, fundamentals: FloatArray) -> None:
         """Set the hazard from the AI group's start-value-weighted u + m + n, ``(path,)``."""
@@ -379,39 +422,102 @@ class Mood:
         # Boom returns pay for the crash to come: hazard x expected loss x c.
         self._reward = hazard * self._loss * (p.boom_compensation * dt)
 
-    def step(
+    def run(
         self,
         state: SentimentState,
+        first: int,
         hazard_uniform: FloatArray,
-        squeeze: Quantity,
+        squeeze: FloatArray,
+        out: Moods,
     ) -> BoolArray:
-        """Advance one step, in place; return which paths are in a bust.
+        """Advance some steps, in place; return which paths are in a bust, ``(step, path)``.
 
         Args:
             state: sentiment.
-            hazard_uniform: ``(path,)`` in (0, 1).
-            squeeze: share of outside funding withdrawn by events.
+            first: number of the first step; the hazard is the same in all of them.
+            hazard_uniform: ``(step, path)`` in (0, 1).
+            squeeze: share of outside funding withdrawn by events, ``(step, path)`` or ``(step, 1)``.
+            out: gets the states at each step.
         """
-        s, p, dt = state, self.params, self.dt
-        boom = s.regime == BOOM
-        s.boom += boom * self._reward
-        s.since += dt
-        onset = boom & (hazard_uniform < self._chance)
-        moves = onset | ((s.regime == BUST) & (s.since >= self._length))
-        s.regime += moves  # regimes follow each other
-        s.since *= ~moves
+        s, dt = state, self.dt
+        count = len(hazard_uniform)
+        steps = np.arange(first, first + count, dtype=np.int32)[:, None]
+        hit = hazard_uniform < self._chance
+        hit &= s.onset == NEVER
+        when, where = np.divmod(np.flatnonzero(hit), self.paths)
+        s.onset[where[::-1]] = first + when[::-1]  # of several hits the first
 
-        bust: BoolArray = s.regime == BUST
-        falling = np.where(
-            s.since < (self._opening_steps - 0.5) * dt,
-            self._opening,
-            self._fall * (self._low - s.sentiment),
-        )
-        level = self._aftermath * np.exp2(s.since * (-1.0 / p.aftermath_half_life_years))
-        healing = (self._heal * (level - s.sentiment)) * (s.regime == AFTERMATH)
-        s.sentiment += np.where(bust, falling, healing)
-        s.macro += self._macro_speed * (bust * self._recession - s.macro)
-        mood = np.exp(np.minimum(s.sentiment, 0.0))
-        s.drought += dt - mood * ((1.0 - squeeze) * dt)
-        s.dilution += dt / mood - dt
+        np.multiply(self._reward, steps <= s.onset, out=out.sentiment)
+        s.boom = _add_up(out.sentiment, s.boom)
+        out.spread[...] = out.dilution[...] = 0.0
+        out.drought[...] = dt - (1.0 - squeeze) * dt
+        bust = np.zeros(hit.shape, np.bool_)
+        paths = np.flatnonzero(s.onset < first + count)
+        if paths.size:  # where a boom goes on nothing else happens
+            bust[:, paths] = self._fall(s, steps, squeeze, out, paths)
+        s.drought = _add_up(out.drought, s.drought)
         return bust
+
+    def _fall(
+        self,
+        state: SentimentState,
+        steps: NDArray[np.int32],
+        squeeze: FloatArray,
+        out: Moods,
+        paths: IntArray,
+    ) -> BoolArray:
+        """Paths whose boom has ended; return where they are in the bust, ``(step, path)``."""
+        s, p, dt = state, self.params, self.dt
+
+        def of(value: FloatArray) -> FloatArray:
+            return value[paths] if value.ndim else value
+
+        since = steps - s.onset[paths]
+        healed = since - self._length[paths]
+        bust: BoolArray = (since >= 0) & (healed < 0)
+        # s += speed (target - s), towards the low or the aftermath's level.
+        fade = np.exp2(np.maximum(healed, 0) * (-dt / p.aftermath_half_life_years))
+        speed = np.where(bust, of(self._fall_speed), np.where(healed < 0, 0.0, of(self._heal)))
+        move = np.where(bust, of(self._low), fade * of(self._aftermath))
+        move *= speed
+        step, path = np.nonzero(bust & (since < self._opening_steps))
+        opening = np.exp2(since[step, path] * (-dt / p.opening_half_life_years))
+        speed[step, path], move[step, path] = 0.0, opening * self._opening[paths[path]]
+
+        level = s.sentiment[paths]
+        for row, keep in zip(move, np.subtract(1.0, speed, out=speed), strict=True):
+            level *= keep
+            level += row
+            row[...] = level
+        s.sentiment[paths] = level
+        out.sentiment[:, paths] += move
+        mood = np.exp(np.minimum(move, 0.0))
+        withdrawn = squeeze if squeeze.shape[1] == 1 else squeeze[:, paths]
+        out.drought[:, paths] = dt - mood * ((1.0 - withdrawn) * dt)
+        np.divide(dt, mood, out=mood)
+        mood -= dt
+        s.dilution[paths] = _add_up(mood, s.dilution[paths])
+        out.dilution[:, paths] = mood
+        s.spread[paths] = _follow(move, of(self._follow), s.spread[paths])
+        out.spread[:, paths] = move
+        s.macro[paths] = _follow(bust * of(self._recession), of(self._macro_speed), s.macro[paths])
+        return bust
+
+
+def _add_up(moves: FloatArray, start: FloatArray) -> FloatArray:
+    """Running sums over steps ``(step, path)`` from a start, in place; return the last."""
+    last = start
+    for row in moves:
+        last = np.add(row, last, out=row)
+    return last.copy()
+
+
+def _follow(target: FloatArray, speed: Quantity, start: FloatArray) -> FloatArray:
+    """What moves a share ``speed`` towards its target in each step, in place; return the last."""
+    target *= speed
+    keep, last = 1.0 - speed, start.copy()
+    for row in target:
+        last *= keep
+        last += row
+        row[...] = last
+    return last

@@ -360,6 +360,7 @@ class TechnologyState:
     depreciation: FloatArray  # level, 1 at the start
     rental: FloatArray
     model_sales: FloatArray
+    surplus: FloatArray  # what lower prices save users a year, in units of their spending at t=0
     unit_margin: FloatArray  # price less cost of a unit
     price_war_news: FloatArray
 
@@ -453,6 +454,7 @@ class Chain:
             depreciation=zero + 1.0,
             rental=zero.copy(),
             model_sales=zero.copy(),
+            surplus=zero.copy(),
             unit_margin=zero.copy(),
             price_war_news=zero.copy(),
         )
@@ -555,4 +557,12 @@ class Chain:
         pressure = np.maximum(served, -p.utilisation_bound)
         s.rental = s.capacity + served - cheaper + p.rental_sensitivity * pressure
         s.model_sales = s.price + s.demand
+        s.surplus = -s.price * _mean(np.exp(s.model_sales), np.exp(s.autonomous))
         s.unit_margin = s.price - s.compute_per_unit + cheaper
+
+
+def _mean(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Logarithmic mean: of spending as the price goes from one to the other at constant elasticity."""
+    ratio = np.log(a / b)
+    even = ratio == 0.0
+    return np.divide(a - b, ratio, out=a.copy(), where=~even)

@@ -76,12 +76,20 @@ class Valuation(Params):
 
 @dataclass
 class ValuationState:
-    """``(firm, path)`` logs: surprise in revenue, in margin, smoothed growth of the first."""
+    """``(firm, path)`` logs: surprise in revenue, in margin, smoothed growth of the first.
+
+    ``known`` is what prices contain of their sum, and ``known_adoption`` ``(path,)`` of the
+    gain of users; each moves by what is ``learned`` in a step.
+    """
 
     revenue: FloatArray
     margin: FloatArray
     growth: FloatArray
     expectations: FloatArray
+    known: FloatArray
+    learned: FloatArray
+    known_adoption: FloatArray
+    learned_adoption: FloatArray
 
 
 class Appraisal:
@@ -89,11 +97,13 @@ class Appraisal:
 
     Args:
         params: assumptions, numbers or ``(path,)``.
-        dt: step in years.
+        dt: length of a quarter in years.
+        steps: steps in a quarter.
         shape: ``(firm, path)``.
     """
 
-    def __init__(self, params: Valuation, dt: float, shape: tuple[int, int]) -> None:
+    def __init__(self, params: Valuation, dt: float, steps: int, shape: tuple[int, int]) -> None:
+        self._steps = steps
         self._smooth = -np.expm1(-dt / np.asarray(params.growth_smoothing_years))
         self._rate = self._smooth / dt
         self._bound = params.expectation_bound
@@ -103,21 +113,34 @@ class Appraisal:
 
     def init(self) -> ValuationState:
         """No surprise yet."""
-        return ValuationState(*(np.zeros(self._shape) for _ in range(4)))
+        firms, paths = (np.zeros(self._shape) for _ in range(6)), np.zeros((2, self._shape[1]))
+        return ValuationState(*firms, *paths)
+
+    @staticmethod
+    def learn(state: ValuationState) -> None:
+        """A step's part of the last quarter's surprises becomes known, in place."""
+        state.known += state.learned
+
+    @staticmethod
+    def adopt(state: ValuationState) -> None:
+        """The same for the gain of users."""
+        state.known_adoption += state.learned_adoption
 
     def step(
         self,
         state: ValuationState,
         revenue: FloatArray,
         margin: FloatArray,
+        adoption: FloatArray,
         log_revenue_consensus: FloatArray,
         log_margin_consensus: FloatArray,
     ) -> None:
-        """Update the surprises, in place.
+        """Close a quarter, in place: what it brought becomes known over the next one.
 
         Args:
             state: surprises.
             revenue, margin: ``(firm, path)``, positive.
+            adoption: ``(path,)`` log gain of users' margins.
             log_revenue_consensus, log_margin_consensus: ``(firm, 1)``.
         """
         s, work = state, self._work
@@ -134,3 +157,14 @@ class Appraisal:
         np.multiply(s.growth, self._gain, out=s.expectations)
         np.tanh(s.expectations, out=s.expectations)
         s.expectations *= self._bound
+        total(s, out=s.learned)
+        s.learned -= s.known
+        s.learned *= 1.0 / self._steps
+        np.subtract(adoption, s.known_adoption, out=s.learned_adoption)
+        s.learned_adoption *= 1.0 / self._steps
+
+
+def total(state: ValuationState, out: FloatArray) -> None:
+    """Write the whole surprise u + m + n, ``(firm, path)``."""
+    np.add(state.revenue, state.margin, out=out)
+    out += state.expectations
