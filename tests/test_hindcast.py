@@ -19,14 +19,14 @@ from simulator.commands.hindcast import page
 from simulator.consensus import fundamental_clock
 from simulator.errors import UsageError
 from simulator.hindcast import Hindcast, hindcast
-from simulator.hindcast_calm import INDEPENDENT_WINDOWS, ROLLING, firm_falls, window_places
-from simulator.hindcast_figures import figures
+from simulator.hindcast.calm import INDEPENDENT_WINDOWS, ROLLING, firm_falls, window_places
+from simulator.hindcast.figures import figures
+from simulator.hindcast.yardstick import Table, judge, place_of, share_above, tell, write
 from simulator.intervals import Estimate, jackknife, mean
 from simulator.observation import BranchedShocks, assumption_share, observe
 from simulator.plots import render
 from simulator.scenario import list_scenarios, load_scenario
 from simulator.streams import BlockShocks
-from simulator.yardstick import Table, judge, place_of, share_above, tell, write
 
 ROOT = Path(__file__).parent.parent
 NOBODY: tuple[tuple[str, ...], np.ndarray] = ((), np.zeros(0, np.bool_))
@@ -106,7 +106,7 @@ def test_share_of_assumptions_on_a_gaussian_toy(world: float, noise: float) -> N
         blocks = []
         for block in range(8):
             shocks = BranchedShocks(3, noise_seed, block, *NOBODY)
-            chance = shocks.step().market.copy()
+            chance = shocks.steps(1).market[0].copy()
             blocks.append(world * ndtri(shocks.assumption("x")) + noise * chance)
         return np.concatenate(blocks)
 
@@ -124,10 +124,11 @@ def test_branched_shocks_keep_assumptions_and_change_all_else() -> None:
     same, other = (BranchedShocks(3, seed, 1, tickers, jumping) for seed in (3, 4))
     for shocks in (same, other):
         assert shocks.assumption("x").tobytes() == own.assumption("x").tobytes()
-    wanted, twin, apart = own.step(), same.step(), other.step()
-    for name in ("market", "hazard", "firm", "firm_jump"):
+    wanted, twin, apart = own.steps(2), same.steps(2), other.steps(2)
+    for name in ("market", "hazard", "firm_jump"):
         np.testing.assert_array_equal(getattr(wanted, name), getattr(twin, name))
         assert np.mean(getattr(wanted, name) == getattr(apart, name)) < 0.01
+    assert own.firms().tobytes() == same.firms().tobytes() != other.firms().tobytes()
     assert not np.any(own.start().opening == other.start().opening)
     assert not np.any(own.chain().price == other.chain().price)
 

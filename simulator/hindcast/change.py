@@ -7,6 +7,7 @@ from math import inf
 import numpy as np
 
 from simulator.arrays import FloatArray
+from simulator.hindcast.yardstick import Table, tell
 from simulator.intervals import Estimate, mean
 from simulator.metrics import measure_drawdowns
 from simulator.observation import assumption_share, observe
@@ -15,7 +16,6 @@ from simulator.run import Run, simulate
 from simulator.scenario import Scenario, load_scenario
 from simulator.summary import sample
 from simulator.wording import format_interval
-from simulator.yardstick import Table, tell
 
 ELASTICITIES = (0.8, 1.0, 1.2, 1.6)
 

@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from simulator.errors import UsageError
-from simulator.hindcast_boom import day_rows, day_run, default_rows, dotcom_rows, early_rows
-from simulator.hindcast_calm import calm_rows, calm_run, exact_rows, firm_rows
-from simulator.hindcast_change import direction_rows, elasticity_rows, share_rows
+from simulator.hindcast.boom import day_rows, day_run, default_rows, dotcom_rows, early_rows
+from simulator.hindcast.calm import calm_rows, calm_run, exact_rows, firm_rows
+from simulator.hindcast.change import direction_rows, elasticity_rows, share_rows
+from simulator.hindcast.yardstick import Row, Table
 from simulator.observation import Observed, observe
 from simulator.run import Run, simulate
 from simulator.scenario import Scenario, list_scenarios, load_scenario
 from simulator.streams import BLOCK_PATHS
-from simulator.yardstick import Row, Table
 
 PATHS = 10_000
 """Of the runs that rows are judged on; paired runs and shares of variance take less."""

@@ -13,13 +13,13 @@ import tomli
 from simulator import engine
 from simulator.arrays import FloatArray
 from simulator.calibration import index_figures, targets
+from simulator.hindcast.yardstick import Table, quantile_of, share_above
 from simulator.intervals import Estimate, jackknife, jackknives
 from simulator.observation import Observed
 from simulator.run import Run, simulate
 from simulator.scenario import load_scenario
 from simulator.streams import BLOCK_PATHS
 from simulator.summary import sample
-from simulator.yardstick import Table, quantile_of, share_above
 
 INDEPENDENT_WINDOWS = np.array(
     [86, 46, 46, 29, 21, 22, 28, 22, 36, 48, 27, 34, 20, 11, 49, 14, 53, 14, 34]

@@ -11,7 +11,8 @@ import numpy as np
 from simulator.arrays import FloatArray, IntArray
 from simulator.baselines import baseline
 from simulator.calibration import targets
-from simulator.intervals import Estimate, jackknife, mean
+from simulator.hindcast.yardstick import Table, place_of, tell
+from simulator.intervals import Estimate, jackknife, mean, quantile
 from simulator.metrics import max_drawdown, measure_drawdowns
 from simulator.observation import Observed
 from simulator.plot_data import label
@@ -20,7 +21,6 @@ from simulator.run import Run, simulate
 from simulator.scenario import load_scenario
 from simulator.summary import sample
 from simulator.wording import percent
-from simulator.yardstick import Table, place_of, write
 
 CRASH = 0.40
 """What counts as a crash of technology, as in the study the hazard is from."""
@@ -58,6 +58,9 @@ def dotcom_rows(run: Run, seen: list[Observed]) -> Table:
             *(12 * x for x in (typical.value, typical.mc_error, typical.low, typical.high))
         )
         table.band(f"{name}, median time to trough", scaled, 24, 36, _WEEKLY, unit="months")
+        crashed = quantile(months[depths >= CRASH], 0.5)
+        told = f"{name}, median time to trough of falls of {percent(CRASH)} or more"
+        table.band(told, crashed, 24, 36, _WEEKLY, unit="months")
         table.outcome(f"{name}, time to trough", months, took, _WEEKLY, unit="months")
         regained = run.estimates()[index].get("recovered_5y")
         if regained is not None:
@@ -280,17 +283,17 @@ def _order_rows(table: Table, run: Run) -> None:
     most = max(public, key=lambda t: typical[t])
     for lab in (firm.ticker for firm in firms if firm.kind == "private"):
         gap = mean(_measured(run, lab, "max_drawdown") - _measured(run, most, "max_drawdown"))
-        table.band(f"{lab} falls more than {most} by", gap, 0.0, inf, source, unit="share")
-        spread = [_log_spread(run, ticker) for ticker in (lab, *public)]
-        place = 1 + sum(x > spread[0] for x in spread[1:])
-        told = f"spread of its value after {run.scenario.horizon_years:g} years is number {place} of {len(spread)}"
-        table.shown(f"{lab} swings most", f"{told}: {write(spread[0], 'number')} in logs", source)
+        table.shown(f"{lab} falls more than {most} by", tell(gap, "share"), source, gap)
+        ends = {ticker: _measured(run, ticker, "terminal_return") for ticker in (lab, *public)}
+        widest = max(public, key=lambda t: _log_spread(ends[t]))
+        wider = jackknife(lambda a, b: _log_spread(a) - _log_spread(b), ends[lab], ends[widest])
+        told = f"{lab} swings most: log spread after {run.scenario.horizon_years:g} years above {widest}'s by"
+        table.band(told, wider, 0.0, inf, source, unit="number")
 
 
-def _log_spread(run: Run, entity: str) -> float:
+def _log_spread(returns: FloatArray) -> float:
     """Distance of the 5 and 95 % quantiles of the log of value at the end over the start."""
-    ends = np.quantile(_measured(run, entity, "terminal_return"), (0.05, 0.95))
-    return float(np.subtract(*np.log1p(ends)[::-1]))
+    return float(np.subtract(*np.log1p(np.quantile(returns, (0.95, 0.05)))))
 
 
 def day_run(paths: int) -> Run:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simulator.baselines import baseline
-from simulator.hindcast_calm import (
+from simulator.hindcast.calm import (
     ROLLING,
     ROLLING_CHANCES,
     ROLLING_LEVELS,
     window_places,
 )
-from simulator.plot_data import Picture, origin
+from simulator.hindcast.yardstick import place_of
+from simulator.plot_data import origin
 from simulator.plots import (
     BLUES,
     DARK_VERMILION,
@@ -22,13 +23,12 @@ from simulator.plots import (
     MEDIAN,
     SIZE,
     VERMILION,
-    draw,
+    figure,
     frame,
     style,
 )
 from simulator.summary import sample
 from simulator.wording import percent
-from simulator.yardstick import place_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,7 +50,7 @@ def figures(found: Hindcast) -> dict[str, Figure]:
 
 def real_fan(run: Run, index: str) -> Figure:
     """The fan of an index of the dot-com scenario, and the weekly closes that came."""
-    drawing = draw(Picture("fan", run, index))
+    drawing = figure("fan", run, index)
     axes = drawing.axes[0]
     levels = baseline("dotcom").from_peak(index, run.scenario.steps_per_year).closes
     levels = levels[: run.scenario.steps + 1] / levels[0]
