@@ -16,7 +16,14 @@ from dataclasses import dataclass
 from simulator.complaints import nearest
 from simulator.distributions import Refusal
 
-METRICS = ("max_drawdown", "terminal_return", "worst_week", "worst_month", "time_to_trough")
+METRICS = (
+    "max_drawdown",
+    "return_1y",
+    "terminal_return",
+    "worst_week",
+    "worst_month",
+    "time_to_trough",
+)
 STATISTICS = (
     "median",
     "mean",
@@ -24,6 +31,8 @@ STATISTICS = (
     "worst_1_in_10",
     "worst_1_in_20",
     "worst_1_in_100",
+    "expected_shortfall_1_in_20",
+    "expected_shortfall_1_in_100",
 )
 PROBABILITY = "probability"
 FORM = "P(sp500.max_drawdown >= 0.49) < 0.10, or median(sp500.max_drawdown) < 0.30"
@@ -63,10 +72,11 @@ def parse_threshold(name: str, text: str, entities: Iterable[str]) -> Threshold:
     entity, _, metric = match["what"].rpartition(".")
     known = tuple(entities)
     if entity not in known:
+        hint = nearest(entity, known)
+        if entity == "portfolio":
+            hint = "give the holdings: --portfolio holdings.csv"
         raise Refusal(
-            f"threshold `{name}` names the unknown entity `{entity}`",
-            ", ".join(known),
-            nearest(entity, known),
+            f"threshold `{name}` names the unknown entity `{entity}`", ", ".join(known), hint
         )
     if metric not in METRICS:
         hint = nearest(metric, METRICS)

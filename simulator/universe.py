@@ -7,7 +7,7 @@ as an array `(firm,)`, `Universe.membership` the groups as an array `(group, fir
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -56,6 +56,7 @@ class Universe:
     checks: tuple[Check, ...]
     path: Path
     _sources: Mapping[str, Mapping[str, Source]]  # ticker, "" for all -> figure -> source
+    cash: Mapping[str, float] = field(default_factory=dict)  # group -> USD billion beside its firms
 
     @property
     def tickers(self) -> tuple[str, ...]:
@@ -90,6 +91,11 @@ class Universe:
         rows = [[firm.membership.get(group, 0.0) for firm in self.firms] for group in self.groups]
         return np.array(rows, dtype=np.float64)
 
+    @property
+    def group_cash(self) -> FloatArray:
+        """Cash of each group, `(G,)` USD billion; it stays as it is."""
+        return np.array([self.cash.get(group, 0.0) for group in self.groups])
+
     def source(self, ticker: str, figure: str) -> Source:
         """Where a firm's figure comes from: its own source, else the file-wide one."""
         own, common = self._sources.get(ticker, {}), self._sources.get("", {})
@@ -98,11 +104,13 @@ class Universe:
     def figures(self) -> dict[str, Any]:
         """Everything that moves a result, for the digest."""
         rows = [firm.model_dump(mode="json", exclude={"sources", "name"}) for firm in self.firms]
+        cash = {"cash": dict(self.cash)} if self.cash else {}
         return {
             "as_of": self.as_of.isoformat(),
             "groups": list(self.groups),
             "bubble_group": self.bubble_group,
             "firms": rows,
+            **cash,
         }
 
 
