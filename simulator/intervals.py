@@ -107,6 +107,14 @@ def mean(values: ArrayLike) -> Estimate:
     return _mean(values)
 
 
+def mean_of_few(values: ArrayLike) -> Estimate:
+    """As :func:`mean` for some tens of values (n,): Student's t stands for the normal."""
+    from scipy.special import stdtrit
+
+    values = _sample(values)
+    return _mean(values, z=float(stdtrit(max(len(values) - 1, 1), 1 - _TAIL)))
+
+
 def expected_shortfall(values: ArrayLike, q: float) -> Estimate:
     """Mean of the largest 1 - ``q`` of ``values`` (n,): of the worst twentieth of depths at q = 0.95.
 
@@ -120,8 +128,8 @@ def expected_shortfall(values: ArrayLike, q: float) -> Estimate:
     return _mean(np.maximum(values - v, 0.0) / (1 - q), offset=v)
 
 
-def _mean(values: FloatArray, offset: float = 0.0) -> Estimate:
-    """Offset plus mean, with Hall's interval (J. R. Statist. Soc. B 54, 1992).
+def _mean(values: FloatArray, offset: float = 0.0, z: float = _Z) -> Estimate:
+    """Offset plus mean, with Hall's interval (J. R. Statist. Soc. B 54, 1992) of half-width ``z``.
 
     Most values of a tail are zero, and the normal interval of so skewed a mean lies too low.
     Hall's cubic makes the studentised mean normal to second order; `bend` is skewness / sqrt(n).
@@ -137,12 +145,12 @@ def _mean(values: FloatArray, offset: float = 0.0) -> Estimate:
     cube = variance * sqrt(variance * n)  # may underflow to 0 for an all but constant sample
     bend = float((square * away).mean()) / cube if cube > 0 else 0.0
 
-    def studentised(z: float) -> float:
+    def studentised(at: float) -> float:
         if abs(bend) < 1e-6:
-            return z
-        return 3 / bend * (float(np.cbrt(1 + bend * (z - bend / 6))) - 1)
+            return at
+        return 3 / bend * (float(np.cbrt(1 + bend * (at - bend / 6))) - 1)
 
-    return Estimate(value, error, value - error * studentised(_Z), value - error * studentised(-_Z))
+    return Estimate(value, error, value - error * studentised(z), value - error * studentised(-z))
 
 
 def _between(low: float, high: float, share: float) -> float:

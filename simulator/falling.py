@@ -1,0 +1,180 @@
+"""Paths of the model as particles that fall: what splitting needs to know of a crash.
+
+The score is the largest fall so far of one entity, the same number as in a run's tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Self
+
+import numpy as np
+
+from simulator.arrays import FloatArray, IntArray
+from simulator.consensus import consensus_path
+from simulator.errors import RunError
+from simulator.scenario import Scenario
+from simulator.simulation import FACTORS, Simulation, State
+from simulator.splitting import Split, split
+from simulator.streams import FreshShocks, WorldShocks, generator
+
+PARTICLES = 500
+"""Paths in a group."""
+TOGETHER = 4
+"""Groups simulated together, at most."""
+_CLOCK = 65
+"""Splitting looks at paths so often in a scenario's time: a month of five years. More often costs
+more than it gains, at a quarter a third is lost (docs/performance.md)."""
+_FIRMS_TOGETHER = 80
+
+
+@dataclass(frozen=True)
+class _Watch:
+    """How to read an entity's level off the firms' log prices: (f,) rows and units, and cash."""
+
+    rows: IntArray
+    units: FloatArray
+    cash: float
+
+    def level(self, log_price: FloatArray) -> FloatArray:
+        """Level (path,), USD billion."""
+        return np.asarray(self.units @ np.exp(log_price[self.rows]) + self.cash)
+
+
+class Falling:
+    """Paths at some step, with their high and largest fall so far."""
+
+    def __init__(
+        self,
+        worlds: Simulation,
+        watch: _Watch,
+        stride: int,
+        *,
+        world: IntArray,
+        state: State,
+        high: FloatArray,
+        score: FloatArray,
+    ) -> None:
+        self._worlds, self._watch, self._stride = worlds, watch, stride
+        self._world, self._state, self._high, self._score = world, state, high, score
+        self._simulation: Simulation | None = None
+
+    @classmethod
+    def start(cls, worlds: Simulation, watch: _Watch, stride: int) -> Self:
+        """All paths of a simulation at t=0."""
+        index = np.arange(worlds.shape[1])
+        with np.errstate(divide="ignore"):  # a firm may be worth nothing
+            log_price = np.log(worlds.values)[:, None] + np.zeros(worlds.shape)
+        high = watch.level(log_price)
+        state, score = worlds.state.take(index), np.zeros(index.size)
+        return cls(worlds, watch, stride, world=index, state=state, high=high, score=score)
+
+    @property
+    def score(self) -> FloatArray:
+        """Largest fall so far, a positive share ``(path,)``."""
+        return self._score
+
+    def step(self, k: int, noise: FreshShocks) -> None:
+        """Advance by ``stride`` steps of the scenario, or to its end."""
+        if self._simulation is None:
+            self._simulation = self._worlds.take(self._world, self._state)
+            self._log_price, self._own = np.empty((2, *self._simulation.shape))
+            self._factors = np.empty((len(FACTORS), self._world.size))
+        simulation = self._simulation
+        simulation.shocks, noise.paths = noise, self._world.size
+        last = min(k * self._stride, simulation.scenario.steps)
+        for step in range((k - 1) * self._stride + 1, last + 1):
+            simulation.step(step, self._log_price, self._own, self._factors)
+            level = self._watch.level(self._log_price)
+            self._high = np.maximum(self._high, level)
+            self._score = np.maximum(self._score, 1.0 - level / self._high)
+
+    def take(self, index: IntArray) -> Self:
+        """Copies of some paths."""
+        return self._with(
+            self._world[index], self._state.take(index), self._high[index], self._score[index]
+        )
+
+    def join(self, other: Self) -> Self:
+        """These paths and others."""
+        return self._with(
+            np.concatenate([self._world, other._world]),
+            self._state.join(other._state),
+            np.concatenate([self._high, other._high]),
+            np.concatenate([self._score, other._score]),
+        )
+
+    def _with(self, world: IntArray, state: State, high: FloatArray, score: FloatArray) -> Self:
+        return type(self)(
+            self._worlds,
+            self._watch,
+            self._stride,
+            world=world,
+            state=state,
+            high=high,
+            score=score,
+        )
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Groups that were simulated together. G groups, L depths."""
+
+    probability: FloatArray  # (G, L)
+    path_steps: int
+    rounds: int
+
+
+def fall(scenario: Scenario, entity: str, depths: FloatArray, least: float, number: int) -> Batch:
+    """Split one batch of groups; pure, so that batches may be computed anywhere.
+
+    Args:
+        scenario: its seed and the number of the batch address all draws.
+        entity: a group or a firm.
+        depths: (L,) rising positive shares.
+        least: groups are given up below this probability.
+        number: of the batch.
+    """
+    universe, seed = scenario.universe, scenario.seed
+    groups = groups_together(scenario)
+    drawn = WorldShocks(seed, number, groups, PARTICLES, universe.tickers)
+    jumping = int(np.count_nonzero(universe.column("jump_rate")))
+    stride = max(round(scenario.steps / _CLOCK), 1)
+    noise: Callable[[int], FreshShocks] = partial(
+        FreshShocks, seed, f"rare:{number}", firms=len(universe.tickers), jumping=jumping
+    )
+    with np.errstate(over="raise", invalid="raise", divide="raise", under="ignore"):
+        try:
+            worlds = Simulation(scenario, consensus_path(scenario), drawn)
+            found: Split = split(
+                Falling.start(worlds, _watch(scenario, entity), stride),
+                noise,
+                steps=-(-scenario.steps // stride),
+                targets=depths,
+                groups=groups,
+                rng=generator(seed, "rare:parents", number),
+                least=least,
+            )
+        except FloatingPointError as error:
+            raise RunError(
+                f"batch {number} left the finite numbers: {error}; seed {seed}"
+            ) from None
+    return Batch(found.probability, found.steps * stride, found.rounds)
+
+
+def groups_together(scenario: Scenario) -> int:
+    """Groups in a batch: fewer where there are many firms, so that memory is bounded."""
+    return max(1, min(TOGETHER, _FIRMS_TOGETHER // len(scenario.universe.tickers)))
+
+
+def _watch(scenario: Scenario, entity: str) -> _Watch:
+    universe = scenario.universe
+    row = universe.entities.index(entity)
+    groups = len(universe.groups)
+    if row >= groups:
+        return _Watch(np.array([row - groups]), np.ones(1), 0.0)
+    units = universe.membership[row]
+    rows = np.flatnonzero(units)
+    return _Watch(rows, units[rows], float(universe.group_cash[row]))
