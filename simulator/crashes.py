@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from simulator import baselines
 from simulator.baselines import Baseline, Fact
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _DAILY = 252
 """Steps a year of a grid of trading days: the facts are on it."""
@@ -33,8 +35,8 @@ class Crash:
 
 
 def index_of(entity: str) -> str:
-    """The index an entity is set beside: the S&P 500 for itself and the rest, else the NASDAQ."""
-    return "sp500" if entity in ("sp500", "rest") else "nasdaq"
+    """The index an entity is set beside: the S&P 500 for itself, the rest and a portfolio, else the NASDAQ."""
+    return "sp500" if entity in ("sp500", "rest", "portfolio") else "nasdaq"
 
 
 @lru_cache
@@ -61,6 +63,8 @@ class History:
 
     def levels(self, index: str) -> pd.Series[float]:
         """Closes by date: "sp500" or "nasdaq" (for a file: its name)."""
+        import pandas as pd  # workers need the crashes, not the tables
+
         dates, closes = self._source.levels(index)
         days = pd.DatetimeIndex(dates, name="date")
         return pd.Series(closes, index=days, name=index)
@@ -74,6 +78,8 @@ class History:
 
         Columns as in ``Run.metrics`` (times in years from the peak), and the dates.
         """
+        import pandas as pd
+
         rows: list[dict[str, Any]] = []
         for index in self._source.series:
             found = self._source.measure(index, steps_per_year)

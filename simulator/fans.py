@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -31,12 +32,17 @@ def underwater(results: Results) -> pd.DataFrame:
     return _table(results, np.clip(falls, 0.0, 1.0))
 
 
-def grid_quantiles(counts: NDArray[np.int32], grid: Grid) -> FloatArray:
-    """Quantiles (E, K, Q) of ``counts`` (E, K, bins), interpolated within their bin."""
+def grid_quantiles(
+    counts: NDArray[np.int32], grid: Grid, quantiles: Sequence[float] = FAN_QUANTILES
+) -> FloatArray:
+    """Quantiles (E, K, Q) of ``counts`` (E, K, bins), interpolated within their bin.
+
+    The number of paths may differ from entity to entity, not from time to time.
+    """
     upto = np.cumsum(counts, axis=2, dtype=counts.dtype)
-    n = int(upto[0, 0, -1])
-    found = np.empty((*counts.shape[:2], len(FAN_QUANTILES)))
-    for column, q in enumerate(FAN_QUANTILES):
+    n = upto[:, :1, -1:]
+    found = np.empty((*counts.shape[:2], len(quantiles)))
+    for column, q in enumerate(quantiles):
         bins = np.argmax(upto >= q * n, axis=2)[..., np.newaxis]
         inside = np.take_along_axis(counts, bins, axis=2)
         before = np.take_along_axis(upto, bins, axis=2) - inside

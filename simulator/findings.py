@@ -8,19 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import fsum
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
 from simulator.baselines import INDEXES, baseline
 from simulator.errors import plain
-from simulator.intervals import Estimate
 from simulator.plot_data import DOTCOM, label
+from simulator.plots.causes import Waterfall
+from simulator.portfolio import PORTFOLIO
 from simulator.summary import WORST, judge
 from simulator.thresholds import PROBABILITY
 from simulator.wording import (
+    CAUSE_NAMES,
     format_dollars,
+    format_dollars_error,
     format_error,
     format_interval,
     format_log,
@@ -31,26 +33,6 @@ from simulator.wording import (
 
 if TYPE_CHECKING:
     from simulator.run import Run
-
-CAUSE_NAMES = {
-    "revenue": ("sales", "revenue below what was priced in"),
-    "margin": ("margins", "operating margins below what was priced in"),
-    "expectations": (
-        "expected growth",
-        "slower growth makes investors pay less for the same profit",
-    ),
-    "sentiment": ("AI premium", "the premium built up in the run-up, lost when the mood turns"),
-    "news": ("news", "AI news of the day, until it shows in profits"),
-    "rates": ("interest rates", "higher rates, by how far away the profits lie"),
-    "market": ("whole market", "the market factor: stress, volatility, shocks to all"),
-    "contagion": ("contagion", "the rest falls with the AI stocks"),
-    "firm": ("single firms", "noise and jumps of single names"),
-    "growth": (
-        "required growth",
-        "the return investors ask for, and corrections that keep noise fair",
-    ),
-}
-"""The causes of docs/model.md, section 3: short name, and what it is."""
 
 STRENGTHS = {
     "A": "A, measured",
@@ -63,7 +45,7 @@ WEAK = ("C", "D")
 
 @dataclass(frozen=True)
 class Fall:
-    """Largest falls of one entity, as text: a cell per statistic of WORST, the mean and its error."""
+    """Largest falls of one entity, as text: a cell per statistic of WORST, the mean, and their errors."""
 
     entity: str
     name: str
@@ -71,6 +53,7 @@ class Fall:
     cells: tuple[str, ...]
     mean: str
     error: str
+    errors: tuple[str, ...] = ()  # of the cells
 
 
 @dataclass(frozen=True)
@@ -109,10 +92,12 @@ class RealCrash:
 class Loss:
     """Dollars lost from peak to trough."""
 
+    entity: str
     name: str
     median: str
     worst_1_in_20: str
     worst_1_in_100: str
+    errors: tuple[str, ...] = ()  # of the three, in their units
 
 
 @dataclass(frozen=True)
@@ -149,6 +134,7 @@ class Held:
     rule: str
     value: str
     passed: bool
+    doubt: str = ""  # said where the interval reaches across the limit
 
 
 def thresholds(run: Run) -> list[Held]:
@@ -163,7 +149,8 @@ def thresholds(run: Run) -> list[Held]:
             if years
             else format_interval(result.estimate, sign=-1 if fall else 1)
         )
-        rows.append(Held(plain(one.name), plain(one.text, 200), found, result.passed))
+        doubt = "" if result.sure else "the interval holds the limit: more paths would tell"
+        rows.append(Held(plain(one.name), plain(one.text, 200), found, result.passed, doubt))
     return rows
 
 
@@ -177,7 +164,8 @@ def falls(run: Run, entities: Iterable[str] | None = None) -> list[Fall]:
         mean = format_share(found["mean"], sign=-1)
         name = label(run, entity)
         short = name if entity in groups(run) else f"{entity:<{width}}{name}"
-        rows.append(Fall(entity, name, short, cells, mean, format_error(found["mean"])))
+        errors = tuple(format_error(found[name]) for name in WORST)
+        rows.append(Fall(entity, name, short, cells, mean, format_error(found["mean"]), errors))
     return rows
 
 
@@ -231,17 +219,25 @@ def crashes(run: Run) -> list[RealCrash]:
 def losses(run: Run, entities: Iterable[str]) -> list[Loss]:
     """Dollars lost from peak to trough."""
     rows = []
+    portfolio = run.scenario.portfolio
     for entity in entities:
+        if entity == PORTFOLIO and portfolio is not None and portfolio.value is None:
+            continue  # its holdings are known as shares only
         found = run.estimates()[entity]
         names = ("median", "worst_1_in_20", "worst_1_in_100")
-        cells = (format_dollars(found[f"dollars_lost_{name}"]) for name in names)
-        rows.append(Loss(label(run, entity), *cells))
+        amounts = [found[f"dollars_lost_{name}"] for name in names]
+        median, bad, worst = map(format_dollars, amounts)
+        errors = tuple(map(format_dollars_error, amounts))
+        rows.append(Loss(entity, label(run, entity), median, bad, worst, errors))
     return rows
 
 
 def drivers(run: Run, entity: str) -> list[Driver]:
-    """The causes of the worst twentieth of an entity's paths, the most harmful first."""
-    causes = run.drivers(entity)
+    """The causes of the worst twentieth of an entity's paths, the most harmful first.
+
+    Those that play no part at all are left out.
+    """
+    causes = {name: one for name, one in run.drivers(entity).items() if one.value or one.mc_error}
     return [
         Driver(name, CAUSE_NAMES[name][0], format_log(causes[name]), format_error(causes[name]))
         for name in sorted(causes, key=lambda name: causes[name].value)
@@ -261,14 +257,21 @@ def driver_table(run: Run) -> DriverTable:
     """The causes of the leaders' worst twentieth, with errors, and the sum of each column."""
     entities = leaders(run)
     found = [{row.cause: row for row in drivers(run, entity)} for entity in entities]
-    totals = [fsum(cause.value for cause in run.drivers(entity).values()) for entity in entities]
+    causes = dict.fromkeys(cause for each in found for cause in each)
+    totals = [Waterfall(run, entity).whole for entity in entities]
     return DriverTable(
         [label(run, entity) for entity in entities],
         [
-            (*CAUSE_NAMES[cause], [f"{each[cause].points} {each[cause].error}" for each in found])
-            for cause in found[0]
+            (
+                *CAUSE_NAMES[cause],
+                [
+                    f"{each[cause].points} {each[cause].error}" if cause in each else "none"
+                    for each in found
+                ],
+            )
+            for cause in causes
         ],
-        [format_log(Estimate(total, 0.0, total, total)) for total in totals],
+        [f"{format_log(total)} {format_error(total)}" for total in totals],
     )
 
 

@@ -1,4 +1,4 @@
-"""The summary of a run for the terminal and its report for the browser.
+"""The report of a run for the browser.
 
 Everything comes from the run alone, simulated now or loaded; the same run gives the same bytes.
 """
@@ -9,129 +9,52 @@ import base64
 import json
 import platform
 import shlex
-import textwrap
 from collections.abc import Mapping
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from simulator import findings
+from simulator import findings, report_rows
 from simulator.errors import plain
-from simulator.plot_data import KINDS, Picture, closes, label
-from simulator.wording import MINUS
+from simulator.plot_data import Picture, closes
+from simulator.plots import available, draw, picture, render, without_heading
+from simulator.portfolio import HOLDINGS
+from simulator.sensitivity import weakest_link
+from simulator.terminal import run_line
 
 if TYPE_CHECKING:
     from simulator.run import Run
 
-WIDTH = 80
-"""Columns of the terminal summary."""
+
+SECTIONS = {
+    "levels": ("fan", "fan-mag7", "histogram", "exceedance", "underwater"),
+    "causes": ("waterfall",),
+    "crashes": ("overlay", "trough", "recovery"),
+    "firms": ("firms",),
+    "drivers": ("drivers", "elasticity", "elasticity-ai_basket", "uncertainty"),
+}
+"""The figures of each part of the report: a kind, and an entity other than the S&P 500."""
 
 
-def terminal_summary(run: Run, folder: str | None = None) -> str:
-    """The result in at most 80 columns of plain text.
-
-    ``folder`` is where the run was written, shown as given.
-    """
-    parts = [
-        _heading(run),
-        textwrap.wrap(plain(run.verdict, 400), WIDTH),
-        _threshold_lines(run),
-        _fall_lines(run),
-        _reach_lines(run),
-        _loss_lines(run),
-        _driver_lines(run),
-        [f"0 non-finite paths{f', results in {plain(folder, 200)}' if folder else ''}"],
-    ]
-    return "\n\n".join("\n".join(part) for part in parts if part)
+def pictures(run: Run) -> dict[str, Picture]:
+    """Every picture of the report that the run can give, by name: "fan", "fan-mag7", ..."""
+    found = {}
+    for name in (name for names in SECTIONS.values() for name in names):
+        kind, _, entity = name.partition("-")
+        entity = entity or "sp500"
+        if entity in run.entities and kind in available(run, entity):
+            found[name] = picture(kind, run, entity)
+    return found
 
 
-def _heading(run: Run) -> list[str]:
-    scenario = run.scenario
-    size = f"{run.paths:,} paths x {scenario.steps:,} {closes(run)} steps"
-    return [
-        textwrap.shorten(plain(scenario.title, 200), WIDTH, placeholder="..."),
-        f"{plain(scenario.name)} {scenario.digest[:12]}, seed {run.seed}, {size}",
-    ]
+def figures(run: Run) -> dict[str, bytes]:
+    """The pictures of the report as SVG, by name."""
+    return {name: render(draw(one)) for name, one in pictures(run).items()}
 
 
-def _threshold_lines(run: Run) -> list[str]:
-    rows = findings.thresholds(run)
-    if not rows:
-        return []
-    lines = ["THRESHOLDS"]
-    for row in rows:
-        lines += _fold(f"{'pass' if row.passed else 'FAIL'}  {row.name}: {row.rule}")
-        lines.append(f"        {_ascii(row.value)}")
-    return lines
-
-
-def _fall_lines(run: Run) -> list[str]:
-    lines = [
-        _line("LARGEST FALL", ("", "1-in-4", "1-in-10", "1-in-20", "1-in-100"), ""),
-        _line("", ("median", "worst", "worst", "worst", "worst", "mean"), "MC error"),
-    ]
-    beside = findings.history(run)
-    for row in findings.falls(run):
-        lines.append(_line(f"  {row.short}", (*row.cells, row.mean), row.error))
-        if row.entity in beside:
-            real = beside[row.entity]
-            note = f"what happened, on {closes(run)} closes (daily {_ascii(real.daily)})"
-            lines.append(_line("    dot-com crash", (real.fall,), note))
-    return lines
-
-
-def _reach_lines(run: Run) -> list[str]:
-    rows = findings.reaches(run, findings.groups(run))
-    lines = ["CHANCE TO FALL AS FAR AS IN A REAL CRASH, or further (95 % interval)"]
-    for row in rows:
-        fall = f"{row.crash} {_ascii(row.fall)}"
-        lines.append(f"  {_short(row.name, 21)} {fall:<18}{_ascii(row.chance)}")
-    return lines
-
-
-def _loss_lines(run: Run) -> list[str]:
-    names = ("median", "1-in-20 worst", "1-in-100 worst")
-    lines = ["DOLLARS LOST, to trough" + "".join(f"{name:>18}" for name in names)]
-    for row in findings.losses(run, findings.groups(run)):
-        cells = (row.median, row.worst_1_in_20, row.worst_1_in_100)
-        lines.append(f"  {_short(row.name, 21)}" + "".join(f"{cell:>18}" for cell in cells))
-    return lines
-
-
-def _driver_lines(run: Run) -> list[str]:
-    lines = ["WHAT DROVE THE WORST TWENTIETH, mean log points (they add up to the log fall)"]
-    for entity in findings.leaders(run):
-        causes = (f"{row.name} {row.points}" for row in findings.drivers(run, entity))
-        lines += _fold(f"{label(run, entity)}: {_ascii(', '.join(causes))}")
-    return lines
-
-
-def _line(name: str, cells: tuple[str, ...], last: str) -> str:
-    """A name, up to six numbers in fixed columns, and a last word."""
-    widths = (8, 8, 8, 8, 9, 8)[: len(cells)]
-    body = "".join(_ascii(cell).rjust(width) for cell, width in zip(cells, widths, strict=True))
-    return f"{_short(name, 21)}{body}  {last}".rstrip()
-
-
-def _short(name: str, width: int) -> str:
-    return name.ljust(width) if len(name) <= width else name[: width - 1] + "."
-
-
-def _fold(text: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="      ")
-
-
-def _ascii(cell: str) -> str:
-    """A number as any terminal shows it, and narrow."""
-    return cell.replace(MINUS, "-").replace(" %", "%")
-
-
-# ---------------------------------------------------------------- the browser
-
-
-def html_report(run: Run, figures: Mapping[str, bytes] | None = None) -> str:
+def html_report(run: Run, drawn: Mapping[str, bytes] | None = None) -> str:
     """The report: one HTML page that needs no network and runs no script.
 
-    ``figures`` are SVGs of the S&P 500 that were rendered before, by kind; others are drawn.
+    ``drawn`` are :func:`figures` that were rendered before; others are drawn.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -143,17 +66,17 @@ def html_report(run: Run, figures: Mapping[str, bytes] | None = None) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return pages.get_template("report.html").render(_content(run, figures or {}))
+    return pages.get_template("report.html").render(_content(run, drawn or {}))
 
 
-def _content(run: Run, figures: Mapping[str, bytes]) -> dict[str, Any]:
+def _content(run: Run, drawn: Mapping[str, bytes]) -> dict[str, Any]:
     scenario, ledger = run.scenario, findings.ledger(run)
     years = f"{scenario.horizon_years:g} years"
     weak = sum(row.is_weak for row in ledger)
     chosen = [row for row in ledger if not row.is_default or row.is_uncertain]
     return {
         "title": plain(scenario.title, 200),
-        "run_line": " \N{MIDDLE DOT} ".join(_heading(run)[1:]),
+        "run_line": run_line(run),
         "verdict": run.verdict,
         "years": years,
         "closes": closes(run),
@@ -163,31 +86,46 @@ def _content(run: Run, figures: Mapping[str, bytes]) -> dict[str, Any]:
         "falls": findings.falls(run),
         "groups": findings.groups(run),
         "history": findings.history(run),
-        "figures": [_figure(Picture(kind, run), figures.get(kind)) for kind in KINDS],
+        "figures": _figures(run, drawn),
+        "futures": report_rows.futures(run),
+        "portfolio": report_rows.portfolio(run),
         "crashes": findings.crashes(run),
         "reaches": findings.reaches(run, findings.groups(run)),
         "losses": findings.losses(run, findings.groups(run)),
         "drivers": findings.driver_table(run),
         "chosen": chosen,
         "defaults": [row for row in ledger if row not in chosen],
-        "weakest": [row for row in chosen if row.is_weak],
+        "moves": report_rows.moves(run),
+        "weakest_link": weakest_link(run),
         "weak_sentence": f"Of {len(ledger)} numbers, {weak} rest on thin evidence or judgement.",
         "command": _command(run),
         "reproduce": _provenance(run),
     }
 
 
-def _figure(picture: Picture, svg: bytes | None) -> dict[str, Any]:
-    from simulator.plots import SIZE, draw, render
-
-    columns, rows = picture.shown()
+def _figures(run: Run, drawn: Mapping[str, bytes]) -> dict[str, list[dict[str, Any]]]:
+    """The figures of each section."""
+    found = pictures(run)
     return {
-        "headline": picture.headline,
-        "alt": f"{picture.headline}. {picture.subtitle} The numbers follow below the figure.",
-        "caption": f"{picture.name}. {picture.subtitle}",
-        "data": base64.b64encode(svg or render(draw(picture))).decode("ascii"),
-        "width": round(SIZE[0] * 96),
-        "height": round(SIZE[1] * 96),
+        section: [_figure(name, found[name], drawn.get(name)) for name in names if name in found]
+        for section, names in SECTIONS.items()
+    }
+
+
+def _figure(name: str, of: Picture, svg: bytes | None) -> dict[str, Any]:
+    columns, rows = of.shown()
+    other = f" {of.name}" if "-" in name else ""
+    (width, height), whole = of.size, svg or render(draw(of))
+    image, cut = without_heading(whole, width, of.headline, of.caption)  # the page says it
+    return {
+        "name": name,
+        "question": f"{of.question}{other}",
+        "headline": of.headline,
+        "alt": f"{of.headline}. {of.subtitle} The numbers follow below the figure.",
+        "caption": of.subtitle,
+        "data": base64.b64encode(image).decode("ascii"),
+        "width": round(width * 96),
+        "height": round((height - cut) * 96),
         "columns": columns,
         "rows": rows,
     }
@@ -196,6 +134,8 @@ def _figure(picture: Picture, svg: bytes | None) -> dict[str, Any]:
 def _command(run: Run) -> str:
     """The command that repeats the run inside its folder, where the scenario lies as scenario.toml."""
     words = ["crashsim", "run", "scenario.toml", "--seed", str(run.seed), "--paths", str(run.paths)]
+    if run.scenario.portfolio is not None:
+        words += ["--portfolio", HOLDINGS]
     for key, value in run.scenario.overrides.items():
         words += ["--set", f"{key}={_toml(value)}"]
     return plain(shlex.join(words), 2000)

@@ -9,6 +9,33 @@ from simulator.verdict import frequency
 
 MINUS = "\N{MINUS SIGN}"
 
+CAUSE_NAMES = {
+    "revenue": ("sales", "revenue below what was priced in"),
+    "revenue_core": (
+        "core sales",
+        "revenue of what firms sold before AI, below what was priced in",
+    ),
+    "revenue_chips": ("chip sales", "revenue of AI chips and systems, below what was priced in"),
+    "revenue_rental": ("cloud rental", "revenue of rented-out computing, below what was priced in"),
+    "revenue_models": ("model sales", "revenue of AI models, below what was priced in"),
+    "margin": ("margins", "operating margins below what was priced in"),
+    "expectations": (
+        "expected growth",
+        "slower growth makes investors pay less for the same profit",
+    ),
+    "sentiment": ("AI premium", "the premium built up in the run-up, lost when the mood turns"),
+    "news": ("news", "AI news of the day, until it shows in profits"),
+    "rates": ("interest rates", "higher rates, by how far away the profits lie"),
+    "market": ("whole market", "the market factor: stress, volatility, shocks to all"),
+    "contagion": ("contagion", "the rest falls with the AI stocks"),
+    "firm": ("single firms", "noise and jumps of single names"),
+    "growth": (
+        "required growth",
+        "the return investors ask for, and corrections that keep noise fair",
+    ),
+}
+"""The causes of docs/model.md, section 3: short name, and what it is."""
+
 
 def percent(share: float, decimals: int = 0) -> str:
     """A share as text with a true minus sign: -0.279 is "−28 %"."""
@@ -28,10 +55,10 @@ def often(share: Estimate, n: int) -> str:
 
 
 def decimals(error: float, most: int = 1) -> int:
-    """How many decimals a number with this standard error has earned: none finer than the error's first digit."""
+    """How many decimals a number with this standard error has earned: none finer than the error to one digit."""
     if not isfinite(error):
         return 0
-    return most if error <= 0 else min(max(-floor(log10(error)), 0), most)
+    return most if error <= 0 else min(max(-floor(log10(float(f"{error:.1g}"))), 0), most)
 
 
 def format_share(share: Estimate, *, sign: int = 1, most: int = 1) -> str:
@@ -58,7 +85,7 @@ def format_error(share: Estimate) -> str:
     error = 100 * share.mc_error
     if not isfinite(error):
         return "±?"
-    digit = float(f"{error:.1g}")
+    digit = max(float(f"{error:.1g}"), 0.01 if error > 0 else 0.0)
     return f"±{digit:.{min(max(-floor(log10(digit)), 0), 2) if digit else 0}f}"
 
 
@@ -69,9 +96,28 @@ def format_log(cause: Estimate, most: int = 1) -> str:
     return f"{'' if not float(body) else MINUS if cause.value < 0 else '+'}{body}"
 
 
+def dollar_unit(amount: float) -> tuple[float, str]:
+    """The unit for an amount in USD billion: how many billion it is, and its name."""
+    units = ((1e3, "trillion"), (1.0, "billion"), (1e-3, "million"))
+    return next((unit for unit in units if abs(amount) >= unit[0]), (1e-6, "thousand"))
+
+
+def format_dollars_error(amount: Estimate) -> str:
+    """The standard error of an amount in the unit that :func:`format_dollars` gives it: "±0.3"."""
+    if not isfinite(amount.mc_error):
+        return "±?"
+    body, unit = format_dollars(amount).removeprefix("$").split(" ")
+    scale = next(one for one in (1e3, 1.0, 1e-3, 1e-6) if dollar_unit(one)[1] == unit)
+    error = max(
+        amount.mc_error / scale, 10.0 ** -len(body.partition(".")[2])
+    )  # no finer than the amount
+    return f"±{float(f'{error:.1g}'):g}"
+
+
 def format_dollars(amount: Estimate) -> str:
-    """An amount in USD billion, cut to its error: "$440 billion", "$12.4 trillion"."""
-    error = amount.mc_error if 0 < amount.mc_error < amount.value else 1.0
+    """An amount in USD billion, cut to its error: "$440 billion", "$12.4 trillion", "$86 thousand"."""
+    unknown = min(1.0, abs(amount.value) / 10) or 1.0
+    error = amount.mc_error if 0 < amount.mc_error < amount.value else unknown
     value = round(amount.value, -floor(log10(error)))
-    scale, unit = (1_000, "trillion") if abs(value) >= 1_000 else (1, "billion")
+    scale, unit = dollar_unit(value)
     return f"${value / scale:,.{decimals(error / scale)}f} {unit}"

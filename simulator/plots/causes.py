@@ -1,0 +1,283 @@
+"""Figures of why it falls: waterfall of causes, assumptions against chance."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from math import fsum
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from simulator.arrays import FloatArray
+from simulator.intervals import (
+    Estimate,
+    expected_shortfall,
+)
+from simulator.plot_data import (
+    Picture,
+    label,
+)
+from simulator.plots.style import (
+    BLUES,
+    GREY,
+    INK,
+    MEDIAN,
+    frame,
+)
+from simulator.wording import (
+    CAUSE_NAMES,
+    decimals,
+    format_error,
+    format_interval,
+    format_log,
+    percent,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from simulator.run import Run
+
+
+class Waterfall(Picture):
+    """The causes of the worst twentieth, one after the other to the whole fall."""
+
+    kind = "waterfall"
+    question = "What drives the worst twentieth?"
+    size = (5.4, 4.9)
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """Mean log of every cause, with its error and interval, and where its bar begins and ends; the whole last."""
+        causes = self.run.drivers(self.entity)
+        names = sorted(causes, key=lambda name: causes[name].value)
+        rows, at = [], 0.0
+        for name in names:
+            one = causes[name]
+            rows.append(
+                (
+                    CAUSE_NAMES[name][0],
+                    one.value,
+                    one.mc_error,
+                    one.low,
+                    one.high,
+                    at,
+                    at + one.value,
+                )
+            )
+            at += one.value
+        whole = self.whole
+        end = whole.value
+        rows.append(("the whole fall", end, whole.mc_error, whole.low, whole.high, 0.0, end))
+        return pd.DataFrame(
+            rows, columns=["cause", "log", "mc_error", "low", "high", "begin", "end"]
+        )
+
+    @cached_property
+    def whole(self) -> Estimate:
+        """The mean log fall of the worst twentieth: the sum of the causes, with the error of a shortfall."""
+        found = self.run.results
+        total = fsum(one.value for one in self.run.drivers(self.entity).values())
+        depth = np.asarray(found.measures["max_drawdown"][self.row], np.float64)
+        falls = -np.log1p(-np.minimum(depth, 1 - 1e-12))
+        error = expected_shortfall(falls, 0.95).mc_error * np.sqrt(found.kept / found.n)
+        half = 1.959963984540054 * error
+        return Estimate(total, float(error), total - half, total + half)
+
+    @property
+    def headline(self) -> str:
+        """The worst cause, and its part."""
+        first = self.table.iloc[0]
+        share = first["log"] / self.whole.value if self.whole.value else 0.0
+        return f"{self.name}: in the worst twentieth of futures {first['cause']} brings {percent(share)} of the fall"
+
+    @property
+    def subtitle(self) -> str:
+        """The unit, and that it adds up."""
+        fall = percent(np.expm1(self.whole.value))
+        return (
+            f"Mean log points from peak to low (−100 points are −63 %); they add up to {format_log(self.whole)}, "
+            f"a fall of {fall}. Thin lines: 95 % intervals."
+        )
+
+    def shown(self) -> tuple[list[str], list[list[str]]]:
+        """All rows; the last is the sum of the others."""
+        heads = ["cause", "log points", "MC error", "95 % interval from", "to"]
+        rows = []
+        for row in self.table.itertuples(index=False):
+            one = Estimate(row[1], row[2], row[3], row[4])
+            places = decimals(100 * one.mc_error)
+            ends = [f"{100 * end:+.{places}f}".replace("-", "\N{MINUS SIGN}") for end in row[3:5]]
+            rows.append([row[0], format_log(one), format_error(one), *ends])
+        return heads, rows
+
+    def draw(self, drawing: Figure) -> None:
+        """Bars from where the last one ended."""
+        axes = frame(drawing, self.headline, self.caption, left=1.35, right=0.3)
+        rows, place = self.table, np.arange(len(self.table))
+        last = len(rows) - 1
+        for k, row in enumerate(rows.itertuples(index=False)):
+            colour = MEDIAN if k == last else BLUES[3] if row[1] < 0 else "#b9b9b9"
+            axes.barh(k, row[6] - row[5], left=row[5], height=0.7, color=colour)
+            if np.isfinite(row[3]) and np.isfinite(row[4]):
+                axes.plot([row[5] + row[3], row[5] + row[4]], [k, k], color=INK, linewidth=0.9)
+        for k in range(last):
+            axes.plot([rows["end"][k]] * 2, [k + 0.35, k + 0.65], color=GREY, linewidth=0.7)
+        low = float(min(rows["end"].min(), rows["begin"].min(), -1e-3))
+        high = float(max(rows["end"].max(), rows["begin"].max(), 0.0))
+        room = 0.17 * (high - low)
+        axes.set_xlim(low - room, high + 0.05 * (high - low))
+        for k, row in enumerate(rows.itertuples(index=False)):
+            text = format_log(Estimate(row[1], row[2], row[3], row[4]))
+            end, begin = sorted((row[5], row[6]))
+            spread = row[4] - row[1] if np.isfinite(row[4]) else 0.0
+            if (end + begin) / 2 < (low + high) / 2:
+                x, side = max(begin, row[6] + spread), "left"
+            else:
+                x, side = min(end, row[6] - spread), "right"
+            axes.annotate(
+                text, (x, k), xytext=(3 if side == "left" else -3, 0), textcoords="offset points",
+                va="center", ha=side, size=9.0, weight="bold" if k == last else "normal",
+            )  # fmt: skip
+        axes.set_yticks(place, rows["cause"])
+        axes.invert_yaxis()
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+        axes.xaxis.set_major_formatter(
+            lambda value, _: f"{100 * value:.0f}".replace("-", "\N{MINUS SIGN}")
+        )
+        axes.locator_params(axis="x", nbins=6)
+        axes.set_xlabel("Log points from peak to low")
+        axes.grid(axis="x")
+
+
+class Uncertainty(Picture):
+    """How much of the spread of falls the uncertain assumptions explain."""
+
+    kind = "uncertainty"
+    question = "Assumptions or chance?"
+    size = (5.4, 3.6)
+    fewest: ClassVar[int] = 500
+    most: ClassVar[int] = 20_000
+    """Paths the regression uses at most."""
+
+    @classmethod
+    def missing(cls, run: Run, entity: str) -> str:  # noqa: ARG003
+        """It takes assumptions that differ from path to path."""
+        if not any(np.ptp(drawn) > 0 for drawn in run.results.inputs.values() if drawn.size):
+            return "no assumption of this scenario is uncertain"
+        return "" if run.results.kept >= cls.fewest else f"that takes {cls.fewest} paths or more"
+
+    @property
+    def _groups(self) -> list[str]:
+        return [name for name in self.run.entities if name in self.run.scenario.universe.groups]
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """The least share of the variance of falls that assumptions make, with its interval, by group."""
+        found = self.run.results
+        drawn = [values[: self.most] for values in found.inputs.values() if np.ptp(values) > 0]
+        groups = [self.run.entities.index(name) for name in self._groups]
+        falls = np.asarray(found.measures["max_drawdown"][groups, : self.most], np.float64)
+        shares = explained(drawn, falls)
+        return pd.DataFrame(
+            [
+                (name, label(self.run, name), one.value, one.mc_error, one.low, one.high)
+                for name, one in zip(self._groups, shares, strict=True)
+            ],
+            columns=["entity", "name", "assumptions", "mc_error", "low", "high"],
+        )
+
+    @property
+    def estimate(self) -> Estimate:
+        """The entity's share."""
+        rows = self.table[self.table["entity"] == self.entity]
+        row = rows.iloc[0] if len(rows) else self.table.iloc[0]
+        return Estimate(row["assumptions"], row["mc_error"], row["low"], row["high"])
+
+    @property
+    def headline(self) -> str:
+        """The share, as the bound it is."""
+        name = self.name if self.entity in self._groups else self.table["name"].iloc[0]
+        share = format_interval(self.estimate).removesuffix(")")
+        return f"{name}: uncertain assumptions explain at least {share}) of the spread of falls"
+
+    @property
+    def subtitle(self) -> str:
+        """How it is found, and which way it errs."""
+        uncertain = len(self.run.results.inputs)
+        return (
+            f"Share of the variance of the largest fall that a regression on {uncertain} uncertain assumptions and "
+            f"their squares explains{self.few}, adjusted for their number: a lower bound. The rest is chance, and "
+            "what the regression cannot see. Lines: 95 % intervals."
+        )
+
+    def shown(self) -> tuple[list[str], list[list[str]]]:
+        """All groups."""
+        heads = ["", "assumptions, at least", "95 % interval from", "to", "chance, at most"]
+        return heads, [
+            [row[1], percent(row[2], 1), percent(row[4], 1), percent(row[5], 1), percent(1 - max(row[2], 0.0), 1)]
+            for row in self.table.itertuples(index=False)
+        ]  # fmt: skip
+
+    def draw(self, drawing: Figure) -> None:
+        """One bar a group."""
+        axes = frame(drawing, self.headline, self.caption, left=1.45, right=0.3)
+        rows, place = self.table, np.arange(len(self.table))
+        share = rows["assumptions"].clip(lower=0.0)
+        axes.barh(place, share, height=0.62, color=BLUES[4])
+        axes.barh(place, 1 - share, left=share, height=0.62, color="#d9d9d9")
+        for k, row in enumerate(rows.itertuples(index=False)):
+            axes.plot([max(row[4], 0.0), row[5]], [k, k], color=INK, linewidth=1.2)
+            axes.annotate(
+                f"{percent(max(row[2], 0.0), decimals(100 * row[3]))} assumptions",
+                (max(row[5], 0.0), k), xytext=(4, 0), textcoords="offset points", va="center", size=9.0,
+            )  # fmt: skip
+            axes.annotate("chance", (1, k), xytext=(-4, 0), textcoords="offset points",
+                          va="center", ha="right", size=9.0, color=GREY)  # fmt: skip
+        axes.set_yticks(place, rows["name"])
+        axes.invert_yaxis()
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+        axes.set_xlim(0, 1)
+        axes.xaxis.set_major_formatter(lambda value, _: percent(value))
+        axes.set_xlabel("Share of the variance of the largest fall")
+
+
+def explained(drawn: list[FloatArray], values: FloatArray, groups: int = 32) -> list[Estimate]:
+    """Share of the variance of each row of ``values`` (rows, n) that a regression on ``drawn`` explains.
+
+    Regressors are the ranks of each assumption (n,) and their squares. The share is adjusted for
+    their number, so that chance alone gives 0 on average, and below 0 half of the time; what no
+    such curve can follow is left out, so it is a lower bound. Errors by leaving out a group of paths.
+    """
+    n = values.shape[1]
+    ranks = [np.argsort(np.argsort(one)) / (n - 1) * 2 - 1 for one in drawn]
+    columns = np.stack([np.ones(n), *ranks, *(rank**2 for rank in ranks)])
+    away = values - values.mean(axis=1, keepdims=True)
+    parts = [
+        (of @ of.T, of @ to.T, (to * to).sum(axis=1), to.sum(axis=1), of.shape[1])
+        for of, to in ((columns[:, g::groups], away[:, g::groups]) for g in range(groups))
+    ]
+    whole = [sum(one) for one in zip(*parts, strict=True)]
+    shares = _share(*whole)
+    without = np.stack([
+        _share(*(all_ - one for all_, one in zip(whole, part, strict=True))) for part in parts
+    ])  # fmt: skip
+    errors = np.sqrt((groups - 1) / groups * ((without - without.mean(axis=0)) ** 2).sum(axis=0))
+    found = []
+    for share, error in zip(shares.tolist(), errors.tolist(), strict=True):
+        half = 1.959963984540054 * error
+        found.append(Estimate(share, error, share - half, share + half))
+    return found
+
+
+def _share(square: Any, product: Any, power: Any, total: Any, n: Any) -> FloatArray:
+    """Adjusted R squared of each column from the sums of a regression's products."""
+    features = len(square)
+    ridge = 1e-9 * n * np.eye(features)  # two assumptions may be one
+    fitted = (np.linalg.solve(square + ridge, product) * product).sum(axis=0)
+    spread = np.maximum(power - total**2 / n, 1e-300)
+    left = (power - fitted) / max(n - features, 1) / (spread / (n - 1))
+    return np.asarray(1.0 - left)

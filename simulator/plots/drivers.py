@@ -1,0 +1,276 @@
+"""Figures of what moves the story: price and use of AI, and the knife edge."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from simulator.fans import grid_quantiles
+from simulator.intervals import (
+    probability,
+    quantile,
+)
+from simulator.plot_data import (
+    LEVELS,
+    SHADES,
+    Picture,
+    band,
+    below,
+)
+from simulator.plots.style import (
+    DARK_VERMILION,
+    HALO,
+    INK,
+    VERMILION,
+    frame,
+    panels,
+    round_ticks,
+    shades,
+)
+from simulator.results import DRIVER_GRID, DRIVERS
+from simulator.wording import (
+    percent,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from simulator.run import Run
+
+
+class Drivers(Picture):
+    """What moves the story: price and use of tokens, computing, capital spending."""
+
+    kind = "drivers"
+    question = "What happens to prices and spending?"
+    size = (5.4, 5.4)
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """Names of the drivers: of AI, or of what an earlier boom built."""
+        names = (
+            ("Price of a token", "Tokens used", "Compute needed", "AI capital spending")
+            if is_ai(self.run)
+            else ("Price of a unit", "Units used", "Capacity needed", "Capital spending")
+        )
+        return dict(zip(DRIVERS, names, strict=True))
+
+    @classmethod
+    def missing(cls, run: Run, entity: str) -> str:  # noqa: ARG003
+        """Runs of format 1 kept none."""
+        if run.results.driver_steps.size:
+            return ""
+        return "the run kept no drivers; simulate it again with --force"
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """Quantiles of each driver over its start, and what is priced in."""
+        found = self.run.results
+        levels = sorted({*LEVELS, 0.5})
+        values = np.exp(grid_quantiles(found.driver_counts, DRIVER_GRID, levels))
+        values[:, found.driver_steps == 0] = 1.0  # known, whatever its bin
+        t = found.times[found.driver_steps]
+        parts = [
+            pd.DataFrame(
+                {"driver": name, "t": t, **dict(zip(map(band, levels), bands.T, strict=True)),
+                 "priced in": np.exp(priced_in)}
+            )
+            for name, bands, priced_in in zip(DRIVERS, values, found.driver_consensus, strict=True)
+        ]  # fmt: skip
+        return pd.concat(parts, ignore_index=True)
+
+    def of(self, driver: str) -> pd.DataFrame:
+        """The rows of one driver."""
+        return self.table[self.table["driver"] == driver].drop(columns="driver")
+
+    @property
+    def headline(self) -> str:
+        """The price of a token in the middle future, beside what is priced in."""
+        last = self.of("price").iloc[-1]
+        return (
+            f"After {self.years} half of the futures pay {_times(last[band(0.5)])} of today's price for a "
+            f"{'token' if is_ai(self.run) else 'unit'}, or less; {_times(last['priced in'])} is priced in"
+        )
+
+    @property
+    def subtitle(self) -> str:
+        """What the lines are."""
+        return f"Multiples of the start, log scales. {SHADES}. Dashed: priced in by the market at the start."
+
+    def shown(self) -> tuple[list[str], list[list[str]]]:
+        """Every year of every driver, and the end."""
+        levels = sorted({*LEVELS, 0.5})
+        rows = []
+        for name in DRIVERS:
+            of = self.of(name)
+            picked = np.unique(np.linspace(0, len(of) - 1, 6).round().astype(int))
+            for row in of.iloc[picked].itertuples(index=False):
+                rows.append([self.titles[name], f"{row[0]:.2f}", *map(_number, row[1:])])
+        return ["driver", "years", *below(*levels), "priced in"], rows
+
+    def draw(self, drawing: Figure) -> None:
+        """Four panels."""
+        made = panels(
+            drawing,
+            self.headline,
+            self.caption,
+            (2, 2),
+            gaps=(0.62, 0.55),
+            margins=(0.55, 0.2, 0.45),
+        )
+        for axes, name in zip(made, DRIVERS, strict=True):
+            rows = self.of(name)
+            axes.set_yscale("log")
+            shades(axes, rows, "")
+            axes.plot(rows["t"], rows["priced in"], color="white", linewidth=2.6)
+            axes.plot(rows["t"], rows["priced in"], color=INK, linewidth=1.3, linestyle=(0, (4, 2)))
+            shown = rows.drop(columns="t")
+            low, high = float(shown.min().min()), float(shown.max().max())
+            low, high = min(low / 1.15, 0.8), max(high * 1.15, 1.25)
+            axes.set_ylim(low, high)
+            ticks = round_ticks(low, high)
+            axes.set_yticks(ticks, [_short(tick) for tick in ticks])
+            axes.minorticks_off()
+            axes.annotate(
+                self.titles[name], (0, 1), xycoords="axes fraction", xytext=(0, 4),
+                textcoords="offset points", size=9.5, weight="bold",
+            )  # fmt: skip
+        for axes in made[2:]:
+            axes.set_xlabel("Years from the start", size=9.0)
+
+
+def is_ai(run: Run) -> bool:
+    """Whether the boom is that of AI, and not of an earlier universe."""
+    return "ai_basket" in run.scenario.universe.groups
+
+
+def _times(multiple: float) -> str:
+    """A multiple in words: "1/250", "3 times"."""
+    return f"1/{_number(1 / multiple)}" if multiple < 0.5 else f"{100 * multiple:.0f} %"
+
+
+def _short(multiple: float) -> str:
+    """A round multiple for an axis: "1/10k", "0.5", "2", "1M"."""
+    if multiple < 0.1:
+        return f"1/{_short(1 / multiple)}"
+    units = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"), (1.0, ""))
+    scale, unit = next((one for one in units if multiple >= 0.999 * one[0]), (1.0, ""))
+    return f"{multiple / scale:g}{unit}" if multiple < 1e15 else f"{multiple:.0e}"
+
+
+def _number(value: float) -> str:
+    """Two or three digits, thousands with commas."""
+    if value >= 100:
+        power = 10 ** (int(np.log10(value)) - 1)
+        return f"{round(value / power) * power:,.0f}"
+    return f"{value:.2g}"
+
+
+class Elasticity(Picture):
+    """The largest fall against what the elasticity of demand turned out to be."""
+
+    kind = "elasticity"
+    question = "How much hangs on the elasticity of demand?"
+    key: ClassVar[str] = "technology.elasticity"
+
+    @classmethod
+    def missing(cls, run: Run, entity: str) -> str:  # noqa: ARG003
+        """Where it is one number, it decides nothing."""
+        drawn = run.results.inputs.get(cls.key)
+        if drawn is None:
+            return f"{cls.key} is one number in this scenario, not a distribution"
+        return "" if drawn.size >= 200 and np.ptp(drawn) > 0 else "that takes 200 paths or more"
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """Classes of equally many paths: elasticity, quantiles of the fall, the chance of dot-com's."""
+        found = self.run.results
+        drawn = found.inputs[self.key]
+        depth = np.asarray(found.measures["max_drawdown"][self.row], np.float64)
+        order = np.argsort(drawn, kind="stable")
+        rows = []
+        for part in np.array_split(order, 20 if order.size >= 4_000 else 10):
+            falls, where = depth[part], drawn[part]
+            middle = quantile(falls, 0.5, (0.0, 1.0))
+            spread = -np.quantile(falls, [1 - level for level in (*LEVELS[:5], 0.5, *LEVELS[5:])])
+            row = (float(where.min()), float(where.max()), float(where.mean()), part.size)
+            reach: tuple[float, ...] = (np.nan, np.nan, np.nan)
+            if self.dotcom is not None:
+                chance = probability(int(np.count_nonzero(falls >= self.dotcom.depth)), part.size)
+                reach = (chance.value, chance.low, chance.high)
+            rows.append((*row, *spread, -middle.high, -middle.low, *reach))
+        bands = [band(level) for level in sorted({*LEVELS, 0.5})]
+        return pd.DataFrame(
+            rows,
+            columns=["from", "to", "t", "paths", *bands, "low", "high", "reach", "reach low", "reach high"],
+        )  # fmt: skip
+
+    @property
+    def headline(self) -> str:
+        """The chance at both ends, or the middle fall."""
+        first, last = self.table.iloc[0], self.table.iloc[-1]
+        if self.dotcom is not None:
+            return (
+                f"{self.name}: as deep as dot-com in {percent(first['reach'])} of futures with the least elastic "
+                f"demand, {percent(last['reach'])} with the most"
+            )
+        low, high = (percent(row[band(0.5)]) for row in (first, last))
+        return f"{self.name}: middle fall {low} with the least elastic demand, {high} with the most"
+
+    @property
+    def subtitle(self) -> str:
+        """What elasticity is, and the classes."""
+        each = round(float(self.table["paths"].mean()))
+        return (
+            f"Largest fall by the price elasticity of demand that each future drew{self.few}; classes of about "
+            f"{each:,} paths. Below 1, lower prices mean less spending. Each shade holds 10 of 100."
+        )
+
+    def shown(self) -> tuple[list[str], list[list[str]]]:
+        """All classes."""
+        heads = ["elasticity from", "to", "paths", "fall: 5 % deeper than", "middle", "95 % interval from",
+                 "to", "5 % shallower than", "as deep as dot-com", "95 % interval from", "to"]  # fmt: skip
+        names = [
+            band(0.05),
+            band(0.5),
+            "low",
+            "high",
+            band(0.95),
+            "reach",
+            "reach low",
+            "reach high",
+        ]
+        return heads, [
+            [f"{row['from']:.2f}", f"{row['to']:.2f}", f"{row['paths']:,.0f}",
+             *(percent(row[name], 1) if np.isfinite(row[name]) else "" for name in names)]
+            for _, row in self.table.iterrows()
+        ]  # fmt: skip
+
+    def draw(self, drawing: Figure) -> None:
+        """Bands over elasticity, what is priced in, and where spending turns."""
+        axes = frame(drawing, self.headline, self.caption, right=0.85)
+        rows = self.table
+        shades(axes, rows, "Elasticity of demand (what the future drew)")
+        axes.set_xlim(float(rows["t"].iloc[0]), float(rows["t"].iloc[-1]))
+        low = min(1.05 * float(rows[band(0.05)].min()), -0.1)
+        axes.set_ylim(max(low, -1.0), 0)
+        axes.yaxis.set_major_formatter(lambda value, _: percent(value))
+        if self.dotcom is not None and -self.dotcom.depth > max(low, -1.0):
+            axes.axhline(-self.dotcom.depth, color=VERMILION, linewidth=2)
+            axes.annotate(
+                f"dot-com\n{percent(-self.dotcom.depth, 1)}", (1, -self.dotcom.depth),
+                xycoords=("axes fraction", "data"), xytext=(4, 0), textcoords="offset points",
+                va="center", color=DARK_VERMILION, weight="bold", size=9.0,
+            )  # fmt: skip
+        priced_in = self.run.scenario.consensus.elasticity
+        left, right = axes.get_xlim()
+        if isinstance(priced_in, int | float) and left < priced_in < right:
+            axes.axvline(float(priced_in), color=INK, linewidth=1, linestyle=(0, (4, 2)))
+            axes.annotate(
+                f"priced in\n{priced_in:g}", (float(priced_in), 0.02), xycoords=("data", "axes fraction"),
+                xytext=(4, 0), textcoords="offset points", size=9.0, va="bottom",
+                bbox=HALO,
+            )  # fmt: skip

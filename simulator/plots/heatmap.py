@@ -1,0 +1,150 @@
+"""The heat map of a sweep: two assumptions at once."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from simulator.headlines import FALL, unit_of
+from simulator.plots.style import (
+    GREY,
+    INK,
+    SIZE,
+    frame,
+)
+from simulator.plots.sweep_picture import (
+    SweepPicture,
+    above,
+    last_name,
+    told,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from simulator.sweeps import Sweep
+
+MOST_NUMBERS = 13
+"""Columns of a heat map that holds its numbers."""
+
+
+class Heatmap(SweepPicture):
+    """Two keys across and up, a colour and a number a cell."""
+
+    kind = "heatmap"
+
+    @classmethod
+    def missing(cls, sweep: Sweep) -> str:
+        """It takes a grid of two keys or more."""
+        if sweep.design.kind != "grid" or len(sweep.keys) < 2:
+            return "a heat map needs a grid of two keys"
+        return ""
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """Higher with more rows, wider with more columns."""
+        columns, rows = (self.table[key].nunique() for key in self.axes)
+        across, up = (0.5, 0.34) if columns <= MOST_NUMBERS else (0.2, 0.2)
+        return max(SIZE[0], 1.6 + across * min(columns, 40)), max(2.9, 2.1 + up * min(rows, 40))
+
+    @property
+    def axes(self) -> tuple[str, str]:
+        """The keys across and up."""
+        across, up = self.by_values(2)
+        return across, up
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """The cells of the two keys, the other keys held."""
+        return self.sliced(list(self.axes))
+
+    @property
+    def headline(self) -> str:
+        """From the mildest to the worst cell."""
+        order = self.table.sort_values("value", kind="stable")
+        first, last = order.iloc[0], order.iloc[-1]
+        named = ", ".join(f"{last_name(key)} {told(first[key])}" for key in self.axes)
+        bare = ", ".join(told(last[key]) for key in self.axes)
+        ends = f"{self.value(first)} ({named}) to {self.value(last)} ({bare})"
+        return f"{self.name}: the {self.what} goes from {ends}"
+
+    @property
+    def subtitle(self) -> str:
+        """What the numbers are, and how well they are known."""
+        across, up = (last_name(key) for key in self.axes)
+        error = abs(unit_of(self.statistic).scale) * float(self.table["mc_error"].max())
+        return (
+            f"{self.axis_name}, by {across} (across) and {up} (up). Standard error of a number: "
+            f"at most {error:.2g}.{self.held_note(list(self.axes))}"
+        )
+
+    def draw(self, drawing: Figure) -> None:
+        """Equal cells, whatever the distance of the values."""
+        across, up = self.axes
+        grid = self.table.pivot_table(index=up, columns=across, values="value")
+        shown = grid.to_numpy(np.float64) * unit_of(self.statistic).scale
+        numbers = grid.shape[1] <= MOST_NUMBERS and grid.shape[0] <= 2 * MOST_NUMBERS
+        axes = frame(
+            drawing, self.headline, self.caption, left=0.85, right=0.3 if numbers else 0.95
+        )
+        mesh = axes.pcolormesh(
+            np.arange(grid.shape[1] + 1),
+            np.arange(grid.shape[0] + 1),
+            np.ma.masked_invalid(shown),
+            cmap="cividis" if unit_of(self.statistic) is FALL else "cividis_r",
+            edgecolors="white",
+            linewidth=0.8,
+        )
+        _value_ticks(
+            axes, *(axis.to_numpy(np.float64).tolist() for axis in (grid.columns, grid.index))
+        )
+        axes.set_xlabel(self.unit(across))
+        above(axes, self.unit(up), at_left=True)
+        axes.tick_params(length=0)
+        for side in ("left", "bottom"):
+            axes.spines[side].set_visible(False)
+        if numbers:
+            _numbers(axes, shown, mesh)
+        else:
+            bar = drawing.colorbar(mesh, ax=[], cax=_beside(drawing, axes))
+            bar.ax.tick_params(length=2, labelsize=8.5)
+            bar.outline.set_visible(False)
+
+
+def _value_ticks(axes: Axes, across: list[float], up: list[float]) -> None:
+    """Values in the middle of the cells; fewer where they would touch."""
+    for values, set_ticks, most in ((across, axes.set_xticks, 10), (up, axes.set_yticks, 20)):
+        every = -(-len(values) // most)
+        places = range(0, len(values), every)
+        set_ticks([place + 0.5 for place in places], [told(values[place]) for place in places])
+
+
+def _numbers(axes: Axes, shown: Any, mesh: Any) -> None:
+    """The number of each cell, in the ink that its colour bears."""
+    finite = shown[np.isfinite(shown)]
+    places = 0 if np.ptp(finite) >= 5 or not finite.size else 1
+    for (row, column), value in np.ndenumerate(shown):
+        if np.isfinite(value):
+            light = _luminance(mesh.cmap(mesh.norm(value)))
+            text = f"{value:,.{places}f}".replace("-", "\N{MINUS SIGN}")
+            ink = INK if (light + 0.05) ** 2 > 1.05 * 0.06 else "white"  # the larger contrast
+        else:
+            text, ink = "failed", GREY
+        axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", size=8.5, color=ink)
+
+
+def _luminance(colour: tuple[float, ...]) -> float:
+    """Relative luminance, as contrast is reckoned with (WCAG 2)."""
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour[:3]]
+    return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
+
+
+def _beside(drawing: Figure, axes: Axes) -> Axes:
+    """Room for a scale at the right of the axes."""
+    box = axes.get_position()
+    width = float(drawing.get_size_inches()[0])
+    return drawing.add_axes((box.x1 + 0.15 / width, box.y0, 0.16 / width, box.height))
