@@ -6,8 +6,10 @@ machine, the ratio hardly does, so the bound is on the ratio.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -18,7 +20,7 @@ from simulator.run import _TOGETHER as TOGETHER
 from simulator.streams import BLOCK_PATHS
 
 BOUND = 4.0
-"""A run may take so many times the draws' time, per path-step."""
+"""A run may take so many times the floor, per path-step."""
 PATHS = 8 * BLOCK_PATHS
 STEPS = 260
 FLAT_BYTES = 25_000_000
@@ -33,7 +35,7 @@ def scenario():
     return found
 
 
-def test_a_run_costs_at_most_four_times_its_draws(scenario, capsys) -> None:
+def test_a_run_costs_at_most_four_times_the_floor(scenario, capsys) -> None:
     blocks = BLOCK_PATHS * TOGETHER
     work = {
         "floor": draw_floor(STEPS),
@@ -62,6 +64,56 @@ def test_time_grows_with_the_number_of_paths(scenario, capsys) -> None:
         for n, cost in zip(sizes, each, strict=True):
             print(f"{n:10,d} {cost:22.1f}")
     assert all(after < 1.25 * before for before, after in pairwise(each))
+
+
+def test_time_grows_with_steps_and_firms(scenario, capsys) -> None:
+    """A block over twice the years, and with every firm a second time."""
+    longer = load_scenario("deepseek", {"scenario.horizon_years": 10.0})
+    firms = scenario.universe.firms
+    twins = [firm.model_copy(update={"ticker": f"{firm.ticker}2"}) for firm in firms]
+    wider = replace(scenario, universe=replace(scenario.universe, firms=(*firms, *twins)))
+    work = {
+        "as it is": lambda: engine.run_block(scenario, 1, 0, count=TOGETHER),
+        "twice the steps": lambda: engine.run_block(longer, 1, 0, count=TOGETHER),
+        "twice the firms": lambda: engine.run_block(wider, 1, 0, count=TOGETHER),
+    }
+    times = in_turn(work, repetitions=3)
+    with capsys.disabled():
+        print(f"\n{'time over that of a block':28s}")
+        for name in work:
+            print(f"{name:28s}{times[name].best / times['as it is'].best:8.2f}")
+    for name in work:
+        assert times[name].best < 2.2 * times["as it is"].best, name
+
+
+ALONE = """
+import sys, time
+from simulator import load_scenario, simulate
+if __name__ == "__main__":
+    scenario, workers = load_scenario("deepseek"), int(sys.argv[1])
+    simulate(scenario, paths=2048 * workers, workers=workers)
+    begin = time.perf_counter()
+    run = simulate(scenario, paths=int(sys.argv[2]), workers=workers)
+    print(run.seconds)
+"""
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two processors")
+def test_two_workers_reach_what_two_runs_reach(capsys) -> None:
+    """A run with two workers against two runs of half the paths side by side."""
+    each = 16 * BLOCK_PATHS
+
+    def seconds(workers: int, paths: int, copies: int) -> float:
+        command = [sys.executable, "-c", ALONE, str(workers), str(paths)]
+        started = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(copies)]
+        return max(float(one.communicate()[0]) for one in started)
+
+    together, side_by_side = (
+        min(seconds(*how) for _ in range(3)) for how in ((2, 2 * each, 1), (1, each, 2))
+    )
+    with capsys.disabled():
+        print(f"\ntwo workers: {side_by_side / together:.2f} of two runs side by side")
+    assert side_by_side > 0.9 * together
 
 
 def test_blocks_simulated_together(scenario, capsys) -> None:
