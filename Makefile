@@ -9,10 +9,10 @@ SCENARIO = scenarios/deepseek.toml
 WORKERS = auto
 ARGS =
 
-.PHONY: help run test check format cover bench baselines docs validation lock setup always clean
+.PHONY: help run test browser-test check format cover campaign bench rare variance baselines docs validation gallery lock setup always clean
 
 help:  ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1@\2/p' Makefile | awk -F@ '{printf "%-16s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p' Makefile | awk -F@ '{printf "%-20s %s\n", $$1, $$2}'
 	@echo 'ARGS="..." is passed on (make test ARGS="-k drawdown"), PYTHON=... picks the Python,'
 	@echo 'SCENARIO=... the scenario of make run, WORKERS=... the number of test processes.'
 
@@ -21,6 +21,11 @@ run: $(READY)  ## simulate scenarios/deepseek.toml, print the summary, write a r
 
 test: $(READY)  ## all tests
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+browser-test: $(READY)  ## the reports in a headless Chromium: no request, no script, accessible
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+		--require-hashes -r requirements-browser.lock
+	$(BIN)/python -m pytest -m browser tests/test_browser.py $(ARGS)
 
 check: $(READY)  ## lint, format, types, import rules
 	$(BIN)/ruff check .
@@ -35,18 +40,31 @@ format: $(READY)  ## rewrite the sources as `make check` wants them
 cover: $(READY)  ## all tests, with branch coverage
 	$(BIN)/python -m pytest -n $(WORKERS) --cov $(ARGS)
 
+campaign: $(READY)  ## kill, stop, fill and flip sweeps hundreds of times; ARGS="kills --times 20" for less
+	$(BIN)/python scripts/campaign.py $(ARGS)
+
 bench: $(READY)  ## benchmarks, one at a time
 	$(BIN)/python -m pytest benchmarks --benchmark-enable -p no:randomly $(ARGS)
+
+rare: $(READY)  ## hold rare-event splitting against a million plain paths, about half an hour
+	$(BIN)/python scripts/rare_check.py $(ARGS)
+
+variance: $(READY)  ## measure what antithetic, stratified, Sobol draws and controls would gain
+	$(BIN)/python benchmarks/variance_reduction.py $(ARGS)
 
 baselines: $(READY)  ## make simulator/data/*.csv again from the source series
 	$(BIN)/python scripts/make_baselines.py $(ARGS)
 
-docs: $(READY)  ## write docs/cli.md and docs/parameters.md with the knife edge's figure
+docs: $(READY)  ## write docs/cli.md, docs/parameters.md and what the commands of docs/howto/ print
 	$(BIN)/python scripts/make_cli_docs.py
 	$(BIN)/python scripts/make_model_docs.py
+	$(BIN)/python scripts/make_howto_docs.py
 
 validation: $(READY)  ## run the hindcast, write docs/validation.md and its figures
 	$(BIN)/python scripts/make_validation.py $(ARGS)
+
+gallery: $(READY)  ## draw docs/gallery.md and the picture of the README
+	$(BIN)/python scripts/make_gallery.py $(ARGS)
 
 lock: $(READY)  ## resolve requirements.lock again; ARGS=--upgrade takes newer versions
 	scripts/lock.sh $(BIN)/python $(ARGS)

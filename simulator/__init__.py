@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from simulator.crashes import baseline as baseline
+    from simulator.design import Design as Design
     from simulator.errors import CrashsimError as CrashsimError
     from simulator.metrics import max_drawdown as max_drawdown
     from simulator.run import Run as Run
@@ -16,17 +17,22 @@ if TYPE_CHECKING:
     from simulator.scenario import list_scenarios as list_scenarios
     from simulator.scenario import load_scenario as load_scenario
     from simulator.store import load_run as load_run
+    from simulator.sweeps import load_sweep as load_sweep
+    from simulator.sweeps import sweep as sweep
 
 _HOME = {
     "CrashsimError": "simulator.errors",
+    "Design": "simulator.design",
     "Run": "simulator.run",
     "Scenario": "simulator.scenario",
     "baseline": "simulator.crashes",
     "load_run": "simulator.store",
     "list_scenarios": "simulator.scenario",
     "load_scenario": "simulator.scenario",
+    "load_sweep": "simulator.sweeps",
     "max_drawdown": "simulator.metrics",
     "simulate": "simulator.run",
+    "sweep": "simulator.sweeps",
 }
 
 __all__ = list(_HOME)

@@ -1,7 +1,7 @@
 """The command line: a thin coat over the Python API.
 
 Exit codes, which never change their meaning: 0 done, 1 a bug in crashsim, 2 wrong usage,
-3 invalid scenario or baseline, 4 the run failed, 6 the folder is locked, 99 a threshold
+3 invalid scenario or baseline, 4 the run failed, 5 cells of a sweep failed, 6 the folder is locked, 99 a threshold
 failed, 130 and 143 stopped by a signal.
 """
 
@@ -19,13 +19,13 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
-from simulator.commands import check, hindcast, history, run, start, stored
+from simulator.commands import check, compare, hindcast, history, rare, run, start, stored, sweep
 from simulator.commands.options import command
 from simulator.commands.screen import Screen, clean
 from simulator.errors import CrashsimError
 
 _CODES = """Exit codes: 0 done, 1 bug, 2 wrong usage, 3 invalid scenario, 4 run failed, \
-6 folder locked, 99 a threshold failed, 130/143 stopped."""
+5 cells of a sweep failed, 6 folder locked, 99 a threshold failed, 130/143 stopped."""
 
 
 class _Terminated(BaseException):
@@ -66,10 +66,13 @@ def make_app(*, plain: bool) -> typer.Typer:
     app.callback(epilog=_CODES)(_root)
     for name, function, example in (
         ("run", run.run, "crashsim run deepseek --set technology.elasticity=0.8"),
+        ("sweep", sweep.sweep, "crashsim sweep deepseek --vary technology.elasticity=0.6,1.0,1.4"),
+        ("rare", rare.rare, 'crashsim rare deepseek --event "sp500.max_drawdown >= 0.90"'),
         ("plot", stored.plot, "crashsim plot results/deepseek-3f9a12cd fan --entity NVDA"),
         ("report", stored.report, "crashsim report results/deepseek-3f9a12cd"),
         ("list", stored.list_runs, "crashsim list"),
         ("show", stored.show, "crashsim show deepseek"),
+        ("compare", compare.compare, "crashsim compare deepseek-3f9a12cd glut-77ab01ff --why"),
         ("path", stored.path, "crashsim path deepseek 17 -o path17.csv"),
         ("check", check.check, "crashsim check scenarios/deepseek.toml"),
         ("new", start.new, "crashsim new my_story --from deepseek"),

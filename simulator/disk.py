@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
+import json
 import os
+import secrets
+import shutil
 import socket
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -30,8 +34,10 @@ _OLDEST_ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 
 
 @contextlib.contextmanager
-def lock(folder: Path) -> Iterator[None]:
+def lock(folder: Path, wait: float = _LOCK_WAIT) -> Iterator[None]:
     """Hold a folder, made if it is missing, against other processes. May be nested.
+
+    Another holder has ``wait`` seconds to let go.
 
     If an error ends the hold and the folder is still empty, it is removed.
 
@@ -44,8 +50,8 @@ def lock(folder: Path) -> Iterator[None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        held = FileLock(folder / _LOCK, timeout=_LOCK_WAIT, is_singleton=True)
-        held.acquire()
+        held = FileLock(folder / _LOCK, is_singleton=True)
+        held.acquire(timeout=wait)
     except Timeout:
         raise LockedError(
             f"{folder} is in use by {_holder(folder)}; wait for it, or choose another --output"
@@ -55,15 +61,25 @@ def lock(folder: Path) -> Iterator[None]:
     try:
         with contextlib.suppress(OSError):  # only tells others who holds it
             (folder / _LOCK).write_text(f"process {os.getpid()} on {socket.gethostname()}")
-        for leftover in folder.rglob(f"{_TEMPORARY}*"):  # their owner is dead: we hold the lock
-            leftover.unlink(missing_ok=True)
+        _sweep_out(folder)
         yield
     except BaseException:
         if held.lock_counter == 1:
+            _sweep_out(folder)  # what workers left that were stopped
             _take_away(folder)
         raise
     finally:
         held.release()
+
+
+def _sweep_out(folder: Path) -> None:
+    """Remove what was begun and not finished: its owner is dead, since we hold the lock."""
+    for depth in ("", "*/", "*/*/"):  # files of a run, of its folders, and cells of a sweep
+        for leftover in folder.glob(f"{depth}{_TEMPORARY}*"):
+            if leftover.is_dir():
+                shutil.rmtree(leftover, ignore_errors=True)
+            else:
+                leftover.unlink(missing_ok=True)
 
 
 def _take_away(folder: Path) -> None:
@@ -89,7 +105,7 @@ def write(path: Path, content: bytes | Callable[[IO[bytes]], None]) -> None:
     StoreError
         If the disk is full, the place may not be written to, or the name is too long.
     """
-    temporary = path.with_name(f"{_TEMPORARY}{os.getpid()}-{path.name}")
+    temporary = _temporary(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -107,6 +123,52 @@ def write(path: Path, content: bytes | Callable[[IO[bytes]], None]) -> None:
         _sync_folder(path.parent)
     except OSError as error:
         raise unwritable(path, error) from error
+
+
+def _temporary(path: Path) -> Path:
+    # Processes of several machines may share a folder, and their numbers.
+    return path.with_name(f"{_TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}-{path.name}")
+
+
+def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
+    """Write a whole folder of files or none; what stands at ``path`` already is replaced.
+
+    Raises
+    ------
+    StoreError
+        As :func:`write`.
+    """
+    temporary = _temporary(path)
+    try:
+        temporary.mkdir(parents=True)
+        try:
+            for name, content in files.items():
+                with (temporary / name).open("xb") as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+            _sync_folder(temporary)
+            _put_in_place(temporary, path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+def _put_in_place(temporary: Path, path: Path) -> None:
+    """Rename a folder; an old one at ``path`` goes first."""
+    for last in (False, True):
+        try:
+            temporary.replace(path)
+            return
+        except OSError:
+            if last or not path.is_dir():
+                raise
+        old = _temporary(path)
+        with contextlib.suppress(FileNotFoundError):  # another writer was faster
+            path.replace(old)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -131,21 +193,26 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
 
     Raises StoreError.
     """
+    write(path, lambda file: _pack(file, arrays))
 
-    def pack(file: IO[bytes]) -> None:
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-            for name, array in arrays.items():
-                entry = zipfile.ZipInfo(f"{name}.npy", _OLDEST_ZIP_DATE)
-                entry.create_system = 3  # else the system of the writer would show
-                with archive.open(entry, "w", force_zip64=True) as member:
-                    whole = np.ascontiguousarray(array)
-                    header = np.lib.format.header_data_from_array_1_0(whole)
-                    np.lib.format.write_array_header_1_0(member, header)
-                    member.write(
-                        whole.reshape(-1).view(np.uint8).data
-                    )  # as it lies: no second copy
 
-    write(path, pack)
+def pack_arrays(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """What :func:`write_arrays` writes."""
+    file = io.BytesIO()
+    _pack(file, arrays)
+    return file.getvalue()
+
+
+def _pack(file: IO[bytes], arrays: Mapping[str, NDArray[Any]]) -> None:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in arrays.items():
+            entry = zipfile.ZipInfo(f"{name}.npy", _OLDEST_ZIP_DATE)
+            entry.create_system = 3  # else the system of the writer would show
+            with archive.open(entry, "w", force_zip64=True) as member:
+                whole = np.ascontiguousarray(array)
+                header = np.lib.format.header_data_from_array_1_0(whole)
+                np.lib.format.write_array_header_1_0(member, header)
+                member.write(whole.reshape(-1).view(np.uint8).data)  # as it lies: no second copy
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
@@ -162,3 +229,60 @@ def fingerprint(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         return {"sha256": digest, "bytes": file.tell()}
+
+
+def fingerprint_of(content: bytes) -> dict[str, Any]:
+    """The fingerprint of a file with this content."""
+    return {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+
+
+def verify(folder: Path, files: Mapping[str, Any]) -> None:
+    """Hold files against their fingerprints. Raises StoreError, which names the file that differs."""
+    for name, expected in files.items():
+        try:
+            found = fingerprint(folder / name)
+        except OSError as error:
+            raise StoreError(f"{folder / name} cannot be read: {error.strerror}") from error
+        if found != expected:
+            raise StoreError(f"{folder / name} is damaged: its SHA-256 differs from the manifest's")
+
+
+def write_sealed(path: Path, content: Mapping[str, Any]) -> str:
+    """Write JSON with the SHA-256 of all of it, which is returned. Raises StoreError."""
+    seal, text = _seal(content)
+    write(path, text.encode())
+    return seal
+
+
+def read_sealed(path: Path) -> dict[str, Any]:
+    """What :func:`write_sealed` wrote, ``sha256`` included, every bit of it checked.
+
+    Raises
+    ------
+    StoreError
+        If the file is missing, cannot be read, or is not what was written.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = json.loads(text)
+    except FileNotFoundError:
+        raise StoreError(f"there is no {path}") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise StoreError(f"{path} is damaged: {error}") from error
+    if not isinstance(content, dict) or text != _seal(content)[1]:
+        raise StoreError(f"{path} is damaged: its own SHA-256 does not fit")
+    return content
+
+
+def sealed(content: Mapping[str, Any]) -> bytes:
+    """What :func:`write_sealed` writes."""
+    return _seal(content)[1].encode()
+
+
+def _seal(content: Mapping[str, Any]) -> tuple[str, str]:
+    """SHA-256 of the content, and the text that carries both."""
+    bare = {key: value for key, value in content.items() if key != "sha256"}
+    whole = json.dumps(bare, indent=2, sort_keys=True, allow_nan=False)
+    seal = hashlib.sha256(whole.encode()).hexdigest()
+    text = json.dumps({**bare, "sha256": seal}, indent=2, sort_keys=True, allow_nan=False)
+    return seal, f"{text}\n"

@@ -1,7 +1,7 @@
 """What can go wrong, as exceptions that carry data; each has the exit code of the command line.
 
-0 ok, 1 bug, 2 usage, 3 invalid scenario or baseline, 4 run failed, 6 folder locked. A failed threshold
-is a result, not an error (exit code 99).
+0 ok, 1 bug, 2 usage, 3 invalid scenario or baseline, 4 run failed, 5 cells of a sweep failed, 6 folder
+locked. A failed threshold is a result, not an error (exit code 99).
 """
 
 from __future__ import annotations
@@ -124,10 +124,30 @@ class RunError(CrashsimError):
     exit_code = 4
 
 
+class NotFinite(RunError):
+    """A quantity left the finite numbers; `path` and `quantity` are None and "" if nothing shows which."""
+
+    def __init__(
+        self, message: str, block: int, path: int | None, step: int, quantity: str
+    ) -> None:
+        self.message, self.block, self.path = message, block, path
+        self.step, self.quantity = step, quantity
+        super().__init__(message, block, path, step, quantity)  # what comes from a worker is whole
+
+    def __str__(self) -> str:
+        return self.message
+
+
 class StoreError(CrashsimError):
     """A run folder is missing, damaged, or of a format this version cannot read."""
 
     exit_code = 4
+
+
+class FailedCells(CrashsimError):
+    """Cells of a sweep could not be simulated; the others are done."""
+
+    exit_code = 5
 
 
 class LockedError(CrashsimError):

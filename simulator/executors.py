@@ -95,6 +95,9 @@ class Processes:
                 under_way.popleft()
                 futures.popleft()
                 yield result
+        except BaseException:
+            _stop(pool)  # nobody waits for what is under way
+            raise
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -106,6 +109,16 @@ class Processes:
         return ProcessPoolExecutor(
             self.workers, multiprocessing.get_context(method), initializer=_begin_worker
         )
+
+
+def _stop(pool: ProcessPoolExecutor) -> None:
+    """End the workers at once. Python 3.14 has a method for this."""
+    for process in list((getattr(pool, "_processes", None) or {}).values()):
+        process.kill()
+    # One that was killed while it sent a result left half of it, and the pool would wait for the
+    # rest for ever. With this last writer gone it meets the end instead.
+    if (results := getattr(pool, "_result_queue", None)) is not None:
+        results._writer.close()
 
 
 def get_executor(workers: object) -> Executor:

@@ -6,7 +6,8 @@ import hashlib
 import html
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from math import isfinite
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from simulator import engine, memory
+from simulator import engine, memory, portfolio_risk, sensitivity
 from simulator.arrays import FloatArray
 from simulator.crashes import Crash, crashes, index_of
 from simulator.errors import UsageError
@@ -24,9 +25,10 @@ from simulator.executors import get_executor
 from simulator.fans import fan, underwater
 from simulator.intervals import Estimate
 from simulator.recorder import fan_steps
-from simulator.results import CAUSES, Results
+from simulator.results import BlockResult, Results
 from simulator.streams import BLOCK_PATHS
 from simulator.summary import ThresholdResult, drivers, judge, sample, statistics
+from simulator.until import MOST_PATHS, Goal, Looks, parse_goal, so_far, trimmed
 from simulator.verdict import verdict
 
 if TYPE_CHECKING:
@@ -52,6 +54,10 @@ class Run:
     results: Results
     shocks: Literal["zero"] | None = None
     seconds: float = 0.0  # the simulation took; not part of the result
+    until: str | None = None  # what decided the number of paths; not part of the result
+    older: str | None = (
+        None  # digest of a stored run of an older model, which cannot be simulated again
+    )
 
     @property
     def seed(self) -> int:
@@ -61,7 +67,7 @@ class Run:
     @property
     def digest(self) -> str:
         """Identity of the run; see :func:`run_digest`."""
-        return run_digest(self.scenario, self.shocks, self.results.keep_paths)
+        return self.older or run_digest(self.scenario, self.shocks, self.results.keep_paths)
 
     @property
     def paths(self) -> int:
@@ -96,7 +102,7 @@ class Run:
 
         Columns: path, entity, max_drawdown (positive share), peak_t, trough_t, recovery_t (years;
         NaN while under water), underwater_t (longest spell, years), worst_week, worst_month,
-        terminal_return (simple returns), dollars_lost (USD billion), cause_* (logs; they sum to
+        return_1y, terminal_return (simple returns), dollars_lost (USD billion), cause_* (logs; they sum to
         log(trough / peak)).
         """
         results = self.results
@@ -122,9 +128,9 @@ class Run:
             ),
             "underwater_t": years(measures["underwater_steps"]),
         }
-        for name in ("worst_week", "worst_month", "terminal_return", "dollars_lost"):
-            table[name] = rows(measures[name])
-        for c, cause in enumerate(CAUSES):
+        names = ("worst_week", "worst_month", "return_1y", "terminal_return", "dollars_lost")
+        table |= {name: rows(measures[name]) for name in names if name in measures}
+        for c, cause in enumerate(results.cause_names):
             table[f"cause_{cause}"] = rows(results.causes[:, c])
         return pd.DataFrame(table)
 
@@ -216,6 +222,8 @@ class Run:
 
         Infinite ends and errors (one path knows no error) are null.
         """
+        held = portfolio_risk.document(self)
+        portfolio = {"portfolio": held} if held else {}
         return {
             "schema_version": SCHEMA_VERSION,
             "name": self.scenario.name,
@@ -238,10 +246,14 @@ class Run:
                     "name": result.threshold.name,
                     "text": result.threshold.text,
                     "passed": result.passed,
+                    "sure": result.sure,
                     "estimate": _json(result.estimate),
                 }
                 for result in self.threshold_results()
             ],
+            "assumptions": sensitivity.document(self),
+            "weakest_link": sensitivity.weakest_link(self),
+            **portfolio,
         }
 
     def _baselines(self) -> dict[str, Any]:
@@ -297,6 +309,8 @@ def simulate(
     keep_paths: int = KEEP_PATHS,
     max_memory: int | None = None,
     progress: Callable[[int, int], None] | None = None,
+    until: str | None = None,
+    look: Callable[[int, Estimate, float], None] | None = None,
 ) -> Run:
     """Simulate a scenario.
 
@@ -318,7 +332,14 @@ def simulate(
     max_memory
         Bytes; default half of what is available.
     progress
-        Called with (paths done, paths in all) after each group of blocks.
+        Called with (paths done, paths in all) after each group of blocks; with ``until`` the
+        second is the number of paths at the next look.
+    until
+        Such as ``"P(sp500.max_drawdown >= 0.49) +-0.5pp"``: whole blocks are added until the 95 %
+        interval of that number is so narrow. ``paths`` is then the most there may be, default 10
+        million. The run is that of so many paths, whatever decided their number.
+    look
+        Called at each look with (paths, estimate, half-width wanted).
 
     Raises
     ------
@@ -326,6 +347,8 @@ def simulate(
         If the run needs too much memory, or a number is not finite.
     ScenarioError
         If ``paths`` or ``seed`` are not allowed.
+    UsageError
+        If an option is out of range, or ``until`` cannot be read.
     """
     if shocks not in (None, "zero"):
         raise UsageError(f'shocks is None or "zero", not {shocks!r}')
@@ -335,7 +358,12 @@ def simulate(
     if shocks == "zero":
         if paths not in (None, 1):
             raise UsageError(f"without noise every path is the same: paths is 1, not {paths!r}")
+        if until is not None:
+            raise UsageError("without noise every path is the same: there is no error to narrow")
         paths = 1
+    goal = None if until is None else parse_goal(until, scenario.universe.entities)
+    if goal is not None and paths is None:
+        paths = MOST_PATHS
     scenario = scenario.with_(paths=paths, seed=seed)
     n, size = scenario.paths, BLOCK_PATHS
     blocks = -(-n // size)
@@ -355,6 +383,12 @@ def simulate(
     keep = engine.Keep(levels=keep_levels)
     results = engine.new_results(scenario, n, keep, keep_paths)
     compute = partial(engine.run_blocks, scenario, scenario.seed, keep, shocks is None)
+    if goal is not None:
+        pairs = [range(b, min(b + _TOGETHER, blocks)) for b in range(0, blocks, _TOGETHER)]
+        with closing(_blocks(executor.map(compute, pairs))) as computed:
+            results = _reach(goal, results, n, computed, progress, look)
+        scenario = scenario.with_(paths=results.n)
+        return Run(scenario, results, shocks, time.perf_counter() - began, goal.text)
     for block in executor.map(compute, _groups(blocks, workers)):
         results.add(block, min(block.count * size, n - results.n))
         if progress is not None:
@@ -362,6 +396,35 @@ def simulate(
     return Run(scenario, results, shocks, time.perf_counter() - began)
 
 
+def _reach(
+    goal: Goal,
+    results: Results,
+    most: int,
+    blocks: Iterable[BlockResult],
+    progress: Callable[[int, int], None] | None,
+    look: Callable[[int, Estimate, float], None] | None,
+) -> Results:
+    """Add blocks until the goal is reached, or there are ``most`` paths."""
+    looks = Looks(goal, _FIRST_LOOK, _TOGETHER * BLOCK_PATHS, most)
+    for block in blocks:
+        results.add(block, min(block.count * BLOCK_PATHS, most - results.n))
+        if progress is not None:
+            progress(results.n, looks.next)
+        if results.n >= looks.next:
+            found = goal.estimate(so_far(results))
+            if look is not None:
+                look(results.n, found, goal.wanted(found))
+            if looks.enough(found, results.n):
+                break
+    return trimmed(results)
+
+
+def _blocks(computed: Iterable[BlockResult]) -> Generator[BlockResult]:
+    """Closing this stops the computation of what is not needed any more."""
+    yield from computed
+
+
+_FIRST_LOOK = 4 * BLOCK_PATHS
 _TOGETHER = 2
 """At most so many blocks are simulated at once: fewer calls for the same numbers, at the price
 of memory (docs/performance.md)."""

@@ -26,6 +26,7 @@ from simulator.model.technology import Technology
 from simulator.model.valuation import Valuation
 from simulator.overrides import parse_override
 from simulator.params import Distribution, Params, Quantity, Refusal
+from simulator.portfolio import Portfolio, read_portfolio
 from simulator.scenario_file import (
     FORMAT_VERSION,
     MOST_THRESHOLDS,
@@ -56,7 +57,7 @@ __all__ = [
     "schema",
 ]
 
-MODEL_VERSION = 1
+MODEL_VERSION = 2
 """Part of every digest: raise it when the same scenario would give other numbers."""
 
 
@@ -84,6 +85,7 @@ class Scenario:
     sources: Mapping[str, Source]
     correlations: tuple[Correlation, ...]
     file: TomlFile = field(repr=False)
+    portfolio: Portfolio | None = None  # its holdings are the last group of the universe
 
     @property
     def text(self) -> bytes:
@@ -187,6 +189,15 @@ class Scenario:
             raise ScenarioError(problems)
         return replace(self, **changed)  # type: ignore[arg-type]
 
+    def overlaid(self, overrides: Mapping[str, Any]) -> Scenario:
+        """The scenario with more values laid over its file, by dotted key; the universe stays.
+
+        Raises ScenarioError as `load_scenario` does.
+        """
+        laid = self.file.with_overrides({**self.overrides, **overrides})
+        again = _checked(laid, self.universe, self.portfolio)
+        return again.with_(paths=self.paths, seed=self.seed)
+
     def resolved(self) -> dict[str, Any]:
         """Every value that is in force, nested as in the file, ready for JSON."""
         tables = {name: _dump(table) for name, table in self.tables().items() if "." not in name}
@@ -213,20 +224,29 @@ class Scenario:
     @property
     def digest(self) -> str:
         """12 hexadecimal digits: the same digest is the same run, whatever the file looks like."""
+        return self.fingerprint[:12]
+
+    @property
+    def fingerprint(self) -> str:
+        """All 64 hexadecimal digits that `digest` is short for."""
         everything = {
             "model": MODEL_VERSION,
             "scenario": self.resolved(),
             "universe": self.universe.figures(),
         }
         canonical = json.dumps(everything, sort_keys=True, separators=(",", ":"), allow_nan=False)
-        return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+        return hashlib.sha256(canonical.encode()).hexdigest()
 
     def ledger(self) -> list[Assumption]:
         """Every assumption with its value, what is priced in, range, source and origin."""
         return assumptions(self.tables(), self.consensus, self.sources, self.file)
 
 
-def load_scenario(path_or_name: str | Path, overrides: Mapping[str, Any] | None = None) -> Scenario:
+def load_scenario(
+    path_or_name: str | Path,
+    overrides: Mapping[str, Any] | None = None,
+    portfolio: str | Path | None = None,
+) -> Scenario:
     """Loads and checks a scenario file, or a shipped scenario by name.
 
     Parameters
@@ -235,19 +255,36 @@ def load_scenario(path_or_name: str | Path, overrides: Mapping[str, Any] | None 
         A path, or a name such as "deepseek".
     overrides
         Values laid over the file, by dotted key: {"technology.elasticity": 0.8}.
+    portfolio
+        A holdings file (CSV); its holdings become the entity "portfolio".
 
     Raises
     ------
     ScenarioError
-        With every problem of the file, of its universe and of the overrides.
+        With every problem of the file, of its universe, of the overrides and of the holdings.
     """
     file = read_toml(_locate(path_or_name))
-    if overrides:
-        file = file.with_overrides(overrides)
+    return _checked(file.with_overrides(overrides) if overrides else file, portfolio=portfolio)
+
+
+def _checked(
+    file: TomlFile,
+    universe: Universe | None = None,
+    portfolio: str | Path | Portfolio | None = None,
+) -> Scenario:
+    """The scenario of a file; ``universe`` is the file's with the portfolio, if both were read before."""
     parsed, problems = read_tables(file)
-    universe, faults = _universe(file)
+    faults: list[Problem] = []
+    if universe is None:
+        universe, faults = _universe(file)
     sources, places, unsound = read_sources(file, ("sources",), file.data.get("sources", {}))
     problems += faults + unsound
+    holdings = portfolio if isinstance(portfolio, Portfolio) else None
+    if universe is not None and isinstance(portfolio, str | Path):
+        try:
+            holdings, universe = read_portfolio(portfolio, universe)
+        except ScenarioError as error:
+            raise ScenarioError([*problems, *error.problems]) from None
     thresholds: tuple[Threshold, ...] = ()
     if universe is not None:
         thresholds, faults = _thresholds(file, universe)
@@ -274,6 +311,7 @@ def load_scenario(path_or_name: str | Path, overrides: Mapping[str, Any] | None 
         sources=sources,
         correlations=(),
         file=file,
+        portfolio=holdings,
     )
     known = _known_keys(scenario)
     for key in [key for key in sources if key not in known][:MOST_PROBLEMS]:

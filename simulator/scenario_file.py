@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from simulator.complaints import complaints, nearest
 from simulator.correlations import Correlation
+from simulator.design import SweepTable
 from simulator.errors import Problem, plain
 from simulator.events import Event
 from simulator.ledger import CONSENSUS
@@ -90,6 +91,9 @@ class ScenarioFile(Params):
         description='name -> "P(sp500.max_drawdown >= 0.49) < 0.10"',
     )
     correlations: tuple[Correlation, ...] = Field(default=(), max_length=200)
+    sweep: SweepTable | None = Field(
+        default=None, description="cells of `crashsim sweep`; a run takes no notice of it"
+    )
     sources: dict[str, Any] = Field(
         default_factory=dict,
         description="key -> { source, date, quote, weakness, strength }",

@@ -7,7 +7,6 @@ line, or at the override the value came from.
 
 from __future__ import annotations
 
-import copy
 import re
 import stat
 import unicodedata
@@ -119,8 +118,9 @@ class TomlFile:
     def with_overrides(self, overrides: Mapping[str, Any]) -> TomlFile:
         """The file with values laid over it; refuses keys that lead nowhere."""
         plain_values = {typed: plain_value(value) for typed, value in overrides.items()}
-        data = copy.deepcopy(self.data)
+        data = _copied(self.data)
         laid = TomlFile(self.file, self.raw, self.text, data, plain_values)
+        vars(laid)["places"] = self.places  # the same text
         problems = []
         for typed, value in plain_values.items():
             fault = lay(data, override_path(typed), value)
@@ -130,6 +130,13 @@ class TomlFile:
         if problems:
             raise ScenarioError(problems)
         return laid
+
+
+def _copied(value: Any) -> Any:
+    """A copy of tables and lists; what else TOML has never changes."""
+    if isinstance(value, dict):
+        return {key: _copied(item) for key, item in value.items()}
+    return [_copied(item) for item in value] if isinstance(value, list) else value
 
 
 def read_toml(path: Path) -> TomlFile:

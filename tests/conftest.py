@@ -4,7 +4,7 @@ import os
 
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["cli_runs"]
+pytest_plugins = ["cli_runs", "skips"]
 
 os.environ["MPLBACKEND"] = "agg"
 

@@ -13,7 +13,7 @@ from simulator.commands.screen import Screen
 
 if TYPE_CHECKING:
     from simulator.hindcast import Hindcast
-    from simulator.yardstick import Row
+    from simulator.hindcast.yardstick import Row
 
 _PATHS = Annotated[
     int, Option("--paths", "-n", min=100, help="Paths of each main run; fewer are quicker.")

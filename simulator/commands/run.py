@@ -8,6 +8,7 @@ import shlex
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -16,6 +17,7 @@ from typer import Exit, Option
 
 from simulator.commands.options import PathsOption, ScenarioArgument, SeedOption, SetOption
 from simulator.commands.screen import Screen
+from simulator.commands.until import earlier, teller, warn_if_short
 from simulator.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,6 +35,29 @@ def run(
     paths: PathsOption = None,
     seed: SeedOption = None,
     set_: SetOption = None,
+    until: Annotated[
+        str | None,
+        Option(
+            "--until",
+            metavar="GOAL",
+            help='Add paths until a number is so sure: "P(sp500.max_drawdown>=0.49) +-0.5pp". '
+            "--paths is then the most, 10 million unless given.",
+        ),
+    ] = None,
+    threshold: Annotated[
+        list[str] | None,
+        Option(
+            metavar="RULE",
+            help='A rule that must hold, or exit 99: "P(sp500.max_drawdown >= 0.49) < 0.1". Repeatable.',
+        ),
+    ] = None,
+    portfolio: Annotated[
+        Path | None,
+        Option(
+            metavar="FILE",
+            help="Holdings as CSV: ticker, weight or value (docs/howto/portfolio.md).",
+        ),
+    ] = None,
     output: Annotated[
         Path,
         Option("--output", "-o", metavar="DIR", help="Folder in which the run folder is made."),
@@ -65,27 +90,52 @@ def run(
     from simulator import disk
     from simulator.scenario import load_scenario, parse_override
     from simulator.store import run_folder
+    from simulator.until import MOST_PATHS
 
     if deterministic and paths is not None:
         raise UsageError("--deterministic is a single path: leave --paths out")
     memory = None if max_memory is None else parse_size(max_memory)
-    story = load_scenario(scenario, dict(parse_override(text) for text in set_ or ()))
+    changes = dict(parse_override(text) for text in set_ or ())
+    for number, rule in enumerate(threshold or (), 1):
+        changes[f"thresholds.option_{number}"] = rule
+    story = load_scenario(scenario, changes, portfolio)
+    for notice in story.portfolio.notices if story.portfolio is not None else ():
+        screen.warn(f"{portfolio}: {notice}")
     story = story.with_(paths=1 if deterministic else paths, seed=seed)
     shocks: Literal["zero"] | None = "zero" if deterministic else None
-    folder = run_folder(story, output, shocks, keep_paths)
-    found = None if force else _stored(screen, folder)
+    simulate = partial(
+        _simulate,
+        screen,
+        workers=workers,
+        keep_paths=keep_paths,
+        max_memory=memory,
+        shocks=shocks,
+        until=until,
+    )
+    made = None
+    if until is not None:  # how many paths there are is known when they are there
+        if deterministic:
+            raise UsageError("--deterministic is a single path without error: leave --until out")
+        story = story if paths is not None else story.with_(paths=MOST_PATHS)
+        before = None if force else earlier(story, until, output, keep_paths)
+        made = None if before is not None else simulate(story)
+        story = story.with_(paths=made.paths) if made is not None else story
+        folder = before or run_folder(story, output, shocks, keep_paths)
+    else:
+        folder = run_folder(story, output, shocks, keep_paths)
+    found = None if force or made is not None else _stored(screen, folder)
     if found is None:
         with _claimed(folder), disk.lock(folder):
-            found = _simulate(
-                screen,
-                story,
-                workers=workers,
-                keep_paths=keep_paths,
-                max_memory=memory,
-                shocks=shocks,
-            )
+            found = made if made is not None else simulate(story)
             _write(found, folder)
     _print(screen, found, folder)
+    warn_if_short(screen, found)
+    for one in found.threshold_results():
+        if not one.sure:
+            screen.warn(
+                f"threshold {one.threshold.name}: its 95 % interval holds the limit, so these paths "
+                "cannot tell; more --paths narrow it"
+            )
     if not all(one.passed for one in found.threshold_results()):
         raise Exit(THRESHOLD_FAILED)
 
@@ -131,6 +181,7 @@ def _simulate(
     keep_paths: int,
     max_memory: int | None,
     shocks: Literal["zero"] | None,
+    until: str | None,
 ) -> Run:
     from simulator.run import simulate
     from simulator.streams import BLOCK_PATHS
@@ -143,11 +194,14 @@ def _simulate(
             threading.Thread(target=_prepare_to_draw, daemon=True).start()
         found = simulate(
             story,
+            paths=story.paths,
             workers=processes,
             keep_paths=keep_paths,
             max_memory=max_memory,
             shocks=shocks,
             progress=tick,
+            until=until,
+            look=None if until is None else teller(screen, until),
         )
     screen.say(
         f"simulated {found.paths:,} paths in {found.seconds:.1f} s, "
@@ -162,24 +216,22 @@ def _prepare_to_draw() -> None:
 
 
 def _write(run: Run, folder: Path) -> None:
-    from simulator.plot_data import KINDS
-    from simulator.plots import figure, render
-    from simulator.report import html_report
+    from simulator.report import figures, html_report
     from simulator.store import save_run
 
-    figures = {kind: render(figure(kind, run)) for kind in KINDS}
-    extras = {f"figures/{kind}.svg": content for kind, content in figures.items()}
-    save_run(run, folder, {**extras, "report.html": html_report(run, figures).encode()})
+    drawn = figures(run)
+    extras = {f"figures/{name}.svg": content for name, content in drawn.items()}
+    save_run(run, folder, {**extras, "report.html": html_report(run, drawn).encode()})
 
 
 def _print(screen: Screen, run: Run, folder: Path) -> None:
-    from simulator.report import terminal_summary
+    from simulator.terminal import summary_lines
 
     following = f"crashsim plot {shlex.quote(str(folder))} fan"
     if screen.as_json:
         screen.document({"folder": str(folder), **run.document(), "next": following})
     else:
-        screen.text(terminal_summary(run, str(folder)))
+        screen.lines(summary_lines(run, str(folder)))
     screen.say(f"report: {folder / 'report.html'}")
     screen.next(following)
 

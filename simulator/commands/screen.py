@@ -1,21 +1,28 @@
 """What goes to which stream.
 
 stdout carries the result and nothing else; progress, notes, warnings and the next command
-to type go to stderr. Text is plain: no escape sequence of ours reaches stdout, and control
-characters that came in with a file name or a title are dropped.
+to type go to stderr. Control characters that came in with a file name or a title are dropped; the
+only escape sequences are ours, for bold, green and red, and only on a terminal without NO_COLOR.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from shutil import get_terminal_size
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from simulator.terminal import Line
+
+_CODES = {"strong": "1", "good": "32", "bad": "1;31"}
+"""How a mood looks; words say the same."""
 
 SCHEMA_VERSION = 1
 """Of the JSON documents that commands print."""
@@ -49,11 +56,19 @@ class Screen:
     @property
     def width(self) -> int:
         """Columns to fill: those of the terminal, within reason; 100 where there is none."""
+        if not sys.stdout.isatty():
+            return 100  # a file reads the same, whoever wrote it
         return max(60, min(get_terminal_size((100, 24)).columns, 120))
 
     def text(self, text: str) -> None:
         """The result, for people."""
         _write(sys.stdout, text)
+
+    def lines(self, lines: Iterable[Line]) -> None:
+        """The result, line by line: in sparing colour on a terminal that wants it."""
+        for line in lines:
+            code = _CODES[line.mood] if line.mood and _wants_colour(sys.stdout) else ""
+            _write(sys.stdout, line.text, code)
 
     def document(self, document: Mapping[str, Any]) -> None:
         """The result, for programs: one JSON document."""
@@ -171,6 +186,11 @@ def _is_tty(stream: TextIO) -> bool:
     return bool(stream.isatty())
 
 
-def _write(stream: TextIO, text: str) -> None:
-    stream.write(clean(text).rstrip("\n") + "\n")
+def _wants_colour(stream: TextIO) -> bool:
+    return _is_tty(stream) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _write(stream: TextIO, text: str, code: str = "") -> None:
+    line = clean(text).rstrip("\n")
+    stream.write(f"\x1b[{code}m{line}\x1b[0m\n" if code else f"{line}\n")
     stream.flush()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,23 +12,47 @@ from typer import Argument, Option
 
 from simulator.commands.options import FileOption, RunArgument
 from simulator.commands.screen import Screen, table
+from simulator.commands.sweep_outputs import Wanted, plot_sweep, report_sweep
 from simulator.errors import StoreError, UsageError
 
 RESULTS = Path("results")
 """Where runs are, unless said otherwise."""
 
-Kind = Literal["histogram", "fan", "exceedance", "underwater"]
+Kind = Literal[
+    "histogram",
+    "fan",
+    "exceedance",
+    "underwater",
+    "waterfall",
+    "overlay",
+    "trough",
+    "recovery",
+    "firms",
+    "elasticity",
+    "drivers",
+    "uncertainty",
+    "heatmap",  # these are of a sweep
+    "tornado",
+    "lines",
+]
 Format = Literal["svg", "png"]
 
 
-def find_run(name: str) -> Path:
-    """The folder of a run: a path, or the start of a name in results/ that only one run has."""
+def find_run(name: str, *, sweeps: bool = False) -> Path:
+    """The folder of a run: a path, or the start of a name in results/ that only one run has.
+
+    With ``sweeps``, the only sweep of that name will do where no run has it.
+    """
     from simulator.store import is_complete
+    from simulator.sweeps import is_sweep
 
     folder = Path(name)
     if folder.is_dir():
         return folder
-    near = [path for path in _runs(RESULTS) if path.name.startswith(name) and is_complete(path)]
+    named = [path for path in _runs(RESULTS) if path.name.startswith(name)]
+    near = [path for path in named if is_complete(path)]
+    if sweeps and not near:
+        near = [path for path in named if is_sweep(path)]
     if len(near) == 1:
         return near[0]
     if near:
@@ -68,8 +93,8 @@ def list_runs(
 
 def show(screen: Screen, *, run: RunArgument) -> None:
     """Verify a stored run and print its summary."""
-    from simulator.report import terminal_summary
     from simulator.store import load_run
+    from simulator.terminal import summary_lines
 
     folder = find_run(run)
     found = load_run(folder)
@@ -77,7 +102,7 @@ def show(screen: Screen, *, run: RunArgument) -> None:
     if screen.as_json:
         screen.document({"folder": str(folder), **found.document(), "next": following})
     else:
-        screen.text(terminal_summary(found, str(folder)))
+        screen.lines(summary_lines(found, str(folder)))
     screen.next(following)
 
 
@@ -85,25 +110,52 @@ def plot(
     screen: Screen,
     *,
     run: RunArgument,
-    kind: Annotated[Kind, Argument(help="What to draw.")] = "histogram",
+    kind: Annotated[
+        Kind | None,
+        Argument(help="What to draw; heatmap, tornado and lines of a sweep.  [default: histogram]"),
+    ] = None,
     entity: Annotated[
         str, Option("--entity", "-e", metavar="NAME", help="A group or a ticker of the run.")
     ] = "sp500",
     format_: Annotated[
         Format | None, Option("--format", help="File format.  [default: by the file, else svg]")
     ] = None,
+    size: Annotated[
+        str | None,
+        Option(
+            metavar="WxH",
+            help="Inches, such as 8x5; a PNG has 150 pixels an inch.  [default: the figure's own]",
+        ),
+    ] = None,
+    statistic: Annotated[
+        str | None,
+        Option(metavar="NAME", help="Of a sweep: what is drawn.  [default: worst_1_in_20]"),
+    ] = None,
+    key: Annotated[
+        list[str] | None,
+        Option(metavar="KEY", help="Of a sweep: the key along x, then the other. Repeatable."),
+    ] = None,
     output: FileOption = None,
 ) -> None:
-    """Draw a figure of a stored run.
+    """Draw a figure of a stored run or sweep.
 
-    Without --output the file is figures/KIND-NAME.svg in the run folder.
+    Without --output the file is figures/KIND-NAME.svg in the run folder. firms and drivers are of
+    the whole run; overlay is of a group; elasticity and uncertainty need uncertain assumptions.
     """
     from simulator.plots import figure, render
     from simulator.store import load_run
+    from simulator.sweeps import is_sweep
 
-    chosen = _format(format_, output)
-    folder = find_run(run)
-    content = render(figure(kind, load_run(folder), entity), chosen)
+    chosen, inches = _format(format_, output), None if size is None else parse_inches(size)
+    folder = find_run(run, sweeps=True)
+    if is_sweep(folder):
+        wanted = Wanted(kind, entity, statistic, tuple(key or ()), inches, chosen)
+        plot_sweep(screen, folder, wanted, output)
+        return
+    if statistic or key:
+        raise UsageError("--statistic and --key are for the figures of a sweep")
+    kind = kind or "histogram"
+    content = render(figure(kind, load_run(folder), entity, inches), chosen)
     target = _put(content, output, folder, f"figures/{kind}-{entity}.{chosen}")
     following = f"crashsim report {_quoted(folder)}"
     if screen.as_json:
@@ -119,14 +171,18 @@ def report(
     run: RunArgument,
     output: FileOption = None,
 ) -> None:
-    """Make the HTML report of a stored run again.
+    """Make the HTML report of a stored run or sweep again.
 
     Without --output it replaces report.html in the run folder.
     """
     from simulator.report import html_report
     from simulator.store import load_run
+    from simulator.sweeps import is_sweep
 
-    folder = find_run(run)
+    folder = find_run(run, sweeps=True)
+    if is_sweep(folder):
+        report_sweep(screen, folder, output)
+        return
     content = html_report(load_run(folder)).encode()
     target = _put(content, output, folder, "report.html")
     following = f"crashsim show {_quoted(folder)}"
@@ -155,6 +211,11 @@ def path(
     found = load_run(folder)
     if number >= found.paths:
         raise UsageError(f"the run has {found.paths:,} paths: N is 0 to {found.paths - 1:,}")
+    if found.older:
+        raise UsageError(
+            f"{folder} was made by an earlier version of the model, which cannot be simulated again; "
+            "make the run anew: crashsim run"
+        )
     history = replay(found.scenario, found.seed, number, noise=found.shocks is None)
     columns = {"t": found.results.times, **history}
     following = f"crashsim plot {_quoted(folder)} fan"
@@ -211,6 +272,15 @@ def _cells(line: dict[str, Any]) -> tuple[str, ...]:
         *falls,
         " ".join(f"{one['key']}={one['value']}" for one in line["overrides"]),
     )
+
+
+def parse_inches(text: str) -> tuple[float, float]:
+    """Width and height of "8x5". Raises UsageError."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*[xX×]\s*(\d+(?:\.\d+)?)\s*", text)
+    sides = [float(side) for side in match.groups()] if match else []
+    if not all(3 <= side <= 40 for side in sides) or not sides:
+        raise UsageError(f"--size {text}: expected width x height in inches, 3 to 40, such as 8x5")
+    return (sides[0], sides[1])
 
 
 def _format(given: Format | None, output: Path | None) -> str:

@@ -1,0 +1,194 @@
+"""The table of a sweep, written cell by cell: memory does not grow with their number."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+
+from simulator import disk
+from simulator.arrays import FloatArray
+from simulator.cell_figures import Figures
+from simulator.counts import GROUPS
+from simulator.errors import UsageError
+from simulator.sweeps import cells
+
+if TYPE_CHECKING:
+    from simulator.sweeps.cells import Failure
+    from simulator.sweeps.plan import Plan
+
+_T = 2.0395134463964077
+"""Half a nominal 95 % interval, in standard errors, with 31 degrees of freedom."""
+
+_PART = 100_000
+"""Rows of a part of sweep.parquet."""
+
+ESTIMATE = ("value", "mc_error", "low", "high")
+CHANGE = ("change", "change_error", "change_low", "change_high")
+
+
+def differences(cell: Figures, base: Figures) -> FloatArray:
+    """Paired difference of each statistic to the base (E, S, 4): change, error, low, high.
+
+    The noise is common, so the error is that of the difference path by path, by leaving out one
+    group of paths at a time. Where groups show nothing, because there are too few paths or an
+    event was never seen in either, it is that of two independent numbers. NaN where the base has
+    no such statistic.
+    """
+    base = _aligned(base, cell)
+    change = cell.estimates[:, :, 0] - base.estimates[:, :, 0]
+    apart = cell.deviations.astype(np.float64) - base.deviations
+    away = apart - apart.mean(axis=2, keepdims=True)
+    variance = (GROUPS - 1) / GROUPS * (away * away).sum(axis=2)
+    error = np.sqrt(variance + cell.rounding**2 + base.rounding**2)
+    unpaired = np.hypot(cell.estimates[:, :, 1], base.estimates[:, :, 1])
+    error = np.where((error == 0) | np.isnan(error), unpaired, error)
+    return np.stack([change, error, change - _T * error, change + _T * error], axis=2)
+
+
+def _aligned(base: Figures, cell: Figures) -> Figures:
+    """The base with the entities and statistics of a cell, NaN where it has none."""
+    if (base.entities, base.names) == (cell.entities, cell.names):
+        return base
+    values, rounding = np.full(cell.estimates.shape, np.nan), np.zeros(cell.rounding.shape)
+    deviations = np.full(cell.deviations.shape, np.nan, np.float32)
+    for row, entity in enumerate(cell.entities):
+        for column, name in enumerate(cell.names):
+            if entity in base.entities and name in base.names:
+                at = base.entities.index(entity), base.names.index(name)
+                values[row, column], rounding[row, column] = base.estimates[at], base.rounding[at]
+                deviations[row, column] = base.deviations[at]
+    return Figures(cell.entities, cell.names, values, rounding, deviations)
+
+
+def write_table(plan: Plan, failed: set[int], *, parquet: bool = False) -> list[str]:
+    """Write ``sweep.csv``, with ``parquet`` also ``sweep.parquet``; their names. Raises StoreError."""
+
+    def fill(file: IO[bytes]) -> None:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+        text.write(",".join(_columns(plan)) + "\n")
+        for lines in _lines(plan, failed):
+            text.write(lines)
+        text.detach()
+
+    disk.write(plan.folder / "sweep.csv", fill)
+    return ["sweep.csv", *([write_parquet(plan.folder)] if parquet else [])]
+
+
+def write_parquet(folder: Path) -> str:
+    """Write ``sweep.parquet`` from ``sweep.csv``, part by part, with a checksum of every page; its name."""
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    texts = ("id", "kind", "entity", "statistic")
+    with pd.read_csv(
+        folder / "sweep.csv", dtype=dict.fromkeys(texts, "str"), chunksize=_PART
+    ) as parts:
+        first = next(parts)
+        numbers = [name for name in first.columns if name not in (*texts, "cell")]
+        schema = pa.schema(
+            [
+                (
+                    name,
+                    pa.string()
+                    if name in texts
+                    else pa.float64()
+                    if name in numbers
+                    else pa.int64(),
+                )
+                for name in first.columns
+            ]
+        )
+
+        def fill(file: IO[bytes]) -> None:
+            with pq.ParquetWriter(file, schema, write_page_checksum=True) as writer:
+                for part in itertools.chain([first], parts):
+                    floats = part.astype(dict.fromkeys(numbers, "float64"))
+                    writer.write_table(pa.Table.from_pandas(floats, schema, preserve_index=False))
+
+        disk.write(folder / "sweep.parquet", fill)
+    return "sweep.parquet"
+
+
+def need_parquet() -> None:
+    """Raise UsageError if Parquet cannot be written, before a sweep begins."""
+    try:
+        import pyarrow.parquet  # noqa: F401
+    except ImportError:
+        raise UsageError(
+            "--parquet needs pyarrow, which is not installed: pip install 'crashsim[parquet]'"
+        ) from None
+
+
+def _columns(plan: Plan) -> list[str]:
+    return ["cell", "id", "kind", *plan.design.keys, "entity", "statistic", *ESTIMATE, *CHANGE]
+
+
+def _lines(plan: Plan, failed: set[int]) -> Iterator[str]:
+    """The rows of each cell, as text."""
+    from simulator.sweeps.plan import all_cells, base_values
+
+    base = (
+        None if 0 in failed else cells.load_figures(cells.cell_folder(plan.folder, plan.id_of(0)))
+    )
+    own = base_values(plan.scenario, plan.design.keys)
+    for number, overrides in enumerate(all_cells(plan.design, plan.scenario)):
+        if number in failed:
+            continue
+        id_ = plan.id_of(number)
+        found = cells.load_figures(cells.cell_folder(plan.folder, id_))
+        if base is None:
+            change = np.full(found.estimates.shape, np.nan)
+        elif id_ == plan.id_of(0):
+            change = np.zeros(found.estimates.shape)
+        else:
+            change = differences(found, base)
+        values = {**own, **overrides}
+        varied = ["" if values[key] is None else repr(values[key]) for key in plan.design.keys]
+        head = [str(number), id_, "cell" if number else "base", *varied]
+        yield _rows(",".join(head), found, change)
+
+
+_FORMAT = "%s,%s,%s," + ",".join(["%.10g"] * 8) + "\n"
+
+
+def _rows(head: str, found: Figures, change: FloatArray) -> str:
+    numbers = np.concatenate([found.estimates, change], axis=2).tolist()
+    rows = [
+        _FORMAT % (head, entity, name, *row)
+        for entity, of_entity in zip(found.entities, numbers, strict=True)
+        for name, row in zip(found.names, of_entity, strict=True)
+        if row[0] == row[0]  # not NaN: an entity that has this statistic
+    ]
+    return "".join(rows).replace("nan", "")
+
+
+def failed_before(folder: Path) -> set[str]:
+    """Ids in ``failures.csv``, none if it cannot be read: they are told as a reason, no more."""
+    try:
+        with (folder / "failures.csv").open(encoding="utf-8", newline="") as file:
+            return {row["id"] for row in csv.DictReader(file)}
+    except (OSError, ValueError, KeyError, csv.Error):
+        return set()
+
+
+def write_failures(folder: Path, failures: list[Failure]) -> list[str]:
+    """Write ``failures.csv`` if there are any, else take an old one away; its name."""
+    path = folder / "failures.csv"
+    if not failures:
+        path.unlink(missing_ok=True)
+        return []
+    text = io.StringIO(newline="")
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["cell", "id", "seed", "block", "path", "step", "quantity", "message"])
+    for one in failures:
+        place: list[Any] = [one.block, one.path, one.step, one.quantity]
+        rows.writerow([one.cell, one.id, one.seed, *place, one.message])
+    disk.write(path, text.getvalue().encode())
+    return [path.name]

@@ -1,0 +1,233 @@
+"""Trials of a sweep's reliability, short in the tests and long in `make campaign`.
+
+Each returns what it counted; who calls it judges.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from simulator.errors import StoreError
+from simulator.sweeps import cells
+
+STORY = """\
+format_version = 1
+
+[scenario]
+name = "trial"
+title = "Three quarters"
+universe = "us-2025-01"
+horizon_years = 0.75
+steps_per_year = 52
+paths = 200
+seed = 7
+
+[technology]
+elasticity = { dist = "uniform", low = 0.6, high = 1.6 }
+"""
+
+
+def write_story(folder: Path) -> Path:
+    path = folder / "trial.toml"
+    path.write_text(STORY, encoding="utf-8")
+    return path
+
+
+def command(story: Path, output: Path, cells_: int, *more: str) -> list[str]:
+    vary = f"technology.elasticity=0.6:1.5:{cells_}"
+    line = [sys.executable, "-m", "simulator", "sweep", str(story), "--vary", vary]
+    return [*line, "-o", str(output), "--workers", "2", *more]
+
+
+def start(line: list[str]) -> subprocess.Popen[str]:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A job in the background of a shell script ignores it, and hands that on.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(line: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(line, capture_output=True, text=True, timeout=300, check=False)
+
+
+def only(output: Path) -> Path:
+    (folder,) = output.iterdir()
+    return folder
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """Every file but the lock, which names its last holder."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != ".lock"
+    }
+
+
+def committed(folder: Path) -> dict[str, int]:
+    """Cells that are in place, each with the number of its file: a new one means a second computation."""
+    return {
+        path.name: (path / cells.DATA).stat().st_ino
+        for path in folder.glob("cells/??/*")
+        if not path.name.startswith(".")
+    }
+
+
+def descendants(pid: int) -> list[int]:
+    found: list[int] = []
+    try:
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in map(int, (task / "children").read_text().split()):
+                found += [child, *descendants(child)]
+    except (FileNotFoundError, ProcessLookupError):
+        pass
+    return found
+
+
+def alive(pid: int) -> bool:
+    try:
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+@dataclass
+class Killed:
+    """What a campaign of kills found."""
+
+    kills: int = 0
+    sweeps: int = 0
+    lost: int = 0  # committed, then gone
+    again: int = 0  # committed, then computed again
+    wrong: int = 0  # in place and not whole
+    different: int = 0  # files whose final bytes differ from an undisturbed run
+    orphans: int = 0  # processes alive two seconds after their parent was killed
+    at: list[int] = field(default_factory=list)  # cells in place at each kill
+
+
+def kill_campaign(place: Path, kills: int, cells_: int, seed: int = 1) -> Killed:
+    """Kill a sweep again and again at random moments, resuming it each time."""
+    dice = random.Random(seed)
+    story = write_story(place)
+    began = time.monotonic()
+    assert finish(command(story, place / "whole", cells_)).returncode == 0
+    lasts = time.monotonic() - began
+    expected = content(only(place / "whole"))
+    found = Killed()
+    output = place / "killed"
+    before: dict[str, int] = {}
+    while True:
+        process = start(command(story, output, cells_))
+        if found.kills < kills:
+            time.sleep(dice.uniform(0.1, 1.1) * lasts)
+        else:
+            process.wait(timeout=300)
+        ended = process.poll() is not None
+        if not ended:
+            family = descendants(process.pid)
+            process.kill()
+            found.kills += 1
+            found.orphans += len(still_alive(family))
+        process.communicate()
+        folder = only(output) if output.is_dir() and any(output.iterdir()) else output / "none"
+        now = committed(folder)
+        found.lost += len(before.keys() - now.keys())
+        found.again += sum(now[id_] != number for id_, number in before.items() if id_ in now)
+        found.wrong += sum(not _whole(folder / "cells" / id_[:2] / id_) for id_ in now)
+        before = now
+        if not ended:
+            found.at.append(len(now))
+        else:
+            assert process.returncode == 0
+            found.sweeps += 1
+            left = content(folder)
+            names = left.keys() | expected.keys()
+            found.different += sum(left.get(name) != expected.get(name) for name in names)
+            if found.kills >= kills:
+                return found
+            shutil.rmtree(output)
+            before = {}
+
+
+def _whole(place: Path) -> bool:
+    try:
+        cells.verify(place)
+    except StoreError:
+        return False
+    return True
+
+
+def flip_bits(folder: Path, times: int, seed: int = 1) -> list[str]:
+    """Flip one bit at a time over all files; the flips that loading does not find."""
+    from simulator.sweeps import load_sweep
+
+    dice = random.Random(seed)
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != ".lock")
+    missed = []
+    for number in range(times):
+        path = files[number % len(files)]
+        whole = path.read_bytes()
+        bit = dice.randrange(len(whole) * 8)
+        flipped = bytearray(whole)
+        flipped[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(flipped)
+        try:
+            load_sweep(folder)
+        except StoreError:
+            pass
+        else:
+            missed.append(f"{path.name} bit {bit}")
+        path.write_bytes(whole)
+    return missed
+
+
+@contextmanager
+def small_disk(place: Path, size: int) -> Iterator[Path]:
+    """A file system of ``size`` bytes. Raises PermissionError where mounting is not allowed."""
+    place.mkdir(parents=True)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)]
+    done = subprocess.run(mount, capture_output=True, check=False)
+    if done.returncode:
+        raise PermissionError(done.stderr.decode())
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+def orphans(story: Path, output: Path) -> tuple[list[int], list[int]]:
+    """Kill a sweep whose workers are busy; its processes, and those alive two seconds later."""
+    process = start(command(story, output, 8, "--paths", "2000000"))  # minutes a cell
+    deadline = time.monotonic() + 60
+    while len(family := descendants(process.pid)) < 3 and time.monotonic() < deadline:
+        time.sleep(0.02)  # the fork server, and two workers
+    process.kill()
+    process.communicate()
+    return family, still_alive(family)
+
+
+def still_alive(family: list[int]) -> list[int]:
+    """Those of these processes that are alive in two seconds."""
+    deadline = time.monotonic() + 2
+    while any(map(alive, family)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return [pid for pid in family if alive(pid)]
+
+
+def stop_after(line: list[str], number: signal.Signals, seconds: float) -> tuple[int, float, str]:
+    """Send a signal; the exit code, the seconds it took to end, and stderr."""
+    process = start(line)
+    time.sleep(seconds)
+    began = time.monotonic()
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    return process.returncode, time.monotonic() - began, err
