@@ -28,13 +28,13 @@ from simulator.falling import PARTICLES, Batch, fall
 from simulator.intervals import Estimate, mean_of_few, probability
 from simulator.params import Refusal
 from simulator.scenario import Scenario
+from simulator.store import TAIL, add_files, csv_bytes
 from simulator.thresholds import parse_threshold
 
 FIRST_LOOK = 16
 """Groups before the error is looked at."""
 MAX_SECONDS = 60.0
 REL_ERROR = 0.10
-TAIL = "rare.csv"
 """Where a run folder keeps its far tail."""
 LEAST = 1e-6
 """The far tail ends about here."""
@@ -299,8 +299,6 @@ def add_tail(folder: str | Path, found: pd.DataFrame) -> Path:
 
     Raises StoreError as :func:`simulator.store.add_files` does.
     """
-    from simulator.store import add_files, csv_bytes
-
     held = read_tail(folder)
     if held is not None:
         others = held[~held["entity"].isin(found["entity"].unique())]

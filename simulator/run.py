@@ -55,9 +55,10 @@ class Run:
     shocks: Literal["zero"] | None = None
     seconds: float = 0.0  # the simulation took; not part of the result
     until: str | None = None  # what decided the number of paths; not part of the result
-    older: str | None = (
-        None  # digest of a stored run of an older model, which cannot be simulated again
-    )
+    tail: pd.DataFrame | None = None
+    """Rarer falls than the paths can tell, by splitting, where a stored run has them."""
+    older: str | None = None
+    """Digest of a stored run of an older model, which cannot be simulated again."""
 
     @property
     def seed(self) -> int:

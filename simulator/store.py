@@ -41,6 +41,8 @@ RESULT_FORMAT = 2
 2: names of the causes, drivers, falls aligned at their peaks. Runs of format 1 are read without them.
 """
 MANIFEST = "manifest.json"
+TAIL = "rare.csv"
+"""Falls rarer than the paths can tell, where `crashsim rare RUN --tail` has worked them out."""
 _DEPTH_BINS = 100
 """Bins of histogram.csv: one point of depth each, and one for a loss of 100 %."""
 
@@ -143,7 +145,8 @@ def load_run(folder: str | Path) -> Run:
     results = _read_results(folder, manifest, len(scenario.universe.groups))
     seconds, made = manifest["timings"]["simulate_seconds"], manifest["digest"] if older else None
     until = manifest.get("until")
-    return Run(scenario, results, manifest["shocks"], seconds, until=until, older=made)
+    tail = pd.read_csv(folder / TAIL) if TAIL in manifest["files"] else None
+    return Run(scenario, results, manifest["shocks"], seconds, until=until, older=made, tail=tail)
 
 
 def _reopen(

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.text import Text
 from synthetic_run import synthetic_run, titled
@@ -130,6 +131,23 @@ def test_exceedance_is_the_share_of_deeper_paths(run: Run) -> None:
     assert table["value"].to_numpy() == pytest.approx(expected, abs=1e-12)
     assert (np.diff(table["value"]) <= 0).all()
     assert ((table["low"] <= table["value"]) & (table["value"] <= table["high"])).all()
+
+
+def test_exceedance_goes_on_where_splitting_has_been(run: Run) -> None:
+    rows = [("sp500", 0.5, 0.2), ("sp500", 0.9, 1e-4), ("sp500", 0.95, 1e-6), ("NVDA", 0.99, 1e-5)]
+    columns = {"entity": str, "depth": float, "probability": float}
+    far = pd.DataFrame(rows, columns=list(columns)).astype(columns)
+    far = far.assign(low=far["probability"] / 2, high=far["probability"] * 2, mc_error=0.0)
+    with_tail = picture("exceedance", replace(run, tail=far))
+    assert with_tail.shown()[1][-2:] == [
+        ["−90.0 % (splitting)", "0.01 %", "0.005 %", "0.02 %"],
+        ["−95.0 % (splitting)", "0.0001 %", "5e-05 %", "0.0002 %"],
+    ], "what the paths can tell themselves is theirs"
+    axes = draw(with_tail).axes[0]
+    assert axes.get_ylim()[0] == pytest.approx(5e-7)
+    assert "by splitting" in with_tail.subtitle
+    without = picture("exceedance", run)
+    assert "splitting" not in without.subtitle + str(without.shown())
 
 
 def test_fan_bands_hold_a_tenth_of_the_paths_each(run: Run) -> None:

@@ -132,6 +132,15 @@ class Exceedance(Picture):
         columns = {name: [getattr(one, name) for one in found] for name in ("value", "low", "high")}
         return pd.DataFrame({"fall of at least": -depths, **columns})
 
+    @cached_property
+    def tail(self) -> pd.DataFrame:
+        """Rarer falls than these paths can tell, worked out by splitting, where the run has them."""
+        found = self.run.tail
+        if found is None:
+            return pd.DataFrame({"depth": [], "probability": [], "low": [], "high": []})
+        few = 20 / self.run.paths
+        return found[(found["entity"] == self.entity) & found["probability"].between(1e-12, few)]
+
     @property
     def headline(self) -> str:
         """The fall of one future in twenty."""
@@ -144,36 +153,59 @@ class Exceedance(Picture):
         return (
             f"How often the largest fall within {self.years} on {closes(self.run)} closes is at least this deep; "
             "light: 95 % interval. Per scenario, not per year."
+            f"{' Dots with bars: rarer falls, by splitting.' if len(self.tail) else ''}"
         )
 
     def shown(self) -> tuple[list[str], list[list[str]]]:
-        """Every fifth row, down to the deepest fall."""
+        """Every fifth row, down to the deepest fall; then what splitting found."""
         rows = self.table.iloc[::5]
         rows = rows.iloc[: int((rows["value"] > 0).sum()) + 1]
         return ["fall of at least", "share of paths", "95 % interval from", "to"], [
-            [percent(row[0], 1), *(percent(share, 2) for share in row[1:])]
-            for row in rows.itertuples(index=False)
+            *(
+                [percent(row[0], 1), *(percent(share, 2) for share in row[1:])]
+                for row in rows.itertuples(index=False)
+            ),
+            *(
+                [
+                    f"{percent(-depth, 1)} (splitting)",
+                    *(f"{100 * share:.2g} %" for share in shares),
+                ]
+                for depth, *shares in self.tail[["depth", "probability", "low", "high"]].to_numpy()
+            ),
         ]
 
     def draw(self, drawing: Figure) -> None:
-        """The curve with its interval, and real crashes on it."""
+        """The curve with its interval, rarer falls if known, and real crashes on it."""
         axes = frame(drawing, self.headline, self.caption)
-        seen = self.table[self.table["value"] > 0]
-        depth, n = -seen["fall of at least"], self.run.paths
+        n = self.run.paths
         floor = (5 if n >= 100 else 0.7) / n  # what is rarer than that, these paths cannot tell
+        seen = self.table[self.table["value"] > (floor if len(self.tail) else 0.0)]
+        depth = -seen["fall of at least"]
+        if len(self.tail):
+            floor = min(floor, 0.5 * float(self.tail["probability"].min()))
         low = seen["low"].clip(lower=floor)
         axes.fill_between(depth, low, seen["high"], color=BLUES[1], linewidth=0)
         axes.plot(depth, seen["value"], color=BLUES[4], linewidth=2)
+        far = self.tail
+        axes.errorbar(
+            far["depth"], far["probability"],
+            yerr=[far["probability"] - far["low"].clip(lower=floor), far["high"] - far["probability"]],
+            fmt="o", markersize=3, color=BLUES[4], elinewidth=1,
+        )  # fmt: skip
         axes.set_yscale("log")
         axes.set_ylim(floor, 1.6)
-        steps = [step * 10**power for power in range(7) for step in (1, 2, 5)]
+        steps = [step * 10**power for power in range(13) for step in (1, 2, 5)]
         steps = [step for step in steps if 1 / step >= floor and (step < 1_000 or step % 3 == 1)]
-        axes.set_yticks([1 / n for n in steps], [f"{100 / n:g} %" for n in steps])
+        shares = [f"{100 / n:g} %" if n <= 10_000 else "" for n in steps]
+        axes.set_yticks([1 / n for n in steps], shares)
         axes.minorticks_off()
         axes.grid(axis="y")
         for n in steps:  # the same scale in other words, not a second one
-            axes.annotate(f"1 in {n:,}", (1, 1 / n), **AT_RIGHT_END)
-        deepest = max([float(depth.max()), *(crash.depth + 0.12 for crash in self.crashes)])
+            often = f"1 in {n:,}" if n < 10_000 else f"1 in {n // 1000:,}k"
+            axes.annotate(often, (1, 1 / n), **AT_RIGHT_END)
+        deepest = max(
+            [float(depth.max()), *far["depth"], *(crash.depth + 0.12 for crash in self.crashes)]
+        )
         depth_axis(axes, f"Largest fall of {self.name} within {self.years}", deepest)
         self._draw_crashes(axes, floor)
 
