@@ -27,7 +27,7 @@ from simulator.errors import LockedError, StoreError
 
 _TEMPORARY = ".tmp-"
 _LOCK = ".lock"
-_LOCK_WAIT = 1.0
+_LOCK_WAIT = 0.5
 """Seconds to wait for a lock: long enough for another process to verify a folder, not to run."""
 _OLDEST_ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 """A date in an archive would make two equal runs differ."""
