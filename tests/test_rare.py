@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from functools import lru_cache
 from pathlib import Path
 
@@ -256,25 +257,28 @@ def test_options_out_of_range() -> None:
 # --- the tail in a run folder, the command --------------------------------------------------
 
 
-def test_a_tail_is_kept_beside_a_run(folder: Path) -> None:
-    assert read_tail(folder) is None
+def test_a_tail_is_kept_beside_a_run(folder: Path, tmp_path: Path) -> None:
+    own = tmp_path / folder.name
+    shutil.copytree(folder, own)
+    assert read_tail(own) is None
+    assert load_run(own).tail is None
     index = pd.DataFrame(
         [("sp500", 0.3, 1e-3, 1e-4, 8e-4, 1.2e-3)],
         columns=["entity", "depth", "probability", "mc_error", "low", "high"],
     )
     firm = index.assign(entity="NVDA", probability=0.1)
-    try:
-        for one in (index, firm, index.assign(probability=2e-3)):
-            add_tail(folder, one)
-        held = read_tail(folder)
-        assert held is not None
-        assert dict(zip(held["entity"], held["probability"], strict=True)) == {
-            "NVDA": 0.1,
-            "sp500": 2e-3,
-        }
-        assert load_run(folder).paths == 64, "the folder still verifies"
-    finally:
-        (folder / "rare.csv").unlink()
+    for one in (index, firm, index.assign(probability=2e-3)):
+        add_tail(own, one)
+    held = read_tail(own)
+    assert held is not None
+    assert dict(zip(held["entity"], held["probability"], strict=True)) == {
+        "NVDA": 0.1,
+        "sp500": 2e-3,
+    }
+    loaded = load_run(own)
+    assert loaded.paths == 64, "the folder still verifies"
+    assert loaded.tail is not None
+    pd.testing.assert_frame_equal(loaded.tail, held)
 
 
 def test_how_far_the_tail_goes_by_itself(tmp_path: Path) -> None:
