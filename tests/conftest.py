@@ -1,12 +1,17 @@
 """Settings for all tests: how hypothesis searches, and a matplotlib that opens no window."""
 
 import os
+import signal
 
 from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["cli_runs", "skips"]
 
 os.environ["MPLBACKEND"] = "agg"
+
+# A shell that starts the tests in the background makes them deaf to Ctrl-C, and what they start too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The default draws the same examples every time: a red test means a changed program, not
 # a changed seed. HYPOTHESIS_PROFILE=explore looks further, for hours in which nobody waits.
