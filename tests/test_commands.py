@@ -286,3 +286,25 @@ def test_baseline_of_ones_own(crashsim: CommandLine, tmp_path: Path) -> None:
     assert f"{own}:3:" in err
     assert crashsim("baseline", "dotcom", "--csv", own)[0] == 2
     assert crashsim("baseline", "--csv", tmp_path / "missing.csv")[0] == 3
+
+
+def test_a_run_that_is_refused_leaves_the_holder_its_lock(
+    crashsim: CommandLine, story: Path, tmp_path: Path
+) -> None:
+    assert crashsim("run", story, "-o", tmp_path, "--workers", 1)[0] == 0
+    (folder,) = tmp_path.iterdir()
+    for path in sorted(folder.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    holder = (
+        "from pathlib import Path; from simulator import disk\n"
+        f"with disk.lock(Path({str(folder)!r})): print(1, flush=True); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", holder], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        for _ in range(2):  # the second would get in, had the first taken the lock away
+            assert crashsim("run", story, "-o", tmp_path, "--workers", 1)[0] == 6
+            assert (folder / ".lock").exists()
+        other.communicate(b"\n")

@@ -6,8 +6,6 @@ import os
 import re
 import shlex
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -125,7 +123,7 @@ def run(
         folder = run_folder(story, output, shocks, keep_paths)
     found = None if force or made is not None else _stored(screen, folder)
     if found is None:
-        with _claimed(folder), disk.lock(folder):
+        with disk.lock(folder):
             found = made if made is not None else simulate(story)
             _write(found, folder)
     _print(screen, found, folder)
@@ -159,18 +157,6 @@ def _stored(screen: Screen, folder: Path) -> Run | None:
     run = load_run(folder)
     screen.say(f"{folder} is there already: verified, not simulated again (--force does)")
     return run
-
-
-@contextmanager
-def _claimed(folder: Path) -> Iterator[None]:
-    """Take an empty folder away again if what was to fill it failed."""
-    try:
-        yield
-    except BaseException:
-        if folder.is_dir() and {path.name for path in folder.iterdir()} <= {".lock"}:
-            (folder / ".lock").unlink(missing_ok=True)
-            folder.rmdir()
-        raise
 
 
 def _simulate(
