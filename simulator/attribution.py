@@ -102,40 +102,51 @@ def attribute(
     """
     counted = np.concatenate([membership, np.eye(start_values.size)])
     steps = np.stack([peak, trough]).astype(np.intp)  # (2, entity, path)
+    precision = history.own.dtype
+    loadings = factors.loadings.astype(precision)
     at = _places(history.factors, steps)
-    common = [_look_up(history.factors, j, at) for j in range(len(factors.names))]
+    common = []
+    for j in range(len(factors.names)):
+        # A factor is looked up for those whom it moves.
+        moved = np.flatnonzero(counted @ (loadings[:, j] != 0.0))
+        common.append((moved, *_look_up(history.factors, j, at[:, moved])))
     own_at, books = _places(history.own, steps), history.books
     quarter, over = np.divmod(steps, books.steps)
     book_at, part = _places(books.causes["revenue"], quarter), over / books.steps
     entities, paths = peak.shape
-    causes = np.zeros((entities, len(CAUSES), paths))
-    channels = np.zeros((entities, len(books.channels), paths))
-    before, after, lost = np.zeros((3, entities, paths))  # value at the peak, at the trough
+    part = part.astype(precision)
+    causes = np.zeros((entities, len(CAUSES), paths), precision)
+    channels = np.zeros((entities, len(books.channels), paths), precision)
+    # Value at the peak, at the trough.
+    before, after, lost = np.zeros((3, entities, paths), precision)
+    known_parts = {name: known.astype(precision) for name, known in factors.known.items()}
+    units = (counted * start_values).astype(precision)
     if cash is not None:
         before[: cash.size] = after[: cash.size] = cash[:, None]
     # Firm by firm: entities that fall together read the same places, which are in the cache.
-    for firm, start_value in enumerate(start_values):
+    for firm in range(start_values.size):
         inside = np.flatnonzero(counted[:, firm])
         when, own_when, book_when = steps[:, inside], own_at[:, inside], book_at[:, inside]
         between = part[:, inside]
-        change = np.zeros((len(CAUSES), inside.size, paths))
+        change = np.zeros((len(CAUSES), inside.size, paths), precision)
         begin, change[_CAUSE["firm"]] = _look_up(history.own, firm, own_when)
         log_value = begin  # at the peak, over the value at t=0
         for name, past in books.causes.items():
             begin, change[_CAUSE[name]] = _look_between(past, firm, book_when, between)
             log_value += begin
-        for name, known in factors.known.items():
+        for name, known in known_parts.items():
             begin, end = np.take(known[:, firm], when)
             log_value += begin
             change[_CAUSE[name]] += end - begin
-        for name, loading, (begin, moved) in zip(
-            factors.names, factors.loadings[firm], common, strict=True
+        for name, loading, (moved, begin, move) in zip(
+            factors.names, loadings[firm], common, strict=True
         ):
             if loading:
-                log_value += loading * begin[inside]
-                change[_CAUSE[name]] += loading * moved[inside]
+                rows = np.searchsorted(moved, inside)
+                log_value += loading * begin[rows]
+                change[_CAUSE[name]] += loading * move[rows]
 
-        value = (counted[inside, firm] * start_value)[:, None] * np.exp(log_value)
+        value = units[inside, firm, None] * np.exp(log_value)
         fall = change.sum(axis=0)
         growth = np.expm1(fall)
         before[inside] += value

@@ -33,6 +33,7 @@ from simulator.consensus import consensus_path, fundamental_clock
 from simulator.distributions import Lognormal
 from simulator.events import Calendar
 from simulator.metrics import measure_drawdowns
+from simulator.model.market import jump_chances
 from simulator.scenario import Scenario, load_scenario
 from simulator.simulation import FACTORS, Simulation
 from simulator.streams import BLOCK_PATHS, BlockShocks
@@ -263,11 +264,11 @@ def search_market(scenario: Scenario, blocks: int, rounds: int = 2) -> tuple[Sce
 def network_figures(scenario: Scenario, blocks: int) -> dict[str, float]:
     """The figures of ``[networks]``: medians over paths of what happens to capex, suppliers, traffic."""
     universe = scenario.universe
-    jumping = universe.column("jump_rate") > 0.0
-    shocks = BlockShocks(scenario.seed, 0, universe.tickers, jumping, blocks)
+    chances = jump_chances(universe, scenario.dt)
+    shocks = BlockShocks(scenario.seed, 0, universe.tickers, chances, blocks)
     run = Simulation(scenario, consensus_path(scenario), shocks)
-    log_price = np.empty(run.shape)
-    factors = np.empty((len(FACTORS), run.shape[1]))
+    log_price = np.empty(run.shape, shocks.precision)
+    factors = np.empty((len(FACTORS), run.shape[1]), shocks.precision)
     capex, demand, revenue = (
         [np.zeros(run.shape[1])],
         [np.zeros(run.shape[1])],
@@ -275,7 +276,7 @@ def network_figures(scenario: Scenario, blocks: int) -> dict[str, float]:
     )
     for k in range(1, scenario.steps + 1):
         # The state keeps the last array of firms' own noise: a new one each step.
-        run.step(k, log_price, np.empty(run.shape), factors)
+        run.step(k, log_price, np.empty_like(log_price), factors)
         if k % run.clock == 0:
             capex.append(run.state.technology.capex.copy())
             demand.append(run.state.technology.demand.copy())

@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from simulator.arrays import FloatArray
+from simulator.arrays import FloatArray, Precision
 from simulator.consensus import Consensus, consensus_path, fundamental_clock, quiet
 from simulator.errors import NotFinite
+from simulator.model.market import jump_chances
 from simulator.recorder import Keep as Keep
 from simulator.recorder import Recorder, aligned_steps, driver_steps, fan_steps
 from simulator.results import CHANNELS, DRIVERS, SAMPLE_PATHS, BlockResult, Results
@@ -35,6 +36,7 @@ def run_block(
     *,
     count: int = 1,
     noise: bool = True,
+    precision: Precision = np.float32,
 ) -> BlockResult:
     """Simulate one block, or ``count`` that follow each other, and measure; pure.
 
@@ -53,14 +55,16 @@ def run_block(
     count
         Number of blocks.
     noise
-        False turns every shock off; the block is then a single path.
+        False turns every shock off; the block is then a single path, in 64 bits.
+    precision
+        32 bits are what runs are made in.
 
     Raises
     ------
     NotFinite
         If a quantity became infinite or not a number; it says where.
     """
-    simulation = _simulation(scenario, seed, block, count, noise=noise)
+    simulation = _simulation(scenario, seed, block, count, noise=noise, precision=precision)
     recorder = Recorder(simulation, keep, SAMPLE_PATHS if block == 0 else 0)
     with np.errstate(over="raise", invalid="raise", divide="raise", under="ignore"):
         try:
@@ -97,7 +101,13 @@ def run_blocks(
 
 
 def _simulation(
-    scenario: Scenario, seed: int, block: int, count: int, *, noise: bool
+    scenario: Scenario,
+    seed: int,
+    block: int,
+    count: int,
+    *,
+    noise: bool,
+    precision: Precision = np.float32,
 ) -> Simulation:
     universe = scenario.universe
     if not noise:
@@ -105,8 +115,8 @@ def _simulation(
         return Simulation(
             calm, consensus_path(calm), NoShocks(1, len(universe.tickers)), noise=False
         )
-    jumping = universe.column("jump_rate") > 0.0
-    shocks = BlockShocks(seed, block, universe.tickers, jumping, count)
+    chances = jump_chances(universe, scenario.dt)
+    shocks = BlockShocks(seed, block, universe.tickers, chances, count, precision)
     return Simulation(scenario, _consensus(scenario), shocks)
 
 

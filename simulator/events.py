@@ -15,6 +15,7 @@ from typing import Annotated, Literal, TypeAlias
 import numpy as np
 from pydantic import Discriminator, Field, Tag
 
+from simulator.arrays import FloatArray, Precision, settle
 from simulator.params import Params, Quantity, quantity
 
 
@@ -245,18 +246,18 @@ class Forcing:
 
 @dataclass(frozen=True)
 class Beliefs:
-    """What markets know at a time.
+    """What markets know at some steps, each ``(step, path)`` or ``(step, 1)``.
 
     ``news``: log size of shocks known but not yet in the fundamentals, positive = bad for
     sellers of compute. ``rates``: rise of the discount rate. ``squeeze``: as in Forcing.
     """
 
-    news: Quantity = 0.0
-    rates: Quantity = 0.0
-    squeeze: Quantity = 0.0
+    news: FloatArray
+    rates: FloatArray
+    squeeze: FloatArray
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Shock:
     """An event that spreads, as logs at full size, numbers or ``(path,)``."""
 
@@ -274,16 +275,23 @@ class Calendar:
     Args:
         events: events whose sizes are numbers or ``(path,)`` arrays.
         inference_share: share of inference in compute demand, to size a gain's news.
+        precision: of the paths.
     """
 
-    def __init__(self, events: tuple[Event, ...], inference_share: Quantity) -> None:
+    def __init__(
+        self,
+        events: tuple[Event, ...],
+        inference_share: Quantity,
+        precision: Precision = np.float64,
+    ) -> None:
         self._shocks = [
             _shock(event, inference_share)
             for event in events
             if isinstance(event, PriceCut | EfficiencyGain | DemandShift)
         ]
-        self._ahead: list[float] = []
-        self._news: Quantity = 0.0
+        for shock in self._shocks:
+            settle(shock, precision)
+        self._precision = precision
         self._squeezes = [event for event in events if isinstance(event, FundingSqueeze)]
         self._rates = [event for event in events if isinstance(event, RateRise)]
         self._rivals = [event for event in events if isinstance(event, Competition)]
@@ -292,6 +300,11 @@ class Calendar:
     def competitors(self) -> tuple[str, ...]:
         """Tickers hit by competition, each once, in the order of ``Forcing.competition``."""
         return tuple(dict.fromkeys(event.firm for event in self._rivals))
+
+    @property
+    def rates_move(self) -> bool:
+        """Whether there is a rate rise."""
+        return bool(self._rates)
 
     def forcing(self, begin: float, end: float) -> Forcing:
         """What arrives between two times in years."""
@@ -309,31 +322,30 @@ class Calendar:
         lost: dict[str, Quantity] = {}
         for rival in self._rivals:
             years = min(max(end - rival.at_years, 0.0), rival.years)
-            share = np.log1p(-np.asarray(rival.share_lost_per_year)) * years
+            share = np.log1p(-np.asarray(rival.share_lost_per_year, self._precision)) * years
             lost[rival.firm] = lost.get(rival.firm, 0.0) + share
         return Forcing(price, compute, training, demand, self._squeeze(end), tuple(lost.values()))
 
-    def beliefs(self, k: int, dt: float, clock: int) -> Beliefs:
-        """What is known at step ``k`` of ``dt`` years, and not yet in prices by way of the books.
+    def beliefs(self, first: int, last: int, dt: float, clock: int) -> Beliefs:
+        """What is known at steps of ``dt`` years, and not yet in prices by way of the books.
 
-        What arrived in a quarter of ``clock`` steps enters prices over the next quarter.
+        What arrived in a quarter of ``clock`` steps enters prices over the next quarter. No
+        quarter begins after the ``first`` step.
         """
-        now = k * dt
-        books, part = k - k % clock, k % clock / clock
-        ahead = []
+        steps = np.arange(first, last + 1)[:, None]
+        now, books, part = steps * dt, first - first % clock, steps % clock / clock
+        news = np.zeros(now.shape, self._precision)
         for shock in self._shocks:
-            before = shock.event.arrived((books - clock) * dt)
-            learned = before + (shock.event.arrived(books * dt) - before) * part
-            ahead.append(1.0 - learned if now > shock.event.at_years else 0.0)
-        if ahead != self._ahead:
-            self._ahead, self._news = ahead, 0.0
-            for share, shock in zip(ahead, self._shocks, strict=True):
-                self._news = self._news + share * shock.news
-        rates: Quantity = 0.0
+            before, after = (shock.event.arrived(k * dt) for k in (books - clock, books))
+            ahead = np.where(now > shock.event.at_years, 1.0 - before - (after - before) * part, 0.0)
+            if ahead.any():
+                news = news + ahead.astype(self._precision) * shock.news
+        rates = np.zeros(now.shape, self._precision)
         for rise in self._rates:
-            since = (now - rise.at_years) / rise.years
-            rates = rates + rise.rise * min(max(since, 0.0), 1.0)
-        return Beliefs(self._news, rates, self._squeeze(now))
+            since = np.clip((now - rise.at_years) / rise.years, 0.0, 1.0)
+            rates = rates + since.astype(self._precision) * rise.rise
+        squeeze = np.stack([np.atleast_1d(self._squeeze(float(time))) for time in now[:, 0]])
+        return Beliefs(news, rates, squeeze.astype(self._precision))
 
     def _squeeze(self, now: float) -> Quantity:
         kept: Quantity = 1.0

@@ -15,6 +15,7 @@ import numpy as np
 from simulator.arrays import FloatArray, IntArray
 from simulator.consensus import consensus_path
 from simulator.errors import RunError
+from simulator.model.market import jump_chances
 from simulator.scenario import Scenario
 from simulator.simulation import FACTORS, Simulation, State
 from simulator.splitting import Split, split
@@ -32,15 +33,15 @@ _FIRMS_TOGETHER = 80
 
 @dataclass(frozen=True)
 class _Watch:
-    """How to read an entity's level off the firms' log prices: (f,) rows and units, and cash."""
+    """How to read an entity's level off the firms' log prices: (f,) rows and values at t=0, and cash."""
 
     rows: IntArray
-    units: FloatArray
+    values: FloatArray
     cash: float
 
     def level(self, log_price: FloatArray) -> FloatArray:
         """Level (path,), USD billion."""
-        return np.asarray(self.units @ np.exp(log_price[self.rows]) + self.cash)
+        return np.asarray(self.values @ np.exp(log_price[self.rows]) + self.cash)
 
 
 class Falling:
@@ -65,9 +66,7 @@ class Falling:
     def start(cls, worlds: Simulation, watch: _Watch, stride: int) -> Self:
         """All paths of a simulation at t=0."""
         index = np.arange(worlds.shape[1])
-        with np.errstate(divide="ignore"):  # a firm may be worth nothing
-            log_price = np.log(worlds.values)[:, None] + np.zeros(worlds.shape)
-        high = watch.level(log_price)
+        high = watch.level(np.zeros(worlds.shape))
         state, score = worlds.state.take(index), np.zeros(index.size)
         return cls(worlds, watch, stride, world=index, state=state, high=high, score=score)
 
@@ -140,10 +139,9 @@ def fall(scenario: Scenario, entity: str, depths: FloatArray, least: float, numb
     universe, seed = scenario.universe, scenario.seed
     groups = groups_together(scenario)
     drawn = WorldShocks(seed, number, groups, PARTICLES, universe.tickers)
-    jumping = int(np.count_nonzero(universe.column("jump_rate")))
     stride = max(round(scenario.steps / _CLOCK), 1)
     noise: Callable[[int], FreshShocks] = partial(
-        FreshShocks, seed, f"rare:{number}", firms=len(universe.tickers), jumping=jumping
+        FreshShocks, seed, f"rare:{number}", chances=jump_chances(universe, scenario.dt)
     )
     with np.errstate(over="raise", invalid="raise", divide="raise", under="ignore"):
         try:
@@ -172,9 +170,9 @@ def groups_together(scenario: Scenario) -> int:
 def _watch(scenario: Scenario, entity: str) -> _Watch:
     universe = scenario.universe
     row = universe.entities.index(entity)
-    groups = len(universe.groups)
+    groups, values = len(universe.groups), universe.column("market_value")
     if row >= groups:
-        return _Watch(np.array([row - groups]), np.ones(1), 0.0)
-    units = universe.membership[row]
-    rows = np.flatnonzero(units)
-    return _Watch(rows, units[rows], float(universe.group_cash[row]))
+        return _Watch(np.array([row - groups]), values[[row - groups]], 0.0)
+    held = universe.membership[row] * values
+    rows = np.flatnonzero(held)
+    return _Watch(rows, held[rows], float(universe.group_cash[row]))

@@ -76,8 +76,9 @@ def measure_drawdowns(levels: ArrayLike) -> DrawdownTable:
 class DrawdownMeter:
     """The deepest fall of each column, step by step: the one definition, for history and simulation.
 
-    Everything is dense and in place: a 16-bit step is nothing beside a level, and a product with
-    a mask costs less than finding where the mask holds.
+    Everything is dense and in place. What happened at a step (a new high, the high regained, a new
+    low) is a bit, the latest step's the lowest; after eight steps the bits become numbers of steps,
+    eight times as cheap as numbers at every step.
 
     Parameters
     ----------
@@ -88,48 +89,79 @@ class DrawdownMeter:
     """
 
     def __init__(self, start: FloatArray, last: int) -> None:
-        step_type = np.int16 if last <= np.iinfo(np.int16).max else np.int32
+        self._step_type = np.int16 if last <= np.iinfo(np.int16).max else np.int32
         self.high = start.copy()
         """Running maximum."""
         self.ratio = np.ones_like(self.high)
         """Level over running maximum at the latest step."""
         self._lowest = np.ones_like(self.high)
-        self._now = 0
-        steps = np.zeros((8, *start.shape), dtype=step_type)
+        self._now = self._noted = 0
+        self._rose, self._stood, self._sank = np.zeros((3, *start.shape), np.uint8)
+        steps = np.zeros((6, *start.shape), dtype=self._step_type)
         self._high_step, self._peak, self._trough, self._recovery = steps[:4]
-        self._regained, self._longest = steps[4:6]  # latest step not below the running maximum
-        self._work, self._gap = steps[6:]
+        self._regained, self._longest = steps[4:]  # latest step not below the running maximum
         self._flag = np.empty(start.shape, dtype=np.bool_)
 
     def update(self, step: int, level: FloatArray) -> None:
         """Take the levels of the next step, ``(...)``; steps count from 1."""
         high, ratio, lowest, flag = self.high, self.ratio, self._lowest, self._flag
-        regained, work, gap = self._regained, self._work, self._gap
-        self._now = step
-        now = work.dtype.type(step)
-
-        # Steps only grow, so the latest one is the largest one.
         np.greater(level, high, out=flag)
-        np.multiply(flag, now, out=work)
-        np.maximum(self._high_step, work, out=self._high_step)
+        self._note(self._rose)
         np.maximum(high, level, out=high)
         np.divide(level, high, out=ratio)
-        np.less(ratio, lowest, out=flag)
-        np.minimum(lowest, ratio, out=lowest)
-        np.multiply(flag, now, out=work)
-        np.maximum(self._trough, work, out=self._trough)
-        np.multiply(flag, self._high_step, out=work)
-        np.maximum(self._peak, work, out=self._peak)
-
         # A quotient is 1 only if both are equal: this step regains the high, and ends a spell.
         np.equal(ratio, 1.0, out=flag)
-        np.multiply(flag, now, out=work)
-        np.subtract(work, regained, out=gap)  # negative without such a step
-        np.maximum(self._longest, gap, out=self._longest)
-        np.greater(self._trough, regained, out=flag)  # still waits for recovery
-        np.multiply(flag, work, out=gap)
-        np.maximum(self._recovery, gap, out=self._recovery)
-        np.maximum(regained, work, out=regained)
+        self._note(self._stood)
+        np.less(ratio, lowest, out=flag)
+        self._note(self._sank)
+        np.minimum(lowest, ratio, out=lowest)
+        self._now = step
+        self._noted += 1
+        if self._noted == _BITS:
+            self._settle()
+
+    def _note(self, bits: NDArray[np.uint8]) -> None:
+        """Shift the flags in as the lowest bits."""
+        np.add(bits, bits, out=bits)
+        np.bitwise_or(bits, self._flag.view(np.uint8), out=bits)
+
+    def _settle(self) -> None:
+        """Turn bits into numbers of steps.
+
+        Steps only grow, so the latest one is the largest one; and a product with a flag costs a
+        tenth of a choice by it.
+        """
+        rose, stood, sank = self._rose, self._stood, self._sank
+        newer = (sank & -sank) - np.uint8(1)  # than the last low; all bits if there is none
+        self._last(self._trough, np.bitwise_count(newer), sank)
+        # The high it fell from: the latest one before that low, here or earlier.
+        before = rose & ~newer
+        np.maximum(self._peak, np.multiply(self._high_step, sank != 0), out=self._peak)
+        self._last(self._peak, _latest(before), before)
+        self._last(self._high_step, _latest(rose), rose)
+        # The first step on a high ends the wait for recovery, where the last low is still waiting.
+        after = (stood & newer) * (self._trough > self._regained)
+        self._last(self._recovery, _earliest(after), after)
+
+        regains = stood != 0
+        spell = np.subtract(self._now, _earliest(stood), dtype=self._step_type)
+        spell -= self._regained
+        spell *= regains
+        np.maximum(self._longest, spell, out=self._longest)
+        brief = np.flatnonzero(regains & (self._longest < _BITS))
+        if brief.size:  # spells within these steps
+            longest, inside = self._longest.reshape(-1), stood.reshape(-1)[brief]
+            longest[brief] = np.maximum(longest[brief], _GAPS[inside])
+        self._last(self._regained, _latest(stood), stood)
+        for bits in (rose, stood, sank):
+            bits[...] = 0
+        self._noted = 0
+
+    def _last(self, steps: StepIndex, ago: NDArray[np.uint8], where: NDArray[np.uint8]) -> None:
+        """Raise ``steps`` to the step so long ``ago`` where any bit is set."""
+        step = np.subtract(self._now, ago, dtype=self._step_type)
+        step *= where != 0
+        np.maximum(steps, step, out=steps)
 
     def table(self) -> DrawdownTable:
         """What has been measured so far.
@@ -143,13 +175,38 @@ class DrawdownMeter:
             raise ValueError(
                 "levels must be finite and not negative: a drawdown of anything else has no meaning"
             )
-        step_type = self._work.dtype.type
-        waits = self._trough > self._regained
-        recovery = np.where(waits, step_type(-1), self._recovery)
+        self._settle()
+        kind = self._step_type
+        recovery = np.where(self._trough > self._regained, kind(-1), self._recovery)
         # Two highs in a row are no spell; the last spell may go on.
-        longest = np.where(self._longest > 1, self._longest, step_type(0))
-        np.maximum(longest, step_type(self._now) - self._regained, out=longest)
+        longest = np.where(self._longest > 1, self._longest, kind(0))
+        np.maximum(longest, kind(self._now) - self._regained, out=longest)
         return DrawdownTable(1.0 - self._lowest, self._peak, self._trough, recovery, longest)
+
+
+_BITS = 8
+
+
+def _latest(bits: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Place of the lowest bit that is set."""
+    return np.bitwise_count((bits & -bits) - np.uint8(1))
+
+
+def _earliest(bits: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Place of the highest bit that is set."""
+    filled = bits | (bits >> 1)
+    filled |= filled >> 2
+    filled |= filled >> 4
+    return np.bitwise_count(filled) - np.uint8(1)
+
+
+def _gap(bits: int) -> int:
+    """Largest distance between neighbours among the bits that are set."""
+    places = [place for place in range(_BITS) if bits >> place & 1]
+    return max((b - a for a, b in itertools.pairwise(places)), default=0)
+
+
+_GAPS = np.array([_gap(bits) for bits in range(1 << _BITS)], np.uint8)
 
 
 def max_drawdown(levels: ArrayLike, axis: int = 0) -> FloatArray:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from simulator.arrays import FloatArray
 from simulator.consensus import consensus_path
 from simulator.intervals import Estimate, jackknife
+from simulator.model.market import jump_chances
 from simulator.scenario import Scenario
 from simulator.simulation import FACTORS, Simulation
 from simulator.streams import BlockShocks
@@ -25,7 +26,7 @@ class BranchedShocks(BlockShocks):
     Args:
         seed: of the assumptions.
         noise_seed: of everything else.
-        block, tickers, jumping: as for :class:`BlockShocks`.
+        block, tickers, chances: as for :class:`BlockShocks`.
     """
 
     def __init__(
@@ -34,10 +35,10 @@ class BranchedShocks(BlockShocks):
         noise_seed: int,
         block: int,
         tickers: tuple[str, ...],
-        jumping: NDArray[np.bool_],
+        chances: FloatArray,
     ) -> None:
-        super().__init__(noise_seed, block, tickers, jumping)
-        self._world = BlockShocks(seed, block, (), np.zeros(0, np.bool_))
+        super().__init__(noise_seed, block, tickers, chances)
+        self._world = BlockShocks(seed, block, (), np.zeros(0))
 
     def assumption(self, key: str) -> FloatArray:
         """Uniforms of one uncertain assumption, shape ``(path,)``."""
@@ -82,21 +83,22 @@ def observe(scenario: Scenario, block: int = 0, noise_seed: int | None = None) -
     """
     universe = scenario.universe
     seed = scenario.seed if noise_seed is None else noise_seed
-    jumping = universe.column("jump_rate") > 0.0
-    shocks = BranchedShocks(scenario.seed, seed, block, universe.tickers, jumping)
+    chances = jump_chances(universe, scenario.dt)
+    shocks = BranchedShocks(scenario.seed, seed, block, universe.tickers, chances)
     run = Simulation(scenario, consensus_path(scenario), shocks)
     firms, paths = run.shape
     groups = len(universe.groups)
     levels = np.empty((scenario.steps + 1, groups + firms, paths))
-    levels[0, groups:] = run.values[:, None]
-    log_price = np.empty(run.shape)
-    factors = np.empty((len(FACTORS), paths))
+    values = run.values[:, None]
+    levels[0, groups:] = values
+    log_price = np.empty(run.shape, shocks.precision)
+    factors = np.empty((len(FACTORS), paths), shocks.precision)
     chain = run.state.technology
     capex, demand = [chain.capex.copy()], [chain.demand.copy()]
     revenue = [run.state.firms.revenue.copy()]
     for k in range(1, scenario.steps + 1):
-        run.step(k, log_price, np.empty(run.shape), factors)
-        np.exp(log_price, out=levels[k, groups:])
+        run.step(k, log_price, np.empty_like(log_price), factors)
+        np.multiply(np.exp(log_price), values, out=levels[k, groups:])
         if k % run.clock == 0:
             chain = run.state.technology
             capex.append(chain.capex.copy())

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.arrays import FloatArray, IntArray
+from simulator.arrays import FloatArray, IntArray, Precision
 from simulator.attribution import BOOKS, Books, History, attribute
 from simulator.metrics import DrawdownMeter, StepIndex
 from simulator.results import (
@@ -42,33 +42,40 @@ class _Workspace:
     """A block's past, (time, ..., path); reused, because fresh memory costs more than the model."""
 
     def __init__(
-        self, length: int, quarters: int, groups: int, firm_count: int, fan: int, paths: int
+        self,
+        precision: Precision,
+        length: int,
+        quarters: int,
+        groups: int,
+        firm_count: int,
+        fan: int,
+        paths: int,
     ) -> None:
         entities = groups + firm_count
-        self.own = np.empty((length, firm_count, paths))
-        self.books = {name: np.empty((quarters, firm_count, paths)) for name in BOOKS}
-        self.channels = {name: np.empty((quarters, firm_count, paths)) for name in CHANNELS}
-        self.factors = np.empty((length, len(FACTORS), paths))
+        books = (quarters, firm_count, paths)
+        self.own = np.empty((length, firm_count, paths), precision)
+        self.books = {name: np.empty(books, precision) for name in BOOKS}
+        self.channels = {name: np.empty(books, precision) for name in CHANNELS}
+        self.factors = np.empty((length, len(FACTORS), paths), precision)
         self.fan_bins = np.empty((entities, fan, paths), np.int16)
         self.underwater_bins = np.empty((entities, fan, paths), np.int16)
         self.driver_bins = np.empty((len(DRIVERS), quarters - 1, paths), np.int16)
-        # Seven digits are plenty for a picture, and half the memory.
-        self.group_logs = np.empty((length, groups, paths), np.float32)
-        self.work = np.empty((entities, paths))
+        self.groups = np.empty((length, groups, paths), precision)
+        self.work = np.empty((entities, paths), precision)
 
 
-def _workspace(*shape: int) -> _Workspace:
+def _workspace(precision: Precision, *shape: int) -> _Workspace:
     """The thread's workspace; a new one when the shape changes."""
     held = getattr(_per_thread, "workspace", None)
-    if held is None or held[0] != shape:
+    if held is None or held[0] != (precision, *shape):
         _per_thread.workspace = None  # let go of the old one first
-        held = _per_thread.workspace = (shape, _Workspace(*shape))
+        held = _per_thread.workspace = ((precision, *shape), _Workspace(precision, *shape))
     workspace: _Workspace = held[1]
     return workspace
 
 
 class Recorder:
-    """Keeps a block's past and measures it as it goes. Levels are (entity, path), USD billion."""
+    """Keeps a block's past and measures it as it goes. Levels (entity, path) are over those at t=0."""
 
     def __init__(self, simulation: Simulation, keep: Keep, samples: int) -> None:
         self._simulation, self._samples, self._keep = simulation, samples, keep
@@ -76,16 +83,21 @@ class Recorder:
         """The step in the making."""
         s = simulation.scenario
         firm_count, paths = simulation.shape
-        self._membership = s.universe.membership
-        self._groups = self._membership.shape[0]
-        self._cash = s.universe.group_cash if s.universe.cash else None
+        precision = simulation.shocks.precision
+        groups = s.universe.membership * simulation.values
+        values = groups.sum(axis=1) + s.universe.group_cash
+        self._groups = values.size
+        self._values = np.concatenate([values, simulation.values])  # USD billion
+        self._shares = (groups / values[:, None]).astype(precision)
+        self._cash = None
+        if s.universe.cash:
+            self._cash = (s.universe.group_cash / values)[:, None].astype(precision)
         entities = self._groups + firm_count
         self._fan = {int(step): row for row, step in enumerate(fan_steps(s))}
         # Prices know of a quarter at the end of the next: nothing in the first, one row more.
         quarters = s.steps // simulation.clock + 2
-        self.past = _workspace(
-            s.steps + 1, quarters, self._groups, firm_count, len(self._fan), paths
-        )
+        shape = (s.steps + 1, quarters, self._groups, firm_count, len(self._fan), paths)
+        self.past = _workspace(precision, *shape)
         self.past.own[0] = self.past.factors[0] = 0.0
         for known in (*self.past.books.values(), *self.past.channels.values()):
             known[:2] = 0.0
@@ -94,29 +106,25 @@ class Recorder:
             min(max(round(s.steps_per_year / n), 1), s.steps) for n in (52, 12)
         )
         self._year = min(s.steps_per_year, s.steps)
-        self._logs = np.empty((entities, paths))
-        self._worst = np.full((2, entities, paths), np.inf)
-        self._level = np.empty((entities, paths))
-        self._level[self._groups :] = simulation.values[:, None]
+        self._worst = np.full((2, entities, paths), np.inf, precision)
+        self._level = np.ones((entities, paths), precision)
         self._sum_groups()
-        self._start = self._level.copy()
-        self._log_start = np.log(self._start)
-        self._logs[...] = self._log_start
-        self._week_ago, self._month_ago = self._log_start.copy(), self._log_start.copy()
+        self._start = self._level.copy()  # 1, but for the last digit of sums
+        self._week_ago, self._month_ago = self._level.copy(), self._level.copy()
         self.meter = DrawdownMeter(self._start, s.steps)
         kept = paths if keep.levels else samples
-        self.levels = np.empty((entities, s.steps + 1, kept))
-        self.levels[:, 0] = self._start[:, :kept]
+        self.levels = np.empty((entities, s.steps + 1, kept), precision)
+        self.levels[:, 0] = self._values[:, None]
         self._record_fan(0)
         if keep.pictures:
-            self.past.group_logs[0] = self._logs[: self._groups]
+            self.past.groups[0] = self._level[: self._groups]
             self._record_drivers(0)
 
     def _sum_groups(self) -> None:
         firms, groups = self._level[self._groups :], self._level[: self._groups]
-        np.matmul(self._membership, firms, out=groups)
+        np.matmul(self._shares, firms, out=groups)
         if self._cash is not None:
-            groups += self._cash[:, None]
+            groups += self._cash
 
     def record(self, first: int, last: int) -> None:
         """Advance the simulation from step ``first`` to ``last`` of a quarter and take them in."""
@@ -131,22 +139,22 @@ class Recorder:
             self._record_step(k)
 
     def _record_step(self, k: int) -> None:
-        simulation, past, logs, level = self._simulation, self.past, self._logs, self._level
-        self.now = k
-        simulation.advance_firms(k, logs[self._groups :], past.own[k])
-        np.exp(logs[self._groups :], out=level[self._groups :])
+        past, level = self.past, self._level
+        self.now, firms = k, level[self._groups :]
+        self._simulation.advance_firms(k, firms, past.own[k])
+        np.exp(firms, out=firms)
         self._sum_groups()
-        np.log(level[: self._groups], out=logs[: self._groups])
         if self._keep.pictures:
-            past.group_logs[k] = logs[: self._groups]
+            past.groups[k] = level[: self._groups]
         self.meter.update(k, level)
         if k == self._year:
-            self._after_year = level / self._start - 1.0
+            self._after_year = level / self._start
         kept = self.levels.shape[2]
         if kept:
-            self.levels[:, k] = level[:, :kept]
+            np.multiply(level[:, :kept], self._values[:, None], out=self.levels[:, k])
         if k in self._fan:
             self._record_fan(k)
+        self._last = level
         self._compare(k)
 
     def _record_books(self, j: int) -> None:
@@ -159,22 +167,22 @@ class Recorder:
 
     def _compare(self, k: int) -> None:
         """Compare with the last week's end and the last month's, where a new one ends."""
-        logs = self._logs
+        level = self._level
         if k % self._month == 0:
             change = self._month_ago
-            np.subtract(logs, change, out=change)
+            np.divide(level, change, out=change)
             np.minimum(self._worst[1], change, out=self._worst[1])
-            change[...] = logs
+            change[...] = level
         if k % self._week == 0:
             change = self._week_ago
-            np.subtract(logs, change, out=change)
+            np.divide(level, change, out=change)
             np.minimum(self._worst[0], change, out=self._worst[0])
-            # The spent array takes the next logs: no copy.
-            self._week_ago, self._logs = logs, change
+            # The spent array takes the next levels: no copy.
+            self._week_ago, self._level = level, change
 
     def _record_fan(self, k: int) -> None:
         past, row = self.past, self._fan[k]
-        np.subtract(self._logs, self._log_start, out=past.work)
+        np.log(self._level, out=past.work)
         FAN_GRID.index_into(past.work, past.fan_bins[:, row])
         np.subtract(1.0, self.meter.ratio, out=past.work)
         UNDERWATER_GRID.index_into(past.work, past.underwater_bins[:, row])
@@ -188,19 +196,19 @@ class Recorder:
     def _align(self, depth: FloatArray, peak: StepIndex) -> NDArray[np.int16]:
         """Logs of groups over their peak at times since it, as bins (G, A, P); -1 where not deep enough."""
         lags = aligned_steps(self._simulation.scenario)
-        length, groups, paths = self.past.group_logs.shape
+        length, groups, paths = self.past.groups.shape
         found = np.full((groups, lags.size, paths), -1, np.int16)
-        logs = self.past.group_logs.reshape(-1)
+        levels = self.past.groups.reshape(-1)
         for g in range(groups):
             begin = peak[g].astype(np.intp)
             chosen = np.flatnonzero((depth[g] >= ALIGNED_FALL) & (begin + lags[-1] < length))
             first = (begin[chosen] * groups + g) * paths + chosen
             for a, lag in enumerate(lags):
-                fall = np.take(logs, first + lag * (groups * paths), mode="clip")  # all are inside
+                fall = np.take(levels, first + lag * (groups * paths), mode="clip")  # all are inside
                 if a == 0:
                     top = fall
                 bins = np.empty(chosen.size, np.int16)
-                FAN_GRID.index_into(fall - top, bins)
+                FAN_GRID.index_into(np.log(fall / top), bins)
                 found[g, a, chosen] = bins
         return found
 
@@ -218,8 +226,8 @@ class Recorder:
             table.peak_step,
             table.trough_step,
             simulation.values,
-            self._membership,
-            self._cash,
+            simulation.scenario.universe.membership,
+            simulation.scenario.universe.group_cash if self._cash is not None else None,
         )
         measures: dict[str, Any] = {
             "max_drawdown": table.max_drawdown,
@@ -227,10 +235,10 @@ class Recorder:
             "trough_step": table.trough_step,
             "recovery_step": table.recovery_step,
             "underwater_steps": table.underwater_steps,
-            "worst_week": np.expm1(self._worst[0]),
-            "worst_month": np.expm1(self._worst[1]),
-            "return_1y": self._after_year,
-            "terminal_return": self._level / self._start - 1.0,
+            "worst_week": self._worst[0] - 1.0,
+            "worst_month": self._worst[1] - 1.0,
+            "return_1y": self._after_year - 1.0,
+            "terminal_return": self._last / self._start - 1.0,
             "dollars_lost": explained.lost,
         }
         pictures: dict[str, Any] = {}

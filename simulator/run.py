@@ -426,7 +426,7 @@ def _blocks(computed: Iterable[BlockResult]) -> Generator[BlockResult]:
 
 
 _FIRST_LOOK = 4 * BLOCK_PATHS
-_TOGETHER = 2
+_TOGETHER = 4
 """At most so many blocks are simulated at once: fewer calls for the same numbers, at the price
 of memory (docs/performance.md)."""
 

@@ -10,13 +10,14 @@ their bits (tests/test_engine.py holds it to that).
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
 
-from simulator.arrays import FloatArray, IntArray
+from simulator.arrays import FloatArray, IntArray, settle
 from simulator.attribution import Factors, mean_ratio
 from simulator.consensus import Consensus, QuietTable, drivers, fundamental_clock
 from simulator.events import Calendar
@@ -117,19 +118,22 @@ class Simulation:
     ) -> None:
         self.consensus, self.shocks = consensus, shocks
         self.inputs = draw_assumptions(scenario, shocks)
-        s = self.scenario = scenario.at(self.inputs)
+        drawn = {key: values.astype(shocks.precision) for key, values in self.inputs.items()}
+        s = self.scenario = scenario.at(drawn)
         table: firms.FirmTable = s.universe if noise else QuietTable(s.universe)
-        dt, paths = s.dt, shocks.paths
+        dt, paths, precision = s.dt, shocks.paths, shocks.precision
         shape = self.shape = (len(s.universe.tickers), paths)
         self.clock = fundamental_clock(s)
         slow = self.clock * dt
-        self.calendar = Calendar(s.events, s.technology.inference_share)
+        self.calendar = Calendar(s.events, s.technology.inference_share, precision)
         competitors = tuple(s.universe.tickers.index(t) for t in self.calendar.competitors)
         start = shocks.start()
 
-        self._chain = technology.Chain(s.technology, consensus.start, slow, paths)
-        self._accounts = firms.Accounts(s.firms, table, consensus.growth, competitors, slow, paths)
-        self._appraisal = valuation.Appraisal(s.valuation, slow, self.clock, shape)
+        self._chain = technology.Chain(s.technology, consensus.start, slow, paths, precision)
+        self._accounts = firms.Accounts(
+            s.firms, table, consensus.growth, competitors, slow, paths, precision
+        )
+        self._appraisal = valuation.Appraisal(s.valuation, slow, self.clock, shape, precision)
         self._mood = sentiment.Mood(
             s.sentiment,
             sentiment.premium(s.concentration),
@@ -138,8 +142,9 @@ class Simulation:
             start.recession,
             dt,
             paths,
+            precision,
         )
-        self._weather = market.Weather(s.market, table, dt, shape)
+        self._weather = market.Weather(s.market, table, dt, shape, precision)
         self.state = State(
             self._chain.init(),
             self._accounts.init(),
@@ -147,28 +152,39 @@ class Simulation:
             self._mood.init(),
             self._weather.init(start.regime, start.volatility),
         )
-        self.values = table.column("market_value")
         self._ai_weights = ai_weights(s)
         self.sold = np.stack([table.column(f"{name}_share") for name in CHANNELS])
         self.factors = Factors(
             tuple(cause for cause, _ in FACTORS),
-            factor_loadings(s, table),
+            self._loadings(table),
             known_parts(s, table),
         )
-        self._known = np.log(self.values) + sum(self.factors.known.values())
+        self._known = sum(self.factors.known.values(), start=np.zeros(()))
         self._weights = self.factors.loadings.copy()
-        self._surprise = np.zeros(shape)  # u + m + n, whether markets know it or not
+        self._surprise = np.zeros(shape, precision)  # u + m + n, whether markets know it or not
         failure = table.column("failure_rate")
         self._labs = np.flatnonzero(failure)
         # A lab fails after an exponential time of shut funding.
         self._patience = -np.log(start.lab[self._labs]) / failure[self._labs, None]
+        # What is priced in, at every end of a quarter: a column for each firm.
+        self._priced_in = consensus.log_revenue[:, :, None], consensus.log_margin[:, :, None]
+        self._priced_in = tuple(logs.astype(precision) for logs in self._priced_in)
+        settle(self, precision)
+        self.values = table.column("market_value")
+
+    def _loadings(self, table: firms.FirmTable) -> FloatArray:
+        """Loadings of factors that move in this scenario; 0 for the others."""
+        loadings = factor_loadings(self.scenario, table)
+        if not self.calendar.rates_move:
+            loadings[:, _RATES] = 0.0
+        return loadings
 
     def step(self, k: int, log_price: FloatArray, own: FloatArray, factors: FloatArray) -> None:
         """Advance all paths to step ``k``.
 
         Args:
             k: number of the step, from 1.
-            log_price: (firm, path), gets log USD billion.
+            log_price: (firm, path), gets the log of price over that at t=0.
             own: (firm, path), gets the state of firms' own noise, and stays that state.
             factors: (J, path), gets the common factors of ``FACTORS``.
         """
@@ -190,17 +206,16 @@ class Simulation:
             self._appraisal.adopt(state.valuation)
             self._update_fundamentals(first)
         drawn = self.shocks.steps(count)
-        beliefs = [self.calendar.beliefs(k, s.dt, self.clock) for k in range(first, last + 1)]
-        squeeze = np.stack([np.atleast_1d(known.squeeze) for known in beliefs])
+        known = self.calendar.beliefs(first, last, s.dt, self.clock)
         f = factors.swapaxes(0, 1)
-        drought, before = np.empty(drawn.hazard.shape), state.sentiment.drought
+        drought = np.empty(drawn.hazard.shape, self.shocks.precision)
+        before = state.sentiment.drought
         moods = sentiment.Moods(f[_SENTIMENT], f[_CONTAGION], drought, f[_BURN])
-        bust = self._mood.run(state.sentiment, first, drawn.hazard, squeeze, moods)
+        bust = self._mood.run(state.sentiment, first, drawn.hazard, known.squeeze, moods)
         f[_CONTAGION] *= self._mood.contagion
-        for row, known in zip(factors, beliefs, strict=True):
-            np.subtract(state.technology.price_war_news, known.news, out=row[_NEWS])
-            row[_RATES] = known.rates
+        np.subtract(state.technology.price_war_news, known.news, out=f[_NEWS])
         f[_NEWS] *= s.valuation.news_response
+        f[_RATES] = known.rates
         sums = factors[:, _MARKET : _MARKET + 4]
         self._scale = self._weather.run(state.market, drawn, bust, sums)
         for k, row in enumerate(factors[:, _ADOPTION], start=first):
@@ -209,7 +224,7 @@ class Simulation:
             row[...] = state.valuation.known_adoption
         f[_KNOWN] = 1.0
         self._first, self._factors = first, factors
-        self._strike(count, self._weather.jumps(drawn), *self._failures(before, drought))
+        self._strike(count, self._weather.jumps(drawn.jumps), *self._failures(before, drought))
 
     def _failures(self, before: FloatArray, drought: FloatArray) -> Iterator[market.Blows]:
         """Labs whose patience ends while drought goes from ``before`` to its last row, (step, path)."""
@@ -223,29 +238,27 @@ class Simulation:
 
     def _strike(self, count: int, *blows: market.Blows) -> None:
         """Sort blows by their step: where each step's begin, where they hit, how hard."""
-        step, firm, path, size = (
-            np.concatenate([getattr(one, name) for one in blows])
-            for name in ("step", "firm", "path", "size")
-        )
-        place = firm * self.shape[1] + path
-        if len(blows) > 1:
-            order = np.argsort(step, kind="stable")
-            step, place, size = step[order], place[order], size[order]
-        begins = np.searchsorted(step, np.arange(count + 1))
-        self._blows = begins.tolist(), place, size
+        self._blows = []
+        for one in blows:
+            order = np.argsort(one.step, kind="stable")
+            begins = np.searchsorted(one.step[order], np.arange(count + 1))
+            place = one.firm * self.shape[1] + one.path
+            size = one.size.astype(self.shocks.precision)
+            self._blows.append((begins.tolist(), place[order], size[order]))
 
     def advance_firms(self, k: int, log_price: FloatArray, own: FloatArray) -> None:
         """Advance firms to step ``k``, the next of those last given to :meth:`advance`.
 
-        Prices: ln P = ln P0 + rho t + u + m + n + loadings x factors + own + corrections.
+        Prices: ln P / P0 = rho t + u + m + n + loadings x factors + own + corrections.
         """
         weather, values, now = self.state.market, self.state.valuation, k - self._first
         if k % self.clock:
             self._appraisal.learn(values)
         self._weather.move(weather.own, self._scale[:, now], self.shocks.firms(), own)
-        begins, places, sizes = self._blows
-        struck = slice(begins[now], begins[now + 1])
-        np.add.at(own.reshape(-1), places[struck], sizes[struck])
+        for begins, places, sizes in self._blows:
+            struck = slice(begins[now], begins[now + 1])
+            # One kind of blow meets a firm on a path once in a step.
+            own.reshape(-1)[places[struck]] += sizes[struck]
         weather.own = own
         self._weights[:, _KNOWN] = self._known[k]
         np.matmul(self._weights, self._factors[now], out=log_price)
@@ -293,9 +306,8 @@ class Simulation:
             values,
             state.firms.revenue,
             state.firms.margin,
-            firms.adoption(s.firms, chain.surplus - self.consensus.surplus[j]),
-            self.consensus.log_revenue[j][:, None],
-            self.consensus.log_margin[j][:, None],
+            firms.adoption(s.firms, chain.surplus - float(self.consensus.surplus[j])),
+            *(logs[j] for logs in self._priced_in),
         )
         self._hear()
 
@@ -317,8 +329,8 @@ class Simulation:
             firm = np.flatnonzero(sold)
             surprise = self.state.valuation.revenue[firm]
             mean = mean_ratio(surprise, np.expm1(surprise))
-            mean *= (np.exp(path.log_revenue[j, firm]) / sold[firm])[:, None]
-            yield firm, (np.exp(x) - np.exp(y)) / mean
+            mean *= np.exp(self._priced_in[0][j, firm]) / sold[firm, None]
+            yield firm, (np.exp(x) - math.exp(y)) / mean
 
 
 def ai_weights(scenario: Scenario) -> FloatArray:

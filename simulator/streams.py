@@ -12,6 +12,7 @@ by Box and Muller's method in 32 bits. Measured in docs/performance.md; part of 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
@@ -20,13 +21,10 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.arrays import FloatArray
+from simulator.arrays import FloatArray, IntArray, Precision
 
 BLOCK_PATHS = 1024
 """Paths in a block: the unit of randomness. Changing it changes every result."""
-
-JUMP_LEVELS = 1 << 16
-"""Firm jumps compare a 16-bit word with their probability: a resolution of 1.5e-5 a step."""
 
 TINY = 2.0**-54
 """Keeps a uniform off 0, where normal scores are infinite."""
@@ -35,12 +33,23 @@ SingleArray: TypeAlias = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class StepShocks:
-    """The noise of some steps that firms share, ``(step, path)``, and the words of their jumps.
+class Arrivals:
+    """Rare events, in the order of their steps: ``step`` from 0, ``firm``, ``path``, each ``(event,)``.
 
-    Normals: market, volatility, sector. Uniforms in [0, 1): regime, hazard, market_jump,
-    jump_size. ``firm_jump`` ``(step, jumper, path)`` holds 16-bit words, a row for each firm
-    that can jump.
+    ``uniform`` in (0, 1) is the event's own draw.
+    """
+
+    step: IntArray
+    firm: IntArray
+    path: IntArray
+    uniform: FloatArray
+
+
+@dataclass(frozen=True)
+class StepShocks:
+    """The noise of some steps that firms share, ``(step, path)``, and the jumps of firms.
+
+    Normals: market, volatility, sector. Uniforms in [0, 1]: regime, hazard, market_jump.
     """
 
     market: FloatArray
@@ -49,8 +58,7 @@ class StepShocks:
     regime: FloatArray
     hazard: FloatArray
     market_jump: FloatArray
-    jump_size: FloatArray
-    firm_jump: NDArray[np.uint16]
+    jumps: Arrivals
 
 
 @dataclass(frozen=True)
@@ -84,6 +92,8 @@ class Shocks(Protocol):
     """Where the engine's noise comes from."""
 
     paths: int
+    precision: Precision
+    """Of the paths: draws of steps come in it, and the model works in it."""
 
     def assumption(self, key: str) -> FloatArray:
         """Uniforms in (0, 1), shape ``(path,)``, for one uncertain assumption."""
@@ -141,15 +151,15 @@ class _Normals:
         self._pair = np.empty((2, *shape), np.float32)
         self._drawn = 0
 
-    def step(self, out: FloatArray) -> None:
-        """Draw the next step, ``(row, path)``."""
+    def step(self) -> SingleArray:
+        """Draw the next step, ``(row, path)``: a buffer, valid until the next call."""
         ahead, half = divmod(self._drawn % self._AHEAD, 2)
         if not half:
             if not ahead:
                 self._draw()
             self._turn(self._radius[ahead], self._angle[ahead])
         self._drawn += 1
-        out[...] = self._pair[half]
+        return self._pair[half]
 
     def _draw(self) -> None:
         for row, blocks in enumerate(self._streams):
@@ -172,6 +182,76 @@ class _Normals:
             np.multiply(turn(angle, out=half), radius, out=half)
 
 
+class _Jumps:
+    """Jumps of firms, by the gaps between them: in the row of all cells (step, path) of a block, each
+    of which holds a jump with the same chance, gaps are geometric. Most cells cost nothing.
+
+    Args:
+        streams: for each firm that jumps its row, its chance in a step, and for each block the
+            streams of its gaps and of its events' uniforms.
+    """
+
+    _AHEAD = 52  # steps drawn at once; it changes no number
+
+    def __init__(
+        self,
+        streams: Sequence[
+            tuple[int, float, Sequence[tuple[np.random.Generator, np.random.Generator]]]
+        ],
+    ) -> None:
+        self._streams = [
+            (firm, chance, block, *pair)
+            for firm, chance, blocks in streams
+            for block, pair in enumerate(blocks)
+        ]
+        none = np.empty(0, np.int64)
+        # Drawn and not yet due: cells and uniforms of each stream.
+        self._cells = [np.array([-1]) for _ in self._streams]
+        self._uniforms = [np.array([0.5]) for _ in self._streams]
+        self._held = Arrivals(none, none, none, np.empty(0))
+        self._now = self._drawn = 0
+
+    def steps(self, count: int) -> Arrivals:
+        """The jumps of the next ``count`` steps."""
+        while self._drawn < self._now + count:
+            self._draw()
+        held = self._held
+        due = np.searchsorted(held.step, self._now + count)
+        found = Arrivals(
+            held.step[:due] - self._now, held.firm[:due], held.path[:due], held.uniform[:due]
+        )
+        self._held = Arrivals(held.step[due:], held.firm[due:], held.path[due:], held.uniform[due:])
+        self._now += count
+        return found
+
+    def _draw(self) -> None:
+        """Draw the jumps of more steps, and put them in order."""
+        self._drawn += self._AHEAD
+        end = self._drawn * BLOCK_PATHS
+        held = self._held
+        rows = [(held.step, held.firm, held.path, held.uniform)]
+        for place, (firm, chance, block, gaps, uniforms) in enumerate(self._streams):
+            cell, uniform = self._cells[place], self._uniforms[place]
+            while cell[-1] < end:
+                due = chance * (end - cell[-1])
+                more = int(due + 6.0 * math.sqrt(due)) + 8
+                new = cell[-1] + np.cumsum(gaps.geometric(chance, more))
+                cell = np.concatenate([cell, new])
+                uniform = np.concatenate([uniform, uniforms.random(more)])
+            # The first cell held is the last one that was due before.
+            due = int(np.searchsorted(cell, end))
+            step, path = np.divmod(cell[1:due], BLOCK_PATHS)
+            path += block * BLOCK_PATHS
+            rows.append((step, np.full(step.size, firm), path, uniform[1:due]))
+            self._cells[place], self._uniforms[place] = cell[due - 1 :], uniform[due - 1 :]
+        step, firm, path, uniform = (np.concatenate(column) for column in zip(*rows, strict=True))
+        # Short numbers are sorted by their digits.
+        order = np.argsort((step - self._now).astype(np.int16), kind="stable")
+        self._held = Arrivals(
+            step[order], firm[order], path[order], np.maximum(uniform[order], TINY)
+        )
+
+
 def _words(bits: np.random.SFC64, count: int) -> NDArray[np.uint64]:
     """The next words of a stream, low bytes first."""
     return np.asarray(bits.random_raw(count)).astype("<u8", copy=False)
@@ -189,34 +269,40 @@ class BlockShocks:
         block: number of the first block; it holds paths ``block * BLOCK_PATHS`` onwards.
         tickers: one noise stream per firm, addressed by its ticker, so that adding a
             firm moves no other firm's noise.
-        jumping: per firm, whether its jump words are needed at all.
+        chances: per firm, of a jump in a step.
         count: number of blocks.
+        precision: of the paths; the draws are the same.
     """
 
     _NORMALS = ("market", "volatility", "sector")
-    _UNIFORMS = ("regime", "hazard", "market_jump", "jump_size")
+    _UNIFORMS = ("regime", "hazard", "market_jump")
 
     def __init__(
         self,
         seed: int,
         block: int,
         tickers: tuple[str, ...],
-        jumping: NDArray[np.bool_],
+        chances: FloatArray,
         count: int = 1,
+        precision: Precision = np.float32,
     ) -> None:
-        self._seed, self._tickers = seed, tickers
+        self._seed, self._tickers, self.precision = seed, tickers, precision
         self._blocks = range(block, block + count)
         self.paths = count * BLOCK_PATHS
-        jumpers = [t for t, jumps in zip(tickers, jumping, strict=True) if jumps]
         self._common = _Normals(self._bits("step", self._NORMALS))
         self._firms = _Normals(self._bits("firm", tickers))
         self._quarters = _Normals(self._bits("chain", ("price", "demand")))
-        self._words = self._bits("jump", jumpers)
-        self._normal = np.empty((len(tickers), self.paths))
-        self._room = np.empty((0, 0, 0))
-        self._uniforms, (self._war,) = (
-            [[np.random.Generator(bits) for bits in blocks] for blocks in self._bits(*names)]
-            for names in (("step", self._UNIFORMS), ("chain", ("price_war",)))
+        self._uniforms = self._bits("step", self._UNIFORMS)
+        self._room = np.empty((0, 0, 0), precision)
+        (self._war,) = self._generators("chain", ("price_war",))
+        jumpers = [(i, float(chance)) for i, chance in enumerate(chances) if chance > 0.0]
+        names = [tickers[i] for i, _ in jumpers]
+        pairs = zip(self._generators("jump", names), self._generators("jump size", names), strict=True)
+        self._jumps = _Jumps(
+            [
+                (*jumper, list(zip(*streams, strict=True)))
+                for jumper, streams in zip(jumpers, pairs, strict=True)
+            ]
         )
 
     def _bits(self, kind: str, names: Sequence[str]) -> list[list[np.random.SFC64]]:
@@ -225,6 +311,9 @@ class BlockShocks:
             [np.random.SFC64(_address(self._seed, f"{kind}:{name}", b)) for b in self._blocks]
             for name in names
         ]
+
+    def _generators(self, kind: str, names: Sequence[str]) -> list[list[np.random.Generator]]:
+        return [[np.random.Generator(bits) for bits in row] for row in self._bits(kind, names)]
 
     def _once(self, name: str) -> FloatArray:
         drawn = [generator(self._seed, name, b).random(BLOCK_PATHS) for b in self._blocks]
@@ -242,32 +331,31 @@ class BlockShocks:
         """The draws of the next ``count`` steps that firms share: buffers, valid until the next call."""
         normals = len(self._NORMALS)
         if self._room.shape[1] != count:  # fresh memory costs more than what is drawn
-            self._room = np.empty((normals + len(self._UNIFORMS), count, self.paths))
+            shape = (normals + len(self._UNIFORMS), count, self.paths)
+            self._room = np.empty(shape, self.precision)
         normal, uniform = self._room[:normals], self._room[normals:]
         for step in range(count):
-            self._common.step(normal[:, step])
-        words = np.empty((count, len(self._words), self.paths), np.uint16)
-        for i in range(len(self._blocks)):
-            for row, streams in enumerate(self._uniforms):
-                uniform[row, :, _columns(i)] = streams[i].random((count, BLOCK_PATHS))
-            for row, bits in enumerate(self._words):
-                # One 64-bit word serves four paths.
-                drawn = _words(bits[i], count * BLOCK_PATHS // 4).view("<u2")
-                words[:, row, _columns(i)] = drawn.reshape(count, BLOCK_PATHS)
+            normal[:, step] = self._common.step()
+        for row, blocks in enumerate(self._uniforms):
+            for i, bits in enumerate(blocks):
+                # A word of 64 bits serves two paths.
+                drawn = _words(bits, count * BLOCK_PATHS // 2).view("<u4")
+                uniform[row, :, _columns(i)] = drawn.reshape(count, BLOCK_PATHS)
+        uniform += 0.5
+        uniform *= 2.0**-32
         names = (*self._NORMALS, *self._UNIFORMS)
-        return StepShocks(**dict(zip(names, self._room, strict=True)), firm_jump=words)
+        rows = dict(zip(names, self._room, strict=True))
+        return StepShocks(**rows, jumps=self._jumps.steps(count))
 
     def firms(self) -> FloatArray:
         """The next step's normals of firms: a buffer, valid until the next call."""
-        self._firms.step(self._normal)
-        return self._normal
+        return self._firms.step().astype(self.precision, copy=False)
 
     def chain(self) -> ChainShocks:
         """Draw the technology chain's next step."""
-        price, demand = normal = np.empty((2, self.paths))
-        self._quarters.step(normal)
+        price, demand = self._quarters.step().astype(self.precision)
         war = np.concatenate([stream.random(BLOCK_PATHS) for stream in self._war])
-        return ChainShocks(price, demand, np.maximum(war, TINY))
+        return ChainShocks(price, demand, np.maximum(war, TINY).astype(self.precision))
 
 
 class WorldShocks:
@@ -290,6 +378,7 @@ class WorldShocks:
         self._seed, self._number, self._tickers = seed, number, tickers
         self._shape = (groups, size)
         self.paths = groups * size
+        self.precision: Precision = np.float64
 
     def _once(self, name: str) -> FloatArray:
         stream = generator(self._seed, f"world:{name}", self._number)
@@ -327,14 +416,14 @@ class FreshShocks:
         seed: run seed.
         name: of the stream, with its number the address.
         number: distinguishes streams of that name.
-        firms: number of firms.
-        jumping: number of firms that can jump.
+        chances: per firm, of a jump in a step.
     """
 
-    def __init__(self, seed: int, name: str, number: int, firms: int, jumping: int) -> None:
+    def __init__(self, seed: int, name: str, number: int, chances: FloatArray) -> None:
         self._stream = generator(seed, name, number)
-        self._firms, self._jumping = firms, jumping
+        self._chances = chances
         self.paths = 0
+        self.precision: Precision = np.float64
 
     def assumption(self, key: str) -> FloatArray:
         """Not here: clones keep the world of their parent."""
@@ -348,15 +437,17 @@ class FreshShocks:
         """The draws of the next ``count`` steps for ``paths`` paths."""
         shape = (count, self.paths)
         market, volatility, sector = self._stream.standard_normal((3, *shape))
-        regime, hazard, market_jump, jump_size = self._stream.random((4, *shape))
-        words = self._stream.integers(
-            JUMP_LEVELS, size=(count, self._jumping, self.paths), dtype=np.uint16
-        )
-        return StepShocks(market, volatility, sector, regime, hazard, market_jump, jump_size, words)
+        regime, hazard, market_jump = self._stream.random((3, *shape))
+        jumpers = np.flatnonzero(self._chances)
+        drawn = self._stream.random((count, jumpers.size, self.paths))
+        step, jumper, path = np.nonzero(drawn < self._chances[jumpers, None])
+        uniform = np.maximum(self._stream.random(step.size), TINY)
+        jumps = Arrivals(step, jumpers[jumper], path, uniform)
+        return StepShocks(market, volatility, sector, regime, hazard, market_jump, jumps)
 
     def firms(self) -> FloatArray:
         """The next step's normals of firms for ``paths`` paths."""
-        return self._stream.standard_normal((self._firms, self.paths))
+        return self._stream.standard_normal((self._chances.size, self.paths))
 
     def chain(self) -> ChainShocks:
         """The next draws of the technology chain for ``paths`` paths."""
@@ -374,6 +465,7 @@ class NoShocks:
 
     def __init__(self, paths: int, firms: int) -> None:
         self.paths = paths
+        self.precision: Precision = np.float64
         middle, zero = np.full(paths, 0.5), np.zeros(paths)
         self._middle = middle
         self._start = StartShocks(
@@ -393,8 +485,9 @@ class NoShocks:
     def steps(self, count: int) -> StepShocks:
         """Steps without noise."""
         zero, middle = np.zeros((count, self.paths)), np.full((count, self.paths), 0.5)
-        words = np.empty((count, 0, self.paths), np.uint16)
-        return StepShocks(zero, zero, zero, middle, middle, middle, middle, words)
+        none = np.empty(0, np.int64)
+        jumps = Arrivals(none, none, none, np.empty(0))
+        return StepShocks(zero, zero, zero, middle, middle, middle, jumps)
 
     def firms(self) -> FloatArray:
         """No noise of firms."""

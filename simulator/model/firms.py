@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from simulator.arrays import FloatArray
+from simulator.arrays import FloatArray, Precision, settle
 from simulator.params import Params, Quantity, quantity
 
 
@@ -157,6 +157,7 @@ class Accounts:
         competitors: rows of the firms that lose revenue to rivals.
         dt: step in years.
         paths: number of columns.
+        precision: of all states.
     """
 
     def __init__(
@@ -167,8 +168,9 @@ class Accounts:
         competitors: tuple[int, ...],
         dt: float,
         paths: int,
+        precision: Precision = np.float64,
     ) -> None:
-        self.rules, self.dt, self.paths = rules, dt, paths
+        self.rules, self.dt, self.paths, self.precision = rules, dt, paths, precision
         self._core = table.column("core_share")
         self._growth = table.column("core_growth")
         channels = [table.column(f"{name}_share") for name in ("chips", "rental", "models")]
@@ -180,7 +182,7 @@ class Accounts:
         self._column = 3 + np.array([self._moves.index(move) for move in moves], np.intp)
         self._shares = np.zeros((firms, 3 + len(self._moves)))
         self._shares[:, :3] = np.stack(channels, axis=1)
-        self._factors = np.empty((3 + len(self._moves), paths))
+        self._factors = np.empty((3 + len(self._moves), paths), precision)
 
         self._adjust = -np.expm1(-dt / np.asarray(rules.cost_adjustment_years))
         step_growth = -np.expm1(-growth * dt)[:, None]
@@ -200,12 +202,13 @@ class Accounts:
         self._cost_shares = np.stack(
             [table.column("depreciation_share"), channels[2], channels[0]], axis=1
         )
-        self._cost_factors = np.empty((3, paths))
-        self._work = np.empty((firms, paths))
+        self._cost_factors = np.empty((3, paths), precision)
+        self._work = np.empty((firms, paths), precision)
+        settle(self, precision)
 
     def init(self) -> FirmState:
         """The state at t=0."""
-        ones = np.ones((self._core.size, self.paths))
+        ones = np.ones((self._core.size, self.paths), self.precision)
         return FirmState(ones.copy(), ones.copy(), self._start_margin * ones)
 
     def step(self, state: FirmState, k: int, drivers: Drivers) -> None:

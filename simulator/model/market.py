@@ -7,14 +7,15 @@ E[price] equals the consensus for every beta.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from simulator.arrays import BoolArray, FloatArray, IntArray
+from simulator.arrays import BoolArray, FloatArray, IntArray, Precision, settle
 from simulator.params import Params, quantity
-from simulator.streams import JUMP_LEVELS, TINY, StepShocks
+from simulator.streams import TINY, Arrivals, StepShocks
 
 
 class Market(Params):
@@ -243,10 +244,9 @@ def stationary_stress(params: Market) -> float:
     return params.stress_entry_rate / total
 
 
-def jump_probability(rates: FloatArray, dt: float) -> FloatArray:
-    """Chance of a firm jump in a step, rounded to what a 16-bit word can express."""
-    words = np.rint(-np.expm1(-rates * dt) * JUMP_LEVELS)
-    return np.asarray(np.clip(words, 0, JUMP_LEVELS - 1) / JUMP_LEVELS)
+def jump_chances(table: FirmTable, dt: float) -> FloatArray:
+    """Each firm's chance of a jump in a step, ``(firm,)``."""
+    return np.asarray(-np.expm1(-table.column("jump_rate") * dt))
 
 
 def corrections(params: Market, table: FirmTable, steps: int, dt: float) -> Corrections:
@@ -272,7 +272,7 @@ def corrections(params: Market, table: FirmTable, steps: int, dt: float) -> Corr
     ks = np.arange(steps + 1.0)[:, None]
     market[1:] = np.log(market[1:]) + ks[1:] * jump
     mean, sd = table.column("jump_mean"), table.column("jump_sd")
-    own = np.log1p(jump_probability(table.column("jump_rate"), dt) * np.expm1(mean + 0.5 * sd**2))
+    own = np.log1p(jump_chances(table, dt) * np.expm1(mean + 0.5 * sd**2))
     return Corrections(market, own * ks)
 
 
@@ -284,14 +284,22 @@ class Weather:
         table: the universe's figures.
         dt: step in years.
         shape: ``(firm, path)``.
+        precision: of all states.
     """
 
     _BOUND = 2.5  # log volatility is held within this many of its standard deviations
 
-    def __init__(self, params: Market, table: FirmTable, dt: float, shape: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        params: Market,
+        table: FirmTable,
+        dt: float,
+        shape: tuple[int, int],
+        precision: Precision = np.float64,
+    ) -> None:
         from scipy.special import ndtri
 
-        self.params, self.shape = params, shape
+        self.params, self.shape, self.precision = params, shape, precision
         self._score = ndtri
         p = params
         self._persist = float(np.exp2(-dt / p.volatility_half_life_years))
@@ -328,14 +336,10 @@ class Weather:
         tense_own = np.sqrt(1.0 - share**2 * p.sector_correlation_stressed)
         own = sigma * relaxed * calm
         self._own = np.stack([own, sigma * tense * tense_own - own], axis=1)
-        rates = table.column("jump_rate")
-        self._jumpers = np.flatnonzero(rates)
-        chance = jump_probability(rates[self._jumpers], dt)
-        self._words = np.rint(chance * JUMP_LEVELS).astype(np.uint16)[:, None]
-        self._jump_mean = table.column("jump_mean")[self._jumpers]
-        self._jump_sd = table.column("jump_sd")[self._jumpers]
-        self._work = np.empty(shape)
-        self._room = np.empty((0, 0, 0))
+        self._jump_mean, self._jump_sd = table.column("jump_mean"), table.column("jump_sd")
+        self._work = np.empty(shape, precision)
+        self._room = np.empty((0, 0, 0), precision)
+        settle(self, precision)
 
     def init(self, regime: FloatArray, volatility: FloatArray) -> MarketState:
         """The state at t=0, drawn from the long run.
@@ -343,15 +347,16 @@ class Weather:
         Args:
             regime, volatility: uniforms in (0, 1), ``(path,)``.
         """
-        zero = np.zeros(self.shape[1])
+        zero = np.zeros(self.shape[1], self.precision)
+        score = self._score(volatility)
         return MarketState(
             stressed=regime < stationary_stress(self.params),
-            log_volatility=self.params.volatility_sd * self._score(volatility),
+            log_volatility=(self.params.volatility_sd * score).astype(self.precision),
             factor=zero.copy(),
             variance=zero.copy(),
             sector=zero.copy(),
             firm_variance=zero.copy(),
-            own=np.zeros(self.shape),
+            own=np.zeros(self.shape, self.precision),
         )
 
     def run(
@@ -370,7 +375,7 @@ class Weather:
         """
         s, p, shape = state, self.params, bust.shape
         if self._room.shape[1:] != shape:  # fresh memory costs more than what is worked out in it
-            self._room = np.empty((9, *shape))
+            self._room = np.empty((9, *shape), self.precision)
         drift, tense, volatility, *_ = self._room
         scale, moves = self._room[2:4], self._room[4:8]
         stressed = self._regimes(s, shocks.regime)
@@ -421,7 +426,7 @@ class Weather:
         """Volatility of each step, mean square 1; it answers a step's return in the next one."""
         leverage = self.params.leverage
         np.multiply(shocks.market, self._spread * leverage, out=out)
-        np.multiply(shocks.volatility, self._spread * np.sqrt(1.0 - leverage**2), out=work)
+        np.multiply(shocks.volatility, self._spread * math.sqrt(1.0 - leverage**2), out=work)
         work += out
         for row, move in zip(out, work, strict=True):
             np.multiply(state.log_volatility, self._persist, out=row)
@@ -446,20 +451,8 @@ class Weather:
         work *= normal
         np.add(own, work, out=out)
 
-    def jumps(self, shocks: StepShocks) -> Blows:
-        """Firms' own jumps in some steps."""
-        words = shocks.firm_jump
-        hit = np.flatnonzero(words < self._words)
-        if not hit.size:
-            return Blows(hit, hit, hit, np.zeros(0))
-        row = hit // self.shape[1]
-        path = hit - row * self.shape[1]
-        step = row // self._jumpers.size
-        jumper = row - step * self._jumpers.size
-        # The word below its threshold turns the path's size draw into the firm's own.
-        uniform = (np.take(words, hit) + 0.5) / self._words[jumper, 0]
-        uniform += shocks.jump_size[step, path]
-        uniform -= uniform >= 1.0
-        np.maximum(uniform, TINY, out=uniform)
-        size = self._jump_mean[jumper] + self._jump_sd[jumper] * self._score(uniform)
-        return Blows(step, self._jumpers[jumper], path, size)
+    def jumps(self, arrivals: Arrivals) -> Blows:
+        """Firms' own jumps."""
+        firm = arrivals.firm
+        size = self._jump_mean[firm] + self._jump_sd[firm] * self._score(arrivals.uniform)
+        return Blows(arrivals.step, firm, arrivals.path, size)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.arrays import BoolArray, FloatArray, IntArray
+from simulator.arrays import BoolArray, FloatArray, IntArray, Precision, settle
 from simulator.params import Params, Quantity, quantity
 
 NEVER = np.iinfo(np.int32).max
@@ -365,6 +365,7 @@ class Mood:
         opening, bust_length, recession: uniforms drawn once per path.
         dt: step in years.
         paths: number of columns.
+        precision: of all states.
     """
 
     def __init__(
@@ -376,10 +377,11 @@ class Mood:
         recession: FloatArray,
         dt: float,
         paths: int,
+        precision: Precision = np.float64,
     ) -> None:
         from scipy.special import ndtri
 
-        self.params, self.dt, self.paths = params, dt, paths
+        self.params, self.dt, self.paths, self.precision = params, dt, paths, precision
         p = params
         self._premium = np.asarray(premium)
         self._low = -self._premium * (1.0 + p.overshoot)
@@ -405,12 +407,13 @@ class Mood:
         fraction = np.log1p(-np.asarray(p.contagion) * p.contagion_depth)
         self.contagion = fraction / np.log1p(-p.contagion_depth)
         """kappa: log fall of the rest per log fall of the AI group's sentiment."""
-        self.expect(np.zeros(paths))
+        settle(self, precision)
+        self.expect(np.zeros(paths, precision))
 
     def init(self) -> SentimentState:
         """A boom, with sentiment at what prices already contain."""
         onset = np.full(self.paths, NEVER, np.int32)
-        return SentimentState(onset, *(np.zeros(self.paths) for _ in range(6)))
+        return SentimentState(onset, *np.zeros((6, self.paths), self.precision))
 
     def expect(self, fundamentals: FloatArray) -> None:
         """Set the hazard from the AI group's start-value-weighted u + m + n, ``(path,)``."""
@@ -475,12 +478,20 @@ class Mood:
         since = steps - s.onset[paths]
         healed = since - self._length[paths]
         bust: BoolArray = (since >= 0) & (healed < 0)
-        # s += speed (target - s), towards the low or the aftermath's level.
-        fade = np.exp2(np.maximum(healed, 0) * (-dt / p.aftermath_half_life_years))
-        speed = np.where(bust, of(self._fall_speed), np.where(healed < 0, 0.0, of(self._heal)))
-        move = np.where(bust, of(self._low), fade * of(self._aftermath))
-        move *= speed
-        step, path = np.nonzero(bust & (since < self._opening_steps))
+        # s += speed (target - s), towards the low or the aftermath's level. A product with a flag
+        # costs a tenth of a choice by it.
+        speed = bust * of(self._fall_speed)
+        move = speed * of(self._low)
+        rise = (healed >= 0) * of(self._heal)
+        speed += rise
+        fade = np.maximum(healed, 0).astype(self.precision)
+        fade *= -dt / p.aftermath_half_life_years
+        rise *= np.exp2(fade, out=fade)
+        rise *= of(self._aftermath)
+        move += rise
+        recent = np.flatnonzero(since[0] < self._opening_steps)
+        step, path = np.nonzero(bust[:, recent] & (since[:, recent] < self._opening_steps))
+        path = recent[path]
         opening = np.exp2(since[step, path] * (-dt / p.opening_half_life_years))
         speed[step, path], move[step, path] = 0.0, opening * self._opening[paths[path]]
 

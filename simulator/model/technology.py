@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simulator.arrays import FloatArray
+from simulator.arrays import FloatArray, Precision, settle
 from simulator.events import Forcing
 from simulator.params import Params, Quantity, quantity
 from simulator.streams import ChainShocks
@@ -413,10 +413,19 @@ class Chain:
         start: the consensus anchor.
         dt: step in years.
         paths: number of columns.
+        precision: of all states.
     """
 
-    def __init__(self, params: Technology, start: Anchor, dt: float, paths: int) -> None:
+    def __init__(
+        self,
+        params: Technology,
+        start: Anchor,
+        dt: float,
+        paths: int,
+        precision: Precision = np.float64,
+    ) -> None:
         self.params, self.start, self.dt, self.paths = params, start, dt, paths
+        self.precision = precision
         p = params
         self._decline = -np.log1p(-np.asarray(p.annual_price_decline))
         self._market = 1.0 / np.asarray(p.addressable_market)
@@ -434,10 +443,11 @@ class Chain:
         self._war_mean = self._war_probability * p.price_war_size
         self._news_fade = float(np.exp2(-dt / p.price_war_half_life_years))
         self._capex_growth = start.compute_growth - p.compute_cost_decline
+        settle(self, precision)
 
     def init(self) -> TechnologyState:
         """The state at t=0: every index at 1, planners at the consensus."""
-        zero = np.zeros(self.paths)
+        zero = np.zeros(self.paths, self.precision)
         return TechnologyState(
             price=zero.copy(),
             autonomous=zero.copy(),
@@ -481,8 +491,8 @@ class Chain:
         begin = (k - 1) * dt
 
         # Price: dp = -lambda dt + sigma dW + nu j dt - dJ - events.
-        decline = self._decline * np.exp2(-begin / p.decline_half_life_years)
-        trend = (self._war_mean - decline * dt) + p.price_volatility * np.sqrt(dt) * noise.price
+        decline = self._decline * 2.0 ** (-begin / p.decline_half_life_years)
+        trend = (self._war_mean - decline * dt) + p.price_volatility * math.sqrt(dt) * noise.price
         s.price_war_news *= self._news_fade
         s.price_war_news += self._war_mean
         hit = np.flatnonzero(war < self._war_probability)
@@ -509,7 +519,7 @@ class Chain:
         spend = s.autonomous + s.response + s.price
         wanted = self._spend_offset - np.log(np.exp(-spend) + self._market) - s.price
         s.demand += self._adjust * (wanted + self._lag - s.demand)
-        s.demand += p.demand_volatility * np.sqrt(dt) * noise.demand
+        s.demand += p.demand_volatility * math.sqrt(dt) * noise.demand
 
         # Outside money: a fall of sentiment or a squeeze takes a share of growth away.
         closed = 1.0 - np.exp(np.minimum(sentiment, 0.0)) * (1.0 - forcing.squeeze)

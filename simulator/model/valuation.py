@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simulator.arrays import FloatArray
+from simulator.arrays import FloatArray, Precision, settle
 from simulator.params import Params, Quantity, quantity
 
 
@@ -100,20 +100,30 @@ class Appraisal:
         dt: length of a quarter in years.
         steps: steps in a quarter.
         shape: ``(firm, path)``.
+        precision: of all states.
     """
 
-    def __init__(self, params: Valuation, dt: float, steps: int, shape: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        params: Valuation,
+        dt: float,
+        steps: int,
+        shape: tuple[int, int],
+        precision: Precision = np.float64,
+    ) -> None:
         self._steps = steps
         self._smooth = -np.expm1(-dt / np.asarray(params.growth_smoothing_years))
         self._rate = self._smooth / dt
         self._bound = params.expectation_bound
         self._gain = np.asarray(params.growth_horizon_years) / self._bound
-        self._shape = shape
-        self._work = np.empty(shape)
+        self._shape, self._precision = shape, precision
+        self._work = np.empty(shape, precision)
+        settle(self, precision)
 
     def init(self) -> ValuationState:
         """No surprise yet."""
-        firms, paths = (np.zeros(self._shape) for _ in range(6)), np.zeros((2, self._shape[1]))
+        firms = np.zeros((6, *self._shape), self._precision)
+        paths = np.zeros((2, self._shape[1]), self._precision)
         return ValuationState(*firms, *paths)
 
     @staticmethod
