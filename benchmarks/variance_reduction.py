@@ -28,12 +28,13 @@ from scipy.stats import qmc
 
 from simulator import load_scenario
 from simulator.consensus import consensus_path
+from simulator.model.market import jump_chances
 from simulator.scenario import Scenario
 from simulator.simulation import FACTORS, Simulation
 from simulator.streams import (
     BLOCK_PATHS,
-    JUMP_LEVELS,
     TINY,
+    Arrivals,
     BlockShocks,
     ChainShocks,
     StartShocks,
@@ -50,27 +51,40 @@ _NORMALS = {"market", "volatility", "sector", "price", "demand"}
 def plain(scenario: Scenario, block: int) -> BlockShocks:
     """As a run draws."""
     universe = scenario.universe
-    jumping = universe.column("jump_rate") > 0.0
-    return BlockShocks(scenario.seed, block, universe.tickers, jumping)
+    chances = jump_chances(universe, scenario.dt)
+    return BlockShocks(scenario.seed, block, universe.tickers, chances)
 
 
 class Antithetic:
-    """Half a block, and its mirror image in every draw."""
+    """Half a block, and its mirror image in every draw; firms jump at the same times in both."""
 
     def __init__(self, scenario: Scenario, block: int) -> None:
         self._half, self.paths = plain(scenario, block), BLOCK_PATHS
+        self.precision = self._half.precision
 
     def _both(self, shocks):
         half = BLOCK_PATHS // 2
         parts = {}
         for field in fields(shocks):
-            first = getattr(shocks, field.name)[..., :half]
-            if first.dtype == np.uint16:
-                mirror = JUMP_LEVELS - 1 - first
-            else:
-                mirror = -first if field.name in _NORMALS else 1.0 - first
+            drawn = getattr(shocks, field.name)
+            if isinstance(drawn, Arrivals):
+                parts[field.name] = self._twice(drawn, half)
+                continue
+            first = drawn[..., :half]
+            mirror = -first if field.name in _NORMALS else 1.0 - first
             parts[field.name] = np.concatenate([first, mirror], axis=-1)
         return type(shocks)(**parts)
+
+    @staticmethod
+    def _twice(jumps: Arrivals, half: int) -> Arrivals:
+        mine = jumps.path < half
+        step, firm, path, uniform = (getattr(jumps, f.name)[mine] for f in fields(jumps))
+        return Arrivals(
+            np.tile(step, 2),
+            np.tile(firm, 2),
+            np.concatenate([path, path + half]),
+            np.concatenate([uniform, 1.0 - uniform]),
+        )
 
     def assumption(self, key: str):
         first = self._half.assumption(key)[: BLOCK_PATHS // 2]
@@ -100,6 +114,7 @@ class Worlds:
 
     def __init__(self, scenario: Scenario, block: int) -> None:
         self._noise, self.paths = plain(scenario, block), BLOCK_PATHS
+        self.precision = self._noise.precision
 
     def steps(self, count: int) -> StepShocks:
         return self._noise.steps(count)
@@ -252,10 +267,12 @@ def block_of(scenario: Scenario, shocks) -> tuple[np.ndarray, np.ndarray]:
     simulation = Simulation(scenario, consensus_path(scenario), shocks)
     universe = scenario.universe
     rows = [universe.entities.index(name) for name in ENTITIES]
-    units = np.vstack([universe.membership, np.eye(len(universe.tickers))])[rows]
-    log_price, own = np.empty((2, *simulation.shape))
-    factors = np.empty((len(FACTORS), BLOCK_PATHS))
-    start = np.repeat((units @ simulation.values)[:, None], BLOCK_PATHS, axis=1)
+    units = (
+        np.vstack([universe.membership, np.eye(len(universe.tickers))])[rows] * simulation.values
+    )
+    log_price, own = np.empty((2, *simulation.shape), shocks.precision)
+    factors = np.empty((len(FACTORS), BLOCK_PATHS), shocks.precision)
+    start = np.repeat(units.sum(axis=1)[:, None], BLOCK_PATHS, axis=1)
     high, lowest, level = start.copy(), np.ones_like(start), start
     for k in range(1, scenario.steps + 1):
         simulation.step(k, log_price, own, factors)

@@ -26,6 +26,11 @@ IntArray: TypeAlias = NDArray[np.int64]
 BoolArray: TypeAlias = NDArray[np.bool_]
 
 
+def in_precision(values: float | FloatArray, precision: Precision) -> FloatArray:
+    """The values in this precision; the same array if they are."""
+    return np.asarray(values, precision)
+
+
 def settle(room: object, precision: Precision) -> None:
     """Bring the constants that a room has worked out to the precision of its paths, in place.
 

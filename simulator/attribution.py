@@ -158,8 +158,8 @@ def attribute(
             causes[entity] += change[:, row]
         for row, past in enumerate(books.channels.values()):
             if books.sold[row, firm]:
-                moved = _look_between(past, firm, book_when, between)[1]
-                channels[inside, row] += weight * moved
+                change_of = _look_between(past, firm, book_when, between)[1]
+                channels[inside, row] += weight * change_of
     # Not log1p(-lost / before): where nearly all is lost, that has few digits.
     fall = np.log(after / before)
     whole = before * mean_ratio(fall, np.expm1(fall))

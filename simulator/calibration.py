@@ -154,13 +154,8 @@ def solve_news_response(scenario: Scenario) -> tuple[float, float]:
     """``news_response`` by least squares on the day's log returns, and its standard error."""
     returns = targets()["deepseek_day"]["returns"]
     s = scenario.medians()
-    size = float(
-        np.asarray(
-            Calendar(s.events, s.technology.inference_share)
-            .beliefs(1, s.dt, fundamental_clock(s))
-            .news
-        )
-    )
+    calendar = Calendar(s.events, s.technology.inference_share)
+    size = float(calendar.beliefs(1, 1, s.dt, fundamental_clock(s)).news[0, 0])
     loading = dict(zip(s.universe.tickers, s.universe.column("news_loading"), strict=True))
     x = size * np.array([loading[ticker] for ticker in returns])
     y = -np.log1p(np.array(list(returns.values())))
@@ -269,6 +264,9 @@ def network_figures(scenario: Scenario, blocks: int) -> dict[str, float]:
     run = Simulation(scenario, consensus_path(scenario), shocks)
     log_price = np.empty(run.shape, shocks.precision)
     factors = np.empty((len(FACTORS), run.shape[1]), shocks.precision)
+    capex: list[FloatArray]
+    demand: list[FloatArray]
+    revenue: list[FloatArray]
     capex, demand, revenue = (
         [np.zeros(run.shape[1])],
         [np.zeros(run.shape[1])],

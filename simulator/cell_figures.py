@@ -168,7 +168,7 @@ class _Whole:
         ranks = np.array([below + 1, min(below + 2, n), max(low, 1), min(high, n)])
         bins = self._first + np.stack([np.searchsorted(row, ranks) for row in self._upto])
         share = position - below
-        found = np.empty((bins.shape[0], 3))
+        found: FloatArray = np.empty((bins.shape[0], 3))
         found[:, 0] = bins[:, 0] + 0.5 + (bins[:, 1] - bins[:, 0]) * share
         found[:, 1], found[:, 2] = bins[:, 2], bins[:, 3] + 1
         found = _unit(self._of, self._name, grid.low + grid.width * found)
@@ -286,7 +286,9 @@ def _recovered(counts: Counts) -> dict[str, FloatArray]:
     """Share of the deepest falls regained so many years after their peak (Kaplan-Meier), (E, 4)."""
     years = _years(counts)
     regained, censored = (counts.fine[name].astype(np.int64) for name in ("recovered", "censored"))
-    found = {f"recovered_{y}y": np.empty((len(counts.entities), 4)) for y in years}
+    found: dict[str, FloatArray] = {
+        f"recovered_{y}y": np.empty((len(counts.entities), 4)) for y in years
+    }
     for row in range(len(counts.entities)):
         curve = kaplan_meier_from_counts(regained[row], censored[row])
         for of_year, y in zip(found.values(), years, strict=True):

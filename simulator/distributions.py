@@ -136,7 +136,7 @@ class _Gaussian(_Table):
 
         below, up_to = self._shares()
         share = np.clip(below + u * (up_to - below), _SMALLEST, _LARGEST)
-        return np.clip(self.value(ndtri(share)), *self.support())
+        return np.asarray(np.clip(self.value(ndtri(share)), *self.support()))
 
 
 class Normal(_Gaussian):
@@ -170,7 +170,7 @@ class Lognormal(_Gaussian):
 
     def value(self, z: FloatArray) -> FloatArray:
         """Median exp(sigma z), at most 1e300 so that no draw overflows."""
-        return self.median_ * np.exp(np.minimum(self.sigma * z, 650.0))
+        return np.asarray(self.median_ * np.exp(np.minimum(self.sigma * z, 650.0)))
 
 
 class Uniform(_Table):
@@ -182,7 +182,7 @@ class Uniform(_Table):
 
     def ppf(self, u: FloatArray) -> FloatArray:
         """Low + u (high - low)."""
-        return np.clip(self.low + u * (self.high - self.low), self.low, self.high)
+        return np.asarray(np.clip(self.low + u * (self.high - self.low), self.low, self.high))
 
 
 class Triangular(_Table):
@@ -208,7 +208,7 @@ class Triangular(_Table):
         width, left, right = self.high - self.low, self.mode - self.low, self.high - self.mode
         rising = self.low + np.sqrt(u * width * left)
         falling = self.high - np.sqrt((1.0 - u) * width * right)
-        return np.clip(np.where(u * width < left, rising, falling), self.low, self.high)
+        return np.asarray(np.clip(np.where(u * width < left, rising, falling), self.low, self.high))
 
 
 class Beta(_Table):
@@ -226,7 +226,7 @@ class Beta(_Table):
 
         # scipy gives nan for the most extreme shares; no draw comes near them.
         share = np.clip(betaincinv(self.a, self.b, np.clip(u, 1e-18, _LARGEST)), 0.0, 1.0)
-        return np.clip(self.low + share * (self.high - self.low), self.low, self.high)
+        return np.asarray(np.clip(self.low + share * (self.high - self.low), self.low, self.high))
 
 
 class Quantiles(_Table):

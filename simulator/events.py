@@ -15,7 +15,7 @@ from typing import Annotated, Literal, TypeAlias
 import numpy as np
 from pydantic import Discriminator, Field, Tag
 
-from simulator.arrays import FloatArray, Precision, settle
+from simulator.arrays import FloatArray, Precision, in_precision, settle
 from simulator.params import Params, Quantity, quantity
 
 
@@ -322,8 +322,8 @@ class Calendar:
         lost: dict[str, Quantity] = {}
         for rival in self._rivals:
             years = min(max(end - rival.at_years, 0.0), rival.years)
-            share = np.log1p(-np.asarray(rival.share_lost_per_year, self._precision)) * years
-            lost[rival.firm] = lost.get(rival.firm, 0.0) + share
+            loss = in_precision(rival.share_lost_per_year, self._precision)
+            lost[rival.firm] = lost.get(rival.firm, 0.0) + np.log1p(-loss) * years
         return Forcing(price, compute, training, demand, self._squeeze(end), tuple(lost.values()))
 
     def beliefs(self, first: int, last: int, dt: float, clock: int) -> Beliefs:
@@ -334,18 +334,20 @@ class Calendar:
         """
         steps = np.arange(first, last + 1)[:, None]
         now, books, part = steps * dt, first - first % clock, steps % clock / clock
-        news = np.zeros(now.shape, self._precision)
+        news = in_precision(np.zeros(now.shape), self._precision)
         for shock in self._shocks:
             before, after = (shock.event.arrived(k * dt) for k in (books - clock, books))
-            ahead = np.where(now > shock.event.at_years, 1.0 - before - (after - before) * part, 0.0)
+            ahead = np.where(
+                now > shock.event.at_years, 1.0 - before - (after - before) * part, 0.0
+            )
             if ahead.any():
-                news = news + ahead.astype(self._precision) * shock.news
-        rates = np.zeros(now.shape, self._precision)
+                news = news + in_precision(ahead, self._precision) * shock.news
+        rates = in_precision(np.zeros(now.shape), self._precision)
         for rise in self._rates:
             since = np.clip((now - rise.at_years) / rise.years, 0.0, 1.0)
-            rates = rates + since.astype(self._precision) * rise.rise
+            rates = rates + in_precision(since, self._precision) * rise.rise
         squeeze = np.stack([np.atleast_1d(self._squeeze(float(time))) for time in now[:, 0]])
-        return Beliefs(news, rates, squeeze.astype(self._precision))
+        return Beliefs(news, rates, in_precision(squeeze, self._precision))
 
     def _squeeze(self, now: float) -> Quantity:
         kept: Quantity = 1.0

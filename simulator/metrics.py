@@ -181,7 +181,9 @@ class DrawdownMeter:
         # Two highs in a row are no spell; the last spell may go on.
         longest = np.where(self._longest > 1, self._longest, kind(0))
         np.maximum(longest, kind(self._now) - self._regained, out=longest)
-        return DrawdownTable(1.0 - self._lowest, self._peak, self._trough, recovery, longest)
+        # In 64 bits: what is left of a firm that loses nearly all keeps its digits.
+        depth = 1.0 - self._lowest.astype(np.float64)
+        return DrawdownTable(depth, self._peak, self._trough, recovery, longest)
 
 
 _BITS = 8
@@ -189,7 +191,7 @@ _BITS = 8
 
 def _latest(bits: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Place of the lowest bit that is set."""
-    return np.bitwise_count((bits & -bits) - np.uint8(1))
+    return np.asarray(np.bitwise_count((bits & -bits) - np.uint8(1)))
 
 
 def _earliest(bits: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -197,7 +199,7 @@ def _earliest(bits: NDArray[np.uint8]) -> NDArray[np.uint8]:
     filled = bits | (bits >> 1)
     filled |= filled >> 2
     filled |= filled >> 4
-    return np.bitwise_count(filled) - np.uint8(1)
+    return np.asarray(np.bitwise_count(filled) - np.uint8(1))
 
 
 def _gap(bits: int) -> int:

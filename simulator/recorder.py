@@ -204,7 +204,9 @@ class Recorder:
             chosen = np.flatnonzero((depth[g] >= ALIGNED_FALL) & (begin + lags[-1] < length))
             first = (begin[chosen] * groups + g) * paths + chosen
             for a, lag in enumerate(lags):
-                fall = np.take(levels, first + lag * (groups * paths), mode="clip")  # all are inside
+                fall = np.take(
+                    levels, first + lag * (groups * paths), mode="clip"
+                )  # all are inside
                 if a == 0:
                     top = fall
                 bins = np.empty(chosen.size, np.int16)
@@ -238,7 +240,7 @@ class Recorder:
             "worst_week": self._worst[0] - 1.0,
             "worst_month": self._worst[1] - 1.0,
             "return_1y": self._after_year - 1.0,
-            "terminal_return": self._last / self._start - 1.0,
+            "terminal_return": (self._last / self._start).astype(np.float64) - 1.0,
             "dollars_lost": explained.lost,
         }
         pictures: dict[str, Any] = {}

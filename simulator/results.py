@@ -66,7 +66,7 @@ class Grid:
     def index(self, values: FloatArray) -> IntArray:
         """Bin of each value."""
         scaled = np.floor((values - self.low) * self._per_unit)
-        return np.clip(scaled, 0, self.bins - 1).astype(np.int64)
+        return np.asarray(np.clip(scaled, 0, self.bins - 1), np.int64)
 
     def index_into(self, values: FloatArray, out: NDArray[np.int16]) -> None:
         """As ``index``, in place: ``values`` is used up, ``out`` gets the bins."""

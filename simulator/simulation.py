@@ -17,7 +17,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from simulator.arrays import FloatArray, IntArray, settle
+from simulator.arrays import FloatArray, IntArray, in_precision, settle
 from simulator.attribution import Factors, mean_ratio
 from simulator.consensus import Consensus, QuietTable, drivers, fundamental_clock
 from simulator.events import Calendar
@@ -118,7 +118,7 @@ class Simulation:
     ) -> None:
         self.consensus, self.shocks = consensus, shocks
         self.inputs = draw_assumptions(scenario, shocks)
-        drawn = {key: values.astype(shocks.precision) for key, values in self.inputs.items()}
+        drawn = {key: in_precision(one, shocks.precision) for key, one in self.inputs.items()}
         s = self.scenario = scenario.at(drawn)
         table: firms.FirmTable = s.universe if noise else QuietTable(s.universe)
         dt, paths, precision = s.dt, shocks.paths, shocks.precision
@@ -167,8 +167,10 @@ class Simulation:
         # A lab fails after an exponential time of shut funding.
         self._patience = -np.log(start.lab[self._labs]) / failure[self._labs, None]
         # What is priced in, at every end of a quarter: a column for each firm.
-        self._priced_in = consensus.log_revenue[:, :, None], consensus.log_margin[:, :, None]
-        self._priced_in = tuple(logs.astype(precision) for logs in self._priced_in)
+        self._priced_in = tuple(
+            in_precision(logs[:, :, None], precision)
+            for logs in (consensus.log_revenue, consensus.log_margin)
+        )
         settle(self, precision)
         self.values = table.column("market_value")
 
@@ -307,7 +309,8 @@ class Simulation:
             state.firms.revenue,
             state.firms.margin,
             firms.adoption(s.firms, chain.surplus - float(self.consensus.surplus[j])),
-            *(logs[j] for logs in self._priced_in),
+            self._priced_in[0][j],
+            self._priced_in[1][j],
         )
         self._hear()
 

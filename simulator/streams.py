@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Protocol, TypeAlias
 from zlib import crc32
 
@@ -43,6 +43,21 @@ class Arrivals:
     firm: IntArray
     path: IntArray
     uniform: FloatArray
+
+    def __getitem__(self, chosen: slice | IntArray) -> Arrivals:
+        """Some of the events."""
+        return Arrivals(
+            self.step[chosen], self.firm[chosen], self.path[chosen], self.uniform[chosen]
+        )
+
+
+def joined(parts: Sequence[Arrivals]) -> Arrivals:
+    """Events of several kinds, one kind after the other."""
+    if not parts:
+        none = np.empty(0, np.int64)
+        return Arrivals(none, none, none, np.empty(0))
+    columns = {f.name: [getattr(one, f.name) for one in parts] for f in fields(Arrivals)}
+    return Arrivals(**{name: np.concatenate(column) for name, column in columns.items()})
 
 
 @dataclass(frozen=True)
@@ -159,7 +174,7 @@ class _Normals:
                 self._draw()
             self._turn(self._radius[ahead], self._angle[ahead])
         self._drawn += 1
-        return self._pair[half]
+        return np.asarray(self._pair[half])
 
     def _draw(self) -> None:
         for row, blocks in enumerate(self._streams):
@@ -183,73 +198,58 @@ class _Normals:
 
 
 class _Jumps:
-    """Jumps of firms, by the gaps between them: in the row of all cells (step, path) of a block, each
-    of which holds a jump with the same chance, gaps are geometric. Most cells cost nothing.
+    """When one firm jumps on the paths of one block, by the gaps between jumps.
 
-    Args:
-        streams: for each firm that jumps its row, its chance in a step, and for each block the
-            streams of its gaps and of its events' uniforms.
+    In the row of all cells (step, path) each holds a jump with the same chance, so gaps are
+    geometric, and the many cells without one cost nothing.
     """
+
+    def __init__(
+        self, firm: int, block: int, chance: float, gaps: np.random.SFC64, sizes: np.random.SFC64
+    ) -> None:
+        self._firm, self._first, self._chance = firm, block * BLOCK_PATHS, chance
+        self._gaps, self._sizes = np.random.Generator(gaps), np.random.Generator(sizes)
+        # The last cell asked for, and what is drawn beyond it.
+        self._cells, self._uniforms = np.array([-1]), np.array([0.5])
+
+    def until(self, step: int) -> Arrivals:
+        """The jumps before a step that were not asked for."""
+        cells, uniforms, end = self._cells, self._uniforms, step * BLOCK_PATHS
+        while cells[-1] < end:
+            mean = self._chance * (end - cells[-1])
+            more = int(mean + 6.0 * math.sqrt(mean)) + 8
+            gaps = self._gaps.geometric(self._chance, more)
+            cells = np.concatenate([cells, cells[-1] + np.cumsum(gaps)])
+            uniforms = np.concatenate([uniforms, self._sizes.random(more)])
+        rest = int(np.searchsorted(cells, end))
+        self._cells, self._uniforms = cells[rest - 1 :], uniforms[rest - 1 :]
+        steps, paths = np.divmod(cells[1:rest], BLOCK_PATHS)
+        paths += self._first
+        firms = np.full(steps.size, self._firm)
+        return Arrivals(steps, firms, paths, np.maximum(uniforms[1:rest], TINY))
+
+
+class _AllJumps:
+    """The jumps of all firms, step by step."""
 
     _AHEAD = 52  # steps drawn at once; it changes no number
 
-    def __init__(
-        self,
-        streams: Sequence[
-            tuple[int, float, Sequence[tuple[np.random.Generator, np.random.Generator]]]
-        ],
-    ) -> None:
-        self._streams = [
-            (firm, chance, block, *pair)
-            for firm, chance, blocks in streams
-            for block, pair in enumerate(blocks)
-        ]
-        none = np.empty(0, np.int64)
-        # Drawn and not yet due: cells and uniforms of each stream.
-        self._cells = [np.array([-1]) for _ in self._streams]
-        self._uniforms = [np.array([0.5]) for _ in self._streams]
-        self._held = Arrivals(none, none, none, np.empty(0))
+    def __init__(self, each: Sequence[_Jumps]) -> None:
+        self._each, self._held = each, joined([])
         self._now = self._drawn = 0
 
     def steps(self, count: int) -> Arrivals:
         """The jumps of the next ``count`` steps."""
-        while self._drawn < self._now + count:
-            self._draw()
-        held = self._held
-        due = np.searchsorted(held.step, self._now + count)
-        found = Arrivals(
-            held.step[:due] - self._now, held.firm[:due], held.path[:due], held.uniform[:due]
-        )
-        self._held = Arrivals(held.step[due:], held.firm[due:], held.path[due:], held.uniform[due:])
-        self._now += count
-        return found
-
-    def _draw(self) -> None:
-        """Draw the jumps of more steps, and put them in order."""
-        self._drawn += self._AHEAD
-        end = self._drawn * BLOCK_PATHS
-        held = self._held
-        rows = [(held.step, held.firm, held.path, held.uniform)]
-        for place, (firm, chance, block, gaps, uniforms) in enumerate(self._streams):
-            cell, uniform = self._cells[place], self._uniforms[place]
-            while cell[-1] < end:
-                due = chance * (end - cell[-1])
-                more = int(due + 6.0 * math.sqrt(due)) + 8
-                new = cell[-1] + np.cumsum(gaps.geometric(chance, more))
-                cell = np.concatenate([cell, new])
-                uniform = np.concatenate([uniform, uniforms.random(more)])
-            # The first cell held is the last one that was due before.
-            due = int(np.searchsorted(cell, end))
-            step, path = np.divmod(cell[1:due], BLOCK_PATHS)
-            path += block * BLOCK_PATHS
-            rows.append((step, np.full(step.size, firm), path, uniform[1:due]))
-            self._cells[place], self._uniforms[place] = cell[due - 1 :], uniform[due - 1 :]
-        step, firm, path, uniform = (np.concatenate(column) for column in zip(*rows, strict=True))
-        # Short numbers are sorted by their digits.
-        order = np.argsort((step - self._now).astype(np.int16), kind="stable")
-        self._held = Arrivals(
-            step[order], firm[order], path[order], np.maximum(uniform[order], TINY)
-        )
+        begin, self._now = self._now, self._now + count
+        while self._drawn < self._now:
+            self._drawn += self._AHEAD
+            new = joined([one.until(self._drawn) for one in self._each])
+            # Short numbers are sorted by their digits.
+            order = np.argsort((new.step - begin).astype(np.int16), kind="stable")
+            self._held = joined([self._held, new[order]])
+        due = np.searchsorted(self._held.step, self._now)
+        found, self._held = self._held[:due], self._held[due:]
+        return replace(found, step=found.step - begin)
 
 
 def _words(bits: np.random.SFC64, count: int) -> NDArray[np.uint64]:
@@ -294,14 +294,15 @@ class BlockShocks:
         self._quarters = _Normals(self._bits("chain", ("price", "demand")))
         self._uniforms = self._bits("step", self._UNIFORMS)
         self._room = np.empty((0, 0, 0), precision)
-        (self._war,) = self._generators("chain", ("price_war",))
-        jumpers = [(i, float(chance)) for i, chance in enumerate(chances) if chance > 0.0]
-        names = [tickers[i] for i, _ in jumpers]
-        pairs = zip(self._generators("jump", names), self._generators("jump size", names), strict=True)
-        self._jumps = _Jumps(
+        (war,) = self._bits("chain", ("price_war",))
+        self._war = [np.random.Generator(bits) for bits in war]
+        gaps, sizes = (self._bits(kind, tickers) for kind in ("jump", "jump size"))
+        self._jumps = _AllJumps(
             [
-                (*jumper, list(zip(*streams, strict=True)))
-                for jumper, streams in zip(jumpers, pairs, strict=True)
+                _Jumps(firm, i, float(chance), gaps[firm][i], sizes[firm][i])
+                for firm, chance in enumerate(chances)
+                if chance > 0.0
+                for i in range(count)
             ]
         )
 
@@ -311,9 +312,6 @@ class BlockShocks:
             [np.random.SFC64(_address(self._seed, f"{kind}:{name}", b)) for b in self._blocks]
             for name in names
         ]
-
-    def _generators(self, kind: str, names: Sequence[str]) -> list[list[np.random.Generator]]:
-        return [[np.random.Generator(bits) for bits in row] for row in self._bits(kind, names)]
 
     def _once(self, name: str) -> FloatArray:
         drawn = [generator(self._seed, name, b).random(BLOCK_PATHS) for b in self._blocks]
@@ -485,9 +483,7 @@ class NoShocks:
     def steps(self, count: int) -> StepShocks:
         """Steps without noise."""
         zero, middle = np.zeros((count, self.paths)), np.full((count, self.paths), 0.5)
-        none = np.empty(0, np.int64)
-        jumps = Arrivals(none, none, none, np.empty(0))
-        return StepShocks(zero, zero, zero, middle, middle, middle, jumps)
+        return StepShocks(zero, zero, zero, middle, middle, middle, joined([]))
 
     def firms(self) -> FloatArray:
         """No noise of firms."""

@@ -43,7 +43,7 @@ class Noise:
     labs: dict[str, float]
     steps: list[dict[str, float]]
     firms: list[dict[str, float]]
-    words: list[dict[str, int]]
+    jumps: list[dict[str, float]]
     quarters: list[dict[str, float]]
 
 
@@ -128,7 +128,7 @@ def tell(scenario: Numbers, rules_priced_in: Numbers, noise: Noise) -> Told:
         news, rates = beliefs(scenario, k, clock)
         before = mood.drought
         mood.step(noise.steps[k - 1]["hazard"], funding_withdrawn(scenario, k))
-        weather.step(noise.steps[k - 1], noise.firms[k - 1], noise.words[k - 1], mood.in_bust)
+        weather.step(noise.steps[k - 1], noise.firms[k - 1], noise.jumps[k - 1], mood.in_bust)
         for firm in firms:
             if firm["failure_rate"] > 0.0:
                 patience = -math.log(noise.labs[firm["ticker"]]) / firm["failure_rate"]

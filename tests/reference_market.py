@@ -105,7 +105,7 @@ class Weather:
         self.visited: set[str] = set()
 
     def step(
-        self, noise: dict[str, float], alone: dict[str, float], words: dict[str, int], bust: bool
+        self, noise: dict[str, float], alone: dict[str, float], jumps: dict[str, float], bust: bool
     ) -> None:
         p, dt = self.p, self.dt
         rate = p.stress_exit_rate if self.stressed else p.stress_entry_rate
@@ -135,13 +135,9 @@ class Weather:
             name = firm["ticker"]
             left = math.sqrt(1.0 - firm["sector_share"] ** 2 * rho)
             self.own[name] += firm["volatility"] * left * g * math.sqrt(dt) * alone[name]
-            if firm["jump_rate"] > 0.0:
-                ways = jumping_words(firm, dt)
-                if words[name] < ways:
-                    turned = (noise["jump_size"] + (words[name] + 0.5) / ways) % 1.0
-                    score = float(ndtri(max(turned, 2.0**-54)))
-                    self.own[name] += firm["jump_mean"] + firm["jump_sd"] * score
-                    self.visited.add("firm jump")
+            if name in jumps:
+                self.own[name] += firm["jump_mean"] + firm["jump_sd"] * float(ndtri(jumps[name]))
+                self.visited.add("firm jump")
             self.corrections[name].step()
         persist = 2.0 ** (-dt / p.volatility_half_life_years)
         push = p.leverage * noise["market"]
@@ -161,11 +157,6 @@ class Weather:
         moved = self.own[name] + sigma * firm["sector_share"] * self.sector
         known = 0.5 * sigma**2 * self.firm_variance + self.corrections[name].jumps
         return float(moved - known)
-
-
-def jumping_words(firm: dict[str, Any], dt: float) -> int:
-    """Of 65,536 words, those that make a firm jump."""
-    return min(round(65_536 * (1.0 - math.exp(-firm["jump_rate"] * dt))), 65_535)
 
 
 def norm(sd: float) -> float:
@@ -193,7 +184,7 @@ class Correction:
         size = math.exp(beta * p.jump_mean + 0.5 * beta**2 * p.jump_sd**2) - 1.0
         self.jump = math.log(1.0 + (-math.expm1(-p.jump_rate * dt)) * size)
         alone = math.exp(firm["jump_mean"] + 0.5 * firm["jump_sd"] ** 2) - 1.0
-        self.alone = math.log(1.0 + jumping_words(firm, dt) / 65_536 * alone)
+        self.alone = math.log(1.0 - math.expm1(-firm["jump_rate"] * dt) * alone)
         self.k = 0
         self.market = self.jumps = 0.0
 

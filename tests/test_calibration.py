@@ -88,8 +88,8 @@ def test_news_response_brings_nvidia_its_day_and_is_in_force() -> None:
     assert found == pytest.approx(float(np.asarray(scenario.valuation.news_response)), rel=0.03)
     medians = scenario.medians()
     calendar = Calendar(medians.events, medians.technology.inference_share)
-    size = calendar.beliefs(1, scenario.dt, fundamental_clock(scenario))
-    assert np.expm1(-found * float(np.asarray(size.news))) == pytest.approx(-0.170, abs=0.005)
+    known = calendar.beliefs(1, 1, scenario.dt, fundamental_clock(scenario))
+    assert np.expm1(-found * float(known.news[0, 0])) == pytest.approx(-0.170, abs=0.005)
 
 
 def _walk(volatility: float, windows: int = 400) -> FloatArray:

@@ -20,6 +20,7 @@ from simulator.arrays import FloatArray
 from simulator.consensus import consensus_path, fundamental_clock, priced_in
 from simulator.errors import RunError
 from simulator.model import market, sentiment
+from simulator.model.market import jump_chances
 from simulator.scenario import Scenario, load_scenario
 from simulator.simulation import FACTORS, Simulation, State, factor_loadings
 from simulator.streams import BLOCK_PATHS, BlockShocks, StepShocks
@@ -289,12 +290,12 @@ def arrays(state: State) -> Iterator[tuple[str, np.ndarray]]:
 
 def test_take_clones_paths(tmp_path: Path) -> None:
     scenario = stress_scenario(tmp_path, YEAR)
-    jumping = scenario.universe.column("jump_rate") > 0.0
-    shocks = BlockShocks(1, 0, scenario.universe.tickers, jumping)
+    chances = jump_chances(scenario.universe, scenario.dt)
+    shocks = BlockShocks(1, 0, scenario.universe.tickers, chances)
     block = Simulation(scenario, consensus_path(scenario), shocks)
     for k in range(1, 31):
-        log_price, own = np.empty((2, *block.shape))
-        block.step(k, log_price, own, np.empty((len(FACTORS), shocks.paths)))
+        log_price, own = np.empty((2, *block.shape), shocks.precision)
+        block.step(k, log_price, own, np.empty((len(FACTORS), shocks.paths), shocks.precision))
     index = np.array([5, 5, 0, 1023])
     before = {name: value.copy() for name, value in arrays(block.state)}
     taken = block.state.take(index)

@@ -119,13 +119,14 @@ def test_share_of_assumptions_on_a_gaussian_toy(world: float, noise: float) -> N
 
 
 def test_branched_shocks_keep_assumptions_and_change_all_else() -> None:
-    tickers, jumping = ("AAA", "BBB"), np.array([True, False])
-    own = BlockShocks(3, 1, tickers, jumping)
-    same, other = (BranchedShocks(3, seed, 1, tickers, jumping) for seed in (3, 4))
+    tickers, chances = ("AAA", "BBB"), np.array([0.1, 0.0])
+    own = BlockShocks(3, 1, tickers, chances)
+    same, other = (BranchedShocks(3, seed, 1, tickers, chances) for seed in (3, 4))
     for shocks in (same, other):
         assert shocks.assumption("x").tobytes() == own.assumption("x").tobytes()
     wanted, twin, apart = own.steps(2), same.steps(2), other.steps(2)
-    for name in ("market", "hazard", "firm_jump"):
+    assert wanted.jumps.path.tobytes() == twin.jumps.path.tobytes() != apart.jumps.path.tobytes()
+    for name in ("market", "hazard"):
         np.testing.assert_array_equal(getattr(wanted, name), getattr(twin, name))
         assert np.mean(getattr(wanted, name) == getattr(apart, name)) < 0.01
     assert own.firms().tobytes() == same.firms().tobytes() != other.firms().tobytes()
@@ -138,7 +139,7 @@ def test_what_is_observed_is_what_is_run() -> None:
     seen = observe(scenario, 1)
     block = engine.run_block(scenario, scenario.seed, 1, engine.Keep(levels=True))
     assert block.levels is not None
-    np.testing.assert_allclose(np.moveaxis(seen.levels, 1, 0), block.levels, rtol=1e-12)
+    np.testing.assert_allclose(np.moveaxis(seen.levels, 1, 0), block.levels, rtol=1e-6)
     path = engine.replay(scenario, scenario.seed, 1024)
     clock = fundamental_clock(scenario)
     for name in ("capex", "demand"):
@@ -197,7 +198,7 @@ def test_every_group_is_judged(small: Hindcast) -> None:
 
 def test_what_is_exact_is_met(small: Hindcast) -> None:
     assert {row.verdict for row in small.of("identities")} <= {"met", "too few paths"}
-    assert [row.verdict for row in small.of("identities")[:3]] == ["met"] * 3
+    assert [row.verdict for row in small.of("identities")[:4]] == ["met"] * 4
 
 
 def test_fitted_rows_say_so(small: Hindcast) -> None:

@@ -16,6 +16,7 @@ from told_paths import Recorded, stress_scenario
 from simulator import load_scenario, simulate
 from simulator.consensus import consensus_path
 from simulator.errors import UsageError
+from simulator.model.market import jump_chances
 from simulator.rare import Rare, add_tail, parse_event, rare, read_tail, tail
 from simulator.run import Run
 from simulator.scenario import Scenario
@@ -25,6 +26,7 @@ from simulator.streams import BLOCK_PATHS, BlockShocks, FreshShocks, WorldShocks
 
 SHORT = {"scenario.horizon_years": 0.5}
 SEED = 3
+CHANCES = np.array([0.0, 0.1, 0.0, 0.2])
 
 # --- clones ---------------------------------------------------------------------------------
 
@@ -34,10 +36,12 @@ def test_a_clone_under_the_same_noise_is_the_same_path(tmp_path: Path, branch: i
     """Everything that makes a path is in its state and its world, in and between quarters."""
     scenario = stress_scenario(tmp_path, {"scenario.horizon_years": 1.0})
     consensus, tickers = consensus_path(scenario), scenario.universe.tickers
-    jumping = scenario.universe.column("jump_rate") > 0.0
+    chances = jump_chances(scenario.universe, scenario.dt)
 
     def begin() -> Simulation:
-        return Simulation(scenario, consensus, BlockShocks(SEED, 0, tickers, jumping))
+        return Simulation(
+            scenario, consensus, BlockShocks(SEED, 0, tickers, chances, precision=np.float64)
+        )
 
     def advance(simulation: Simulation, first: int, last: int) -> np.ndarray:
         log_price, own = np.empty((2, *simulation.shape))
@@ -93,22 +97,25 @@ def test_worlds_cover_every_stratum_once() -> None:
 
 
 def test_fresh_noise_is_what_the_model_expects() -> None:
-    shocks = FreshShocks(1, "here", 0, firms=4, jumping=2)
+    shocks = FreshShocks(1, "here", 0, CHANCES)
     shocks.paths = 40_000
     step, firm, chain = shocks.steps(1), shocks.firms(), shocks.chain()
     for normal in (step.market, step.volatility, step.sector, *firm, chain.price):
         assert abs(normal.mean()) < 0.03
         assert normal.std() == pytest.approx(1.0, abs=0.03)
-    for uniform in (step.regime, step.hazard, step.market_jump, step.jump_size, chain.price_war):
+    for uniform in (step.regime, step.hazard, step.market_jump, chain.price_war):
         assert uniform.mean() == pytest.approx(0.5, abs=0.01)
         assert 0.0 <= uniform.min() < uniform.max() < 1.0
-    assert step.firm_jump.shape == (1, 2, 40_000)
-    assert step.firm_jump.mean() == pytest.approx(2**15, rel=0.02)
-    again = FreshShocks(1, "here", 0, firms=4, jumping=2)
+    jumps = step.jumps
+    assert set(jumps.firm) == {1, 3}
+    assert np.count_nonzero(jumps.firm == 1) == pytest.approx(4_000, abs=300)
+    assert np.unique(jumps.path[jumps.firm == 1]).size == np.count_nonzero(jumps.firm == 1)
+    assert jumps.uniform.mean() == pytest.approx(0.5, abs=0.02)
+    again = FreshShocks(1, "here", 0, CHANCES)
     again.paths = 40_000
     np.testing.assert_array_equal(again.steps(1).market, step.market)
     np.testing.assert_array_equal(again.firms(), firm)
-    other = FreshShocks(1, "here", 1, firms=4, jumping=2)
+    other = FreshShocks(1, "here", 1, CHANCES)
     other.paths = 40_000
     assert (other.steps(1).market != step.market).all()
 

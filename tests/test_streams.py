@@ -15,12 +15,13 @@ from scipy.special import ndtr, ndtri
 from told_paths import stress_scenario
 
 from simulator import engine
+from simulator.model.market import jump_chances
 from simulator.results import BlockResult
 from simulator.simulation import draw_assumptions
-from simulator.streams import BLOCK_PATHS, BlockShocks, NoShocks, generator
+from simulator.streams import BLOCK_PATHS, Arrivals, BlockShocks, NoShocks, generator
 
 TICKERS = ("AAA", "BBB", "CCC")
-JUMPING = np.array([True, False, True])
+CHANCES = np.array([0.02, 0.0, 0.01])
 SHORT = {"scenario.horizon_years": 0.5}
 
 
@@ -49,7 +50,7 @@ def polar(raw: np.ndarray) -> np.ndarray:
 
 def test_addresses_as_documented() -> None:
     """Part of the result format: docs/model.md, section 8; normals to 32 bits."""
-    shocks = BlockShocks(5, 9, TICKERS, JUMPING)
+    shocks = BlockShocks(5, 9, TICKERS, CHANCES)
     drawn = shocks.steps(11)
     normal = polar(words("step:market", 6 * BLOCK_PATHS))
     np.testing.assert_allclose(drawn.market, normal[:11], rtol=1e-5, atol=1e-5)
@@ -57,33 +58,44 @@ def test_addresses_as_documented() -> None:
     own = polar(words("firm:BBB", 5 * BLOCK_PATHS))
     for step in own:
         np.testing.assert_allclose(shocks.firms()[1], step, rtol=1e-5, atol=1e-5)
-    uniform = generator(5, "step:hazard", 9).random((12, BLOCK_PATHS))
-    np.testing.assert_array_equal(BlockShocks(5, 9, TICKERS, JUMPING).steps(12).hazard, uniform)
-    jumps = words("jump:CCC", 12 * BLOCK_PATHS // 4)
-    low_first = jumps[:, None] >> np.array([0, 16, 32, 48], np.uint64) & 0xFFFF
-    drawn = BlockShocks(5, 9, TICKERS, JUMPING).steps(12)
-    np.testing.assert_array_equal(drawn.firm_jump[:, 1], low_first.reshape(12, BLOCK_PATHS))
+    drawn = BlockShocks(5, 9, TICKERS, CHANCES).steps(60)
+    halves = words("step:hazard", 60 * BLOCK_PATHS // 2).view("<u4").reshape(60, BLOCK_PATHS)
+    np.testing.assert_allclose(drawn.hazard, (halves + 0.5) / 2.0**32, rtol=1e-6)
+    cells = np.cumsum(generator(5, "jump:CCC", 9).geometric(CHANCES[2], 900)) - 1
+    due = cells < 60 * BLOCK_PATHS
+    assert not due.all()
+    mine = drawn.jumps.firm == 2
+    found = drawn.jumps.step[mine] * BLOCK_PATHS + drawn.jumps.path[mine]
+    np.testing.assert_array_equal(found, cells[due])
+    uniform = generator(5, "jump size:CCC", 9).random(900)
+    np.testing.assert_array_equal(drawn.jumps.uniform[mine], uniform[due])
+    assert (np.diff(drawn.jumps.step) >= 0).all()
+    assert set(drawn.jumps.firm) == {0, 2}
     chain = shocks.chain()
     np.testing.assert_allclose(
         chain.demand, polar(words("chain:demand", 1024))[0], rtol=1e-5, atol=1e-5
     )
     war = generator(5, "chain:price_war", 9).random(BLOCK_PATHS)
-    np.testing.assert_array_equal(chain.price_war, war)
+    np.testing.assert_allclose(chain.price_war, war, rtol=1e-6)
 
 
 def test_steps_one_by_one_or_together() -> None:
-    one, many = (BlockShocks(5, 9, TICKERS, JUMPING) for _ in range(2))
+    one, many = (BlockShocks(5, 9, TICKERS, CHANCES) for _ in range(2))
     whole = many.steps(13)
     for k in range(13):
         step = one.steps(1)
-        for f in fields(step):
-            np.testing.assert_array_equal(getattr(step, f.name)[0], getattr(whole, f.name)[k])
+        due = whole.jumps.step == k
+        for f in fields(Arrivals):
+            found, expected = getattr(step.jumps, f.name), getattr(whole.jumps, f.name)[due]
+            np.testing.assert_array_equal(found, 0 if f.name == "step" else expected)
+        for name in ("market", "volatility", "sector", "regime", "hazard", "market_jump"):
+            np.testing.assert_array_equal(getattr(step, name)[0], getattr(whole, name)[k])
 
 
 def test_single_precision_normals_are_normal_up_to_five_standard_deviations() -> None:
     """Counts beyond each size against the normal law, and the first moments."""
-    shocks = BlockShocks(3, 0, tuple(f"T{i}" for i in range(64)), np.zeros(64, np.bool_), 4)
-    drawn = np.stack([shocks.firms().copy() for _ in range(64)])  # 17 million
+    shocks = BlockShocks(3, 0, tuple(f"T{i}" for i in range(64)), np.zeros(64), 4)
+    drawn = np.stack([shocks.firms().astype(float) for _ in range(64)])  # 17 million
     n = drawn.size
     for moment, (mean, spread) in {1: (0, 1), 2: (1, 2), 3: (0, 15), 4: (3, 96)}.items():
         assert abs((drawn**moment).mean() - mean) < 5 * math.sqrt(spread / n)
@@ -128,12 +140,15 @@ def plain_results(tmp_path: Path) -> list[BlockResult]:
 
 
 def test_another_firm_moves_no_draw() -> None:
-    few = BlockShocks(1, 0, TICKERS, JUMPING)
-    many = BlockShocks(1, 0, ("NEW", *TICKERS), np.array([True, *JUMPING]))
+    few = BlockShocks(1, 0, TICKERS, CHANCES)
+    many = BlockShocks(1, 0, ("NEW", *TICKERS), np.array([0.1, *CHANCES]))
     for _ in range(6):
         a, b = few.steps(2), many.steps(2)
         np.testing.assert_array_equal(few.firms(), many.firms()[1:])
-        np.testing.assert_array_equal(a.firm_jump, b.firm_jump[:, 1:])
+        mine = b.jumps.firm > 0
+        np.testing.assert_array_equal(a.jumps.firm, b.jumps.firm[mine] - 1)
+        np.testing.assert_array_equal(a.jumps.path, b.jumps.path[mine])
+        np.testing.assert_array_equal(a.jumps.uniform, b.jumps.uniform[mine])
         np.testing.assert_array_equal(a.market, b.market)
     np.testing.assert_array_equal(few.start().lab, many.start().lab[1:])
 
@@ -151,7 +166,7 @@ def test_another_assumption_moves_no_draw(tmp_path: Path) -> None:
 
 
 def test_uniforms_never_reach_the_ends() -> None:
-    shocks = BlockShocks(0, 0, TICKERS, JUMPING)
+    shocks = BlockShocks(0, 0, TICKERS, CHANCES)
     start = shocks.start()
     for drawn in (*(getattr(start, f.name) for f in fields(start)), shocks.assumption("x")):
         assert drawn.min() > 0.0
@@ -163,7 +178,9 @@ def test_uniforms_never_reach_the_ends() -> None:
 
 def test_correlated_assumptions_share_a_gaussian_copula(tmp_path: Path) -> None:
     scenario = stress_scenario(tmp_path)
-    shocks = BlockShocks(2, 0, scenario.universe.tickers, scenario.universe.column("jump_rate") > 0)
+    shocks = BlockShocks(
+        2, 0, scenario.universe.tickers, jump_chances(scenario.universe, scenario.dt)
+    )
     drawn = draw_assumptions(scenario, shocks)
     spread = scenario.uncertain()
     # Sorted keys: hazard, price decline, elasticity. Rows of the Cholesky root by hand.

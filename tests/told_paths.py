@@ -11,13 +11,14 @@ from reference import Noise, Told, tell
 from scenario_texts import MINIMAL, load
 
 from simulator import engine
-from simulator.arrays import FloatArray, IntArray
+from simulator.arrays import FloatArray, IntArray, Precision
 from simulator.attribution import BOOKS
 from simulator.consensus import consensus_path
+from simulator.model.market import jump_chances
 from simulator.results import CAUSES, BlockResult
 from simulator.scenario import Scenario
 from simulator.simulation import FACTORS, Simulation
-from simulator.streams import BlockShocks, ChainShocks, StartShocks, StepShocks
+from simulator.streams import Arrivals, BlockShocks, ChainShocks, StartShocks, StepShocks
 
 SEED = 12
 STRESS = """
@@ -108,9 +109,9 @@ class Recorded:
 
     def __init__(self, scenario: Scenario, seed: int, columns: IntArray) -> None:
         self._tickers = scenario.universe.tickers
-        jumping = scenario.universe.column("jump_rate") > 0.0
-        self._jumpers = [t for t, jumps in zip(self._tickers, jumping, strict=True) if jumps]
-        self._block = BlockShocks(seed, 0, self._tickers, jumping)
+        chances = jump_chances(scenario.universe, scenario.dt)
+        self.precision: Precision = np.float64
+        self._block = BlockShocks(seed, 0, self._tickers, chances, precision=self.precision)
         self._columns = columns
         self.paths = columns.size
         self._first: StartShocks | None = None
@@ -119,7 +120,14 @@ class Recorded:
         self._quarters: list[ChainShocks] = []
 
     def _pick(self, shocks: Shock) -> Shock:
-        picked = {f.name: getattr(shocks, f.name)[..., self._columns] for f in fields(shocks)}
+        drawn = {f.name: getattr(shocks, f.name) for f in fields(shocks)}
+        jumps = drawn.pop("jumps", None)
+        picked = {name: rows[..., self._columns] for name, rows in drawn.items()}
+        if jumps is not None:
+            event, path = np.nonzero(jumps.path[:, None] == self._columns)
+            picked["jumps"] = Arrivals(
+                jumps.step[event], jumps.firm[event], path, jumps.uniform[event]
+            )
         return type(shocks)(**picked)
 
     def assumption(self, key: str) -> FloatArray:
@@ -142,12 +150,17 @@ class Recorded:
         self._quarters.append(self._pick(self._block.chain()))
         return self._quarters[-1]
 
+    def _jumps(self, jumps: Arrivals, i: int) -> dict[str, float]:
+        """What jumps on the i-th path, and the uniform of its size."""
+        here = np.flatnonzero(jumps.path == i)
+        return {self._tickers[jumps.firm[e]]: float(jumps.uniform[e]) for e in here}
+
     def noise(self, i: int) -> Noise:
         """The shocks of the i-th recorded path in plain numbers."""
 
         def common(shocks: Any) -> dict[str, float]:
             rows = {f.name: getattr(shocks, f.name) for f in fields(shocks)}
-            names = [name for name in rows if name not in ("lab", "firm_jump")]
+            names = [name for name in rows if name not in ("lab", "jumps")]
             return {name: float(np.atleast_2d(rows[name])[0, i]) for name in names}
 
         def each(names: Any, rows: Any) -> dict[str, Any]:
@@ -159,7 +172,7 @@ class Recorded:
             labs=each(self._tickers, self._first.lab),
             steps=[common(one) for one in self._steps],
             firms=[each(self._tickers, one) for one in self._firms],
-            words=[each(self._jumpers, one.firm_jump[0]) for one in self._steps],
+            jumps=[self._jumps(one.jumps, i) for one in self._steps],
             quarters=[common(one) for one in self._quarters],
         )
 
@@ -185,18 +198,20 @@ class Pair:
 
 def tell_both(scenario: Scenario, seed: int = SEED) -> Pair:
     """Run a block, pick paths worth a look, and run these again step by step."""
-    block = engine.run_block(scenario, seed, 0, engine.Keep(levels=True))
+    block = engine.run_block(scenario, seed, 0, engine.Keep(levels=True), precision=np.float64)
     columns = telling_paths(scenario, block)
     shocks = Recorded(scenario, seed, columns)
     simulation = Simulation(scenario, consensus_path(scenario), shocks)
-    levels = [simulation.values[:, None] + np.zeros(columns.size)]
-    causes = {cause: [np.zeros_like(levels[0])] for cause in CAUSES}
-    books = {name: [np.zeros_like(levels[0])] * 2 for name in BOOKS}  # of the last two quarters
+    values = simulation.values[:, None]
+    none: FloatArray = np.zeros(simulation.shape)
+    levels: list[FloatArray] = [values + none]
+    causes = {cause: [none] for cause in CAUSES}
+    books = {name: [none] * 2 for name in BOOKS}  # of the last two quarters
     for k in range(1, scenario.steps + 1):
         log_price, own = np.empty((2, *simulation.shape))
         factors = np.empty((len(FACTORS), columns.size))
         simulation.step(k, log_price, own, factors)
-        levels.append(np.exp(log_price))
+        levels.append(values * np.exp(log_price))
         part = k % simulation.clock / simulation.clock
         for name, ends in books.items():
             if part == 0.0:
@@ -207,7 +222,7 @@ def tell_both(scenario: Scenario, seed: int = SEED) -> Pair:
                 causes[cause][-1] = causes[cause][-1] + value
             else:
                 causes[cause].append(value)
-    stacked = {cause: np.stack(values) for cause, values in causes.items()}
+    stacked: dict[str, FloatArray] = {cause: np.stack(values) for cause, values in causes.items()}
     return Pair(*(scenario, columns, np.stack(levels), stacked, block, shocks, simulation.inputs))
 
 
@@ -227,7 +242,7 @@ def telling_paths(scenario: Scenario, block: BlockResult) -> IntArray:
 def _causes(simulation: Simulation, k: int, common: FloatArray) -> dict[str, FloatArray]:
     """Causes of all firms at a step but for the books', from the engine's own states."""
     state, factors = simulation.state, simulation.factors
-    causes = {cause: np.zeros(simulation.shape) for cause in CAUSES}
+    causes: dict[str, FloatArray] = {cause: np.zeros(simulation.shape) for cause in CAUSES}
     for j, cause in enumerate(factors.names):
         causes[cause] += factors.loadings[:, j, None] * common[j]
     for cause, known in factors.known.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from math import fsum
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -245,7 +246,7 @@ class Uncertainty(Picture):
         axes.set_xlabel("Share of the variance of the largest fall")
 
 
-def explained(drawn: list[FloatArray], values: FloatArray, groups: int = 32) -> list[Estimate]:
+def explained(drawn: Sequence[FloatArray], values: FloatArray, groups: int = 32) -> list[Estimate]:
     """Share of the variance of each row of ``values`` (rows, n) that a regression on ``drawn`` explains.
 
     Regressors are the ranks of each assumption (n,) and their squares. The share is adjusted for
