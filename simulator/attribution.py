@@ -200,5 +200,5 @@ def _look_between(
 
 def mean_ratio(rise: FloatArray, growth: FloatArray) -> FloatArray:
     """L(a, a e^x) / a = (e^x - 1) / x from x and e^x - 1; 1 at x = 0."""
-    still = rise == 0.0
-    return np.divide(growth, rise, out=np.ones_like(rise), where=~still)
+    still = rise == 0.0  # added to both: 1 / 1
+    return np.asarray((growth + still) / (rise + still))

@@ -7,6 +7,7 @@ quantiles `{ p5 = 0.7, p50 = 1.1, p95 = 1.8 }`. A distribution never leaves the 
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Annotated, Literal, Self
 
 import numpy as np
@@ -103,6 +104,10 @@ class _Table(BaseModel):
     def ppf(self, u: FloatArray) -> FloatArray:
         """Inverse cumulative distribution function: shares u in (0, 1), any shape, to values of the same shape."""
         raise NotImplementedError
+
+    def draw(self, u: FloatArray) -> FloatArray:
+        """`ppf` to the seven digits that paths have, where these come cheaper; for many shares."""
+        return self.ppf(u)
 
 
 class _Gaussian(_Table):
@@ -227,6 +232,33 @@ class Beta(_Table):
         # scipy gives nan for the most extreme shares; no draw comes near them.
         share = np.clip(betaincinv(self.a, self.b, np.clip(u, 1e-18, _LARGEST)), 0.0, 1.0)
         return np.asarray(np.clip(self.low + share * (self.high - self.low), self.low, self.high))
+
+    def draw(self, u: FloatArray) -> FloatArray:
+        """Cubics in the normal score of u, through exact values; a 20th of the time, off by 2e-8 at most."""
+        if min(self.a, self.b) < 1.0:  # too steep at its ends
+            return self.ppf(u)
+        from scipy.special import ndtri
+
+        knots = _beta_knots(self.a, self.b)
+        place = (ndtri(u) - _SCORES[0]) / (_SCORES[1] - _SCORES[0])
+        left = np.clip(place.astype(np.int64), 1, knots.size - 3)
+        t = place - left
+        before, here, after, beyond = (knots[left + i] for i in (-1, 0, 1, 2))
+        # Lagrange's polynomial through the four knots around.
+        share = t * (t - 1.0) * ((t + 1.0) * beyond - (t - 2.0) * before) / 6.0
+        share += (t + 1.0) * (t - 2.0) * ((t - 1.0) * here - t * after) / 2.0
+        return np.asarray(np.clip(self.low + share * (self.high - self.low), self.low, self.high))
+
+
+_SCORES = np.linspace(-8.5, 8.5, 513)
+"""Normal scores of knots; no draw is beyond them."""
+
+
+@lru_cache(maxsize=64)
+def _beta_knots(a: float, b: float) -> FloatArray:
+    from scipy.special import ndtr
+
+    return Beta(a=a, b=b).ppf(ndtr(_SCORES))
 
 
 class Quantiles(_Table):

@@ -397,4 +397,4 @@ def draw_assumptions(scenario: Scenario, shocks: Shocks) -> dict[str, FloatArray
         for row, key in enumerate(keys):
             mixed = sum(root[row, j] * scores[j] for j in range(row + 1))
             uniforms[key] = np.clip(ndtr(mixed), 2.0**-54, 1.0 - 2.0**-53)
-    return {key: uncertain[key].ppf(uniforms[key]) for key in uncertain}
+    return {key: uncertain[key].draw(uniforms[key]) for key in uncertain}

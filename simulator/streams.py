@@ -26,6 +26,8 @@ from simulator.arrays import FloatArray, IntArray, Precision
 BLOCK_PATHS = 1024
 """Paths in a block: the unit of randomness. Changing it changes every result."""
 
+_BITS = BLOCK_PATHS.bit_length() - 1
+
 TINY = 2.0**-54
 """Keeps a uniform off 0, where normal scores are infinite."""
 
@@ -223,7 +225,7 @@ class _Jumps:
             uniforms = np.concatenate([uniforms, self._sizes.random(more)])
         rest = int(np.searchsorted(cells, end))
         self._cells, self._uniforms = cells[rest - 1 :], uniforms[rest - 1 :]
-        steps, paths = np.divmod(cells[1:rest], BLOCK_PATHS)
+        steps, paths = cells[1:rest] >> _BITS, cells[1:rest] & (BLOCK_PATHS - 1)
         paths += self._first
         firms = np.full(steps.size, self._firm)
         return Arrivals(steps, firms, paths, np.maximum(uniforms[1:rest], TINY))
@@ -232,7 +234,7 @@ class _Jumps:
 class _AllJumps:
     """The jumps of all firms, step by step."""
 
-    _AHEAD = 52  # steps drawn at once; it changes no number
+    _AHEAD = 130  # steps drawn at once; it changes no number
 
     def __init__(self, each: Sequence[_Jumps]) -> None:
         self._each, self._held = each, joined([])

@@ -54,7 +54,7 @@ def test_causes_sum_to_the_log_fall_in_32_bits(run: Run) -> None:
     scenario, exact = run
     block = engine.run_block(scenario, 21, 0, engine.Keep(levels=True))
     assert block.causes.dtype == np.float32
-    fall = np.log1p(-block.measures["max_drawdown"])
+    fall = np.log1p(-np.asarray(block.measures["max_drawdown"], np.float64))
     np.testing.assert_allclose(block.causes.sum(axis=1), fall, rtol=0, atol=SINGLE)
     # The same paths but for the few that come to a fork on the other side of a rounding.
     apart = np.abs(block.causes - exact.causes).max(axis=(0, 1))

@@ -173,6 +173,14 @@ def test_quantiles_hold_exactly_and_tails_stay_inside() -> None:
     assert np.diff(values).max() < 0.1  # squeezed, not cut: no gap at p95
 
 
+@pytest.mark.parametrize(("a", "b"), [(1.0, 1.0), (2.0, 5.0), (1.0, 30.0), (1e4, 3.0), (0.4, 2.0)])
+def test_beta_draws_are_quantiles_to_seven_digits(a: float, b: float) -> None:
+    beta = Beta(a=a, b=b, low=-1.0, high=3.0)
+    shares = np.concatenate([np.linspace(0.0, 1.0, 20_001)[1:-1], [2.0**-54, 1e-9, 1.0 - 2.0**-53]])
+    np.testing.assert_allclose(beta.draw(shares), beta.ppf(shares), atol=4.0 * 2e-8, rtol=0)
+    assert (np.diff(beta.draw(np.sort(shares))) >= 0.0).all()
+
+
 @st.composite
 def tables(draw: st.DrawFn) -> dict[str, Any]:
     def number(low: float, high: float) -> float:

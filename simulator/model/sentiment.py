@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.arrays import BoolArray, FloatArray, IntArray, Precision, settle
+from simulator.arrays import BoolArray, FloatArray, Precision, settle
 from simulator.params import Params, Quantity, quantity
 
 NEVER = np.iinfo(np.int32).max
@@ -450,68 +450,59 @@ class Mood:
         when, where = np.divmod(np.flatnonzero(hit), self.paths)
         s.onset[where[::-1]] = first + when[::-1]  # of several hits the first
 
-        np.multiply(self._reward, steps <= s.onset, out=out.sentiment)
+        since = steps - s.onset
+        np.multiply(self._reward, since <= 0, out=out.sentiment)
         s.boom = _add_up(out.sentiment, s.boom)
-        out.spread[...] = out.dilution[...] = 0.0
-        out.drought[...] = dt - (1.0 - squeeze) * dt
-        bust = np.zeros(hit.shape, np.bool_)
-        paths = np.flatnonzero(s.onset < first + count)
-        if paths.size:  # where a boom goes on nothing else happens
-            bust[:, paths] = self._fall(s, steps, squeeze, out, paths)
-        s.drought = _add_up(out.drought, s.drought)
-        return bust
+        if np.all(since[-1] < 0):  # nothing else happens while every boom goes on
+            out.spread[...] = out.dilution[...] = 0.0
+            out.drought[...] = dt - (1.0 - squeeze) * dt
+            s.drought = _add_up(out.drought, s.drought)
+            return np.zeros(hit.shape, np.bool_)
+        return self._fall(s, since, squeeze, out)
 
     def _fall(
-        self,
-        state: SentimentState,
-        steps: NDArray[np.int32],
-        squeeze: FloatArray,
-        out: Moods,
-        paths: IntArray,
+        self, state: SentimentState, since: NDArray[np.int32], squeeze: FloatArray, out: Moods
     ) -> BoolArray:
-        """Paths whose boom has ended; return where they are in the bust, ``(step, path)``."""
+        """Busts and what comes after, ``since`` so many steps; return where the bust is on.
+
+        All are ``(step, path)``. A product with a flag costs a tenth of a choice by it, and paths whose
+        boom goes on are not left out: to pick the others costs more than to work on all.
+        """
         s, p, dt = state, self.params, self.dt
-
-        def of(value: FloatArray) -> FloatArray:
-            return value[paths] if value.ndim else value
-
-        since = steps - s.onset[paths]
-        healed = since - self._length[paths]
+        healed = since - self._length
         bust: BoolArray = (since >= 0) & (healed < 0)
-        # s += speed (target - s), towards the low or the aftermath's level. A product with a flag
-        # costs a tenth of a choice by it.
-        speed = bust * of(self._fall_speed)
-        move = speed * of(self._low)
-        rise = (healed >= 0) * of(self._heal)
+        # s += speed (target - s), towards the low or the aftermath's level.
+        speed = bust * self._fall_speed
+        move = speed * self._low
+        rise = (healed >= 0) * self._heal
         speed += rise
         fade = np.maximum(healed, 0).astype(self.precision)
         fade *= -dt / p.aftermath_half_life_years
         rise *= np.exp2(fade, out=fade)
-        rise *= of(self._aftermath)
+        rise *= self._aftermath
         move += rise
-        recent = np.flatnonzero(since[0] < self._opening_steps)
+        recent = np.flatnonzero((since[0] < self._opening_steps) & (since[-1] >= 0))
         step, path = np.nonzero(bust[:, recent] & (since[:, recent] < self._opening_steps))
         path = recent[path]
         opening = np.exp2(since[step, path] * (-dt / p.opening_half_life_years))
-        speed[step, path], move[step, path] = 0.0, opening * self._opening[paths[path]]
+        speed[step, path], move[step, path] = 0.0, opening * self._opening[path]
 
-        level = s.sentiment[paths]
-        for row, keep in zip(move, np.subtract(1.0, speed, out=speed), strict=True):
-            level *= keep
-            level += row
-            row[...] = level
-        s.sentiment[paths] = level
-        out.sentiment[:, paths] += move
-        mood = np.exp(np.minimum(move, 0.0))
-        withdrawn = squeeze if squeeze.shape[1] == 1 else squeeze[:, paths]
-        out.drought[:, paths] = dt - mood * ((1.0 - withdrawn) * dt)
+        level = s.sentiment
+        for row, left in zip(move, np.subtract(1.0, speed, out=speed), strict=True):
+            np.multiply(left, level, out=left)
+            level = np.add(row, left, out=row)
+        s.sentiment = level.copy()
+        np.add(out.sentiment, move, out=out.sentiment)
+        mood = np.exp(np.minimum(move, 0.0, out=fade), out=fade)
+        np.multiply(mood, (squeeze - 1.0) * dt, out=rise)
+        np.add(rise, dt, out=out.drought)
+        s.drought = _add_up(out.drought, s.drought)
         np.divide(dt, mood, out=mood)
-        mood -= dt
-        s.dilution[paths] = _add_up(mood, s.dilution[paths])
-        out.dilution[:, paths] = mood
-        s.spread[paths] = _follow(move, of(self._follow), s.spread[paths])
-        out.spread[:, paths] = move
-        s.macro[paths] = _follow(bust * of(self._recession), of(self._macro_speed), s.macro[paths])
+        np.subtract(mood, dt, out=out.dilution)
+        s.dilution = _add_up(out.dilution, s.dilution)
+        s.spread = _follow(move, self._follow, s.spread)
+        out.spread[...] = move
+        s.macro = _follow(bust * self._recession, self._macro_speed, s.macro)
         return bust
 
 
