@@ -93,7 +93,7 @@ class DrawdownMeter:
         self.high = start.copy()
         """Running maximum."""
         self.ratio = np.ones_like(self.high)
-        """Level over running maximum at the latest step."""
+        """Level over the running maximum before the latest step: above 1 at a new high."""
         self._lowest = np.ones_like(self.high)
         self._now = self._noted = 0
         self._rose, self._stood, self._sank = np.zeros((3, *start.shape), np.uint8)
@@ -105,13 +105,13 @@ class DrawdownMeter:
     def update(self, step: int, level: FloatArray) -> None:
         """Take the levels of the next step, ``(...)``; steps count from 1."""
         high, ratio, lowest, flag = self.high, self.ratio, self._lowest, self._flag
-        np.greater(level, high, out=flag)
-        self._note(self._rose)
-        np.maximum(high, level, out=high)
+        # A quotient is 1 only if both are equal, and above 1 only if the level is a new high.
         np.divide(level, high, out=ratio)
-        # A quotient is 1 only if both are equal: this step regains the high, and ends a spell.
-        np.equal(ratio, 1.0, out=flag)
+        np.greater(ratio, 1.0, out=flag)
+        self._note(self._rose)
+        np.greater_equal(ratio, 1.0, out=flag)  # the high regained, which ends a spell
         self._note(self._stood)
+        np.maximum(high, level, out=high)
         np.less(ratio, lowest, out=flag)
         self._note(self._sank)
         np.minimum(lowest, ratio, out=lowest)

@@ -202,16 +202,12 @@ class Recorder:
         for g in range(groups):
             begin = peak[g].astype(np.intp)
             chosen = np.flatnonzero((depth[g] >= ALIGNED_FALL) & (begin + lags[-1] < length))
-            first = (begin[chosen] * groups + g) * paths + chosen
-            for a, lag in enumerate(lags):
-                fall = np.take(
-                    levels, first + lag * (groups * paths), mode="clip"
-                )  # all are inside
-                if a == 0:
-                    top = fall
-                bins = np.empty(chosen.size, np.int16)
-                FAN_GRID.index_into(np.log(fall / top), bins)
-                found[g, a, chosen] = bins
+            places = ((begin[chosen] + lags[:, None]) * groups + g) * paths + chosen
+            fall = np.take(levels, places, mode="clip")  # all are inside
+            fall /= fall[0].copy()
+            bins = np.empty(fall.shape, np.int16)
+            FAN_GRID.index_into(np.log(fall, out=fall), bins)
+            found[g][:, chosen] = bins
         return found
 
     def finish(self, block: int, count: int, keep: Keep) -> BlockResult:

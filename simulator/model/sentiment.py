@@ -477,8 +477,8 @@ class Mood:
         rise = (healed >= 0) * self._heal
         speed += rise
         fade = np.maximum(healed, 0).astype(self.precision)
-        fade *= -dt / p.aftermath_half_life_years
-        rise *= np.exp2(fade, out=fade)
+        np.multiply(fade, -dt / p.aftermath_half_life_years, out=fade)
+        np.multiply(rise, np.exp2(fade, out=fade), out=rise)
         rise *= self._aftermath
         move += rise
         recent = np.flatnonzero((since[0] < self._opening_steps) & (since[-1] >= 0))
@@ -502,7 +502,7 @@ class Mood:
         s.dilution = _add_up(out.dilution, s.dilution)
         s.spread = _follow(move, self._follow, s.spread)
         out.spread[...] = move
-        s.macro = _follow(bust * self._recession, self._macro_speed, s.macro)
+        s.macro = _follow(self._recession * bust, self._macro_speed, s.macro)
         return bust
 
 
