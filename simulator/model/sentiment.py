@@ -472,14 +472,14 @@ class Mood:
         healed = since - self._length
         bust: BoolArray = (since >= 0) & (healed < 0)
         # s += speed (target - s), towards the low or the aftermath's level.
-        speed = bust * self._fall_speed
+        speed = self._fall_speed * bust
         move = speed * self._low
-        rise = (healed >= 0) * self._heal
+        rise = self._heal * (healed >= 0)
         speed += rise
         fade = np.maximum(healed, 0).astype(self.precision)
         np.multiply(fade, -dt / p.aftermath_half_life_years, out=fade)
         np.multiply(rise, np.exp2(fade, out=fade), out=rise)
-        rise *= self._aftermath
+        rise *= np.asarray(self._aftermath)
         move += rise
         recent = np.flatnonzero((since[0] < self._opening_steps) & (since[-1] >= 0))
         step, path = np.nonzero(bust[:, recent] & (since[:, recent] < self._opening_steps))
