@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from simulator import engine, memory, portfolio_risk, sensitivity
-from simulator.arrays import FloatArray
 from simulator.crashes import Crash, crashes, index_of
 from simulator.errors import UsageError
 from simulator.executors import get_executor
@@ -81,7 +81,7 @@ class Run:
         return self.results.entities
 
     @property
-    def levels(self) -> FloatArray:
+    def levels(self) -> NDArray[np.floating]:
         """Values (entity, time, path) in USD billion, time 0 included.
 
         Raises
@@ -110,7 +110,8 @@ class Run:
         entities, kept = len(results.entities), results.kept
 
         def rows(values: Any) -> Any:
-            return np.asarray(values).T.reshape(-1)
+            numbers = np.asarray(values).T.reshape(-1)
+            return numbers.astype(np.float64) if numbers.dtype == np.float32 else numbers
 
         def years(steps: Any) -> Any:
             return rows(results.times[np.maximum(steps, 0)])

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import tomli
+from numpy.typing import NDArray
 
 from simulator import engine
 from simulator.arrays import FloatArray
@@ -94,7 +95,7 @@ def _attribution_gap(name: str) -> float:
     block = engine.run_block(scenario, scenario.seed, 0, engine.Keep(levels=True))
     assert block.levels is not None
 
-    def at(step: str) -> FloatArray:
+    def at(step: str) -> NDArray[np.floating]:
         assert block.levels is not None
         steps = np.asarray(block.measures[step], np.intp)[:, None]
         return np.take_along_axis(block.levels, steps, axis=1)[:, 0]
