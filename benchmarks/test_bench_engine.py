@@ -16,8 +16,8 @@ import pytest
 from timing import FLOOR_NORMALS, FLOOR_PATHS, draw_floor, in_turn
 
 from simulator import engine, load_scenario, simulate
-from simulator.run import _TOGETHER as TOGETHER
 from simulator.streams import BLOCK_PATHS
+from simulator.tasks import TOGETHER
 
 BOUND = 4.0
 """A run may take so many times the floor, per path-step."""

@@ -9,6 +9,7 @@ not grow with the number of paths.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,6 +110,17 @@ ALIGNED_FALL = 0.30
 ALIGNED_YEARS = 3.0
 """So long after the peak; paths that end sooner are left out, so that every time sees the same paths."""
 
+COUNTS = (
+    "trough_counts",
+    "recovered_counts",
+    "censored_counts",
+    "fan_counts",
+    "underwater_counts",
+    "driver_counts",
+    "aligned_counts",
+)
+"""What :class:`Results` counts beside ``counts``."""
+
 
 @dataclass
 class BlockResult:
@@ -173,6 +185,7 @@ class Results:
     aligned_counts: NDArray[np.int32]  # (G, A, bins) log of level over peak, on FAN_GRID
     levels: NDArray[np.floating] | None = None  # (E, T+1, kept) USD billion, when asked for
     cause_names: tuple[str, ...] = CAUSES
+    first: int = 0  # number of the first block; others than the first are there to be merged
     n: int = 0  # paths so far
     blocks: int = 0  # blocks so far
 
@@ -208,6 +221,7 @@ class Results:
         aligned_steps: IntArray | None = None,
         groups: int = 0,
         cause_names: tuple[str, ...] = CAUSES,
+        first: int = 0,
     ) -> Results:
         """Room for ``paths`` paths, taken once so that memory is known before the run starts.
 
@@ -226,6 +240,7 @@ class Results:
             aligned_steps: (A,) steps since a peak at which falls are kept; none if left out.
             groups: entities that are groups; their falls are aligned.
             cause_names: the causes, where they are not today's.
+            first: number of the first block that will come.
         """
         size, steps, kept = len(entities), times.size, min(paths, keep_paths)
         sells = np.zeros((size, len(CHANNELS)), np.bool_) if sells is None else sells
@@ -233,6 +248,7 @@ class Results:
         moments = np.zeros(0, np.int64) if driver_steps is None else driver_steps
         lags = np.zeros(0, np.int64) if aligned_steps is None else aligned_steps
         priced_in = np.zeros((len(DRIVERS), moments.size))
+        samples = min(kept, SAMPLE_PATHS) if first == 0 else 0
         return cls(
             entities=entities,
             times=times,
@@ -251,7 +267,7 @@ class Results:
             censored_counts=np.zeros((size, steps), np.int64),
             fan_counts=np.zeros((*fan, FAN_GRID.bins), np.int32),
             underwater_counts=np.zeros((*fan, UNDERWATER_GRID.bins), np.int32),
-            sample_levels=np.zeros((size, steps, min(kept, SAMPLE_PATHS)), np.float32),
+            sample_levels=np.zeros((size, steps, samples), np.float32),
             driver_steps=moments,
             driver_counts=np.zeros((len(DRIVERS), moments.size, DRIVER_GRID.bins), np.int32),
             driver_consensus=priced_in if driver_consensus is None else driver_consensus,
@@ -259,12 +275,12 @@ class Results:
             aligned_counts=np.zeros((groups, lags.size, FAN_GRID.bins), np.int32),
             levels=np.zeros((size, steps, kept), np.float32) if keep_levels else None,
             cause_names=cause_names,
+            first=first,
         )
 
     def add(self, block: BlockResult, take: int) -> None:
         """Add the first ``take`` paths of the next block."""
-        if block.block != self.blocks:
-            raise ValueError(f"block {block.block} came when block {self.blocks} was due")
+        self._follow(block.block)
         measures = block.tabled(slice(take))
         causes = block.causes[:, :, :take].astype(np.float32, copy=False)
         rows = slice(self.n, min(self.n + take, self.kept))
@@ -293,6 +309,32 @@ class Results:
             _tally(self.aligned_counts, aligned, aligned >= 0)
         self.n += take
         self.blocks += block.count
+
+    def merge(self, others: Results) -> None:
+        """Add what somebody else has counted of the blocks that follow."""
+        self._follow(others.first)
+        for mine, theirs in zip(self._tables(), others._tables(), strict=True):
+            mine[..., self.n : self.n + theirs.shape[-1]] = theirs
+        for mine, theirs in zip(self._tallies(), others._tallies(), strict=True):
+            np.add(mine, theirs, out=mine)
+        self.n += others.n
+        self.blocks += others.blocks
+
+    def _follow(self, block: int) -> None:
+        """Raise ValueError unless this block is due."""
+        due = self.first + self.blocks
+        if block != due:
+            raise ValueError(f"block {block} came when block {due} was due")
+
+    def _tables(self) -> list[NDArray[Any]]:
+        """All arrays whose last axis is the path."""
+        levels = [] if self.levels is None else [self.levels]
+        tables = [*self.measures.values(), *self.inputs.values()]
+        return [*tables, self.causes, self.channels, self.sample_levels, *levels]
+
+    def _tallies(self) -> list[NDArray[Any]]:
+        """All that is counted or added up."""
+        return [*self.counts.values(), *(getattr(self, name) for name in COUNTS), self.cause_units]
 
     def add_causes(self, depth: NDArray[np.generic], causes: NDArray[np.floating]) -> None:
         """Add causes (E, C, P) of paths of these depths (E, P) to ``cause_units``."""

@@ -59,7 +59,9 @@ def test_every_value_of_the_ledger_is_shown(crashsim: CommandLine, story: Path) 
 def test_the_same_run_again_is_verified_not_simulated(
     crashsim: CommandLine, story: Path, results: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("simulator.run.simulate", lambda *_, **__: pytest.fail("simulated again"))
+    monkeypatch.setattr(
+        "simulator.runner.simulate", lambda *_, **__: pytest.fail("simulated again")
+    )
     code, out, err = crashsim("run", story, "-o", results)
     assert code == 0
     assert "verified" in err

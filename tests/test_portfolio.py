@@ -18,7 +18,8 @@ from simulator.intervals import expected_shortfall
 from simulator.metrics import max_drawdown
 from simulator.portfolio import OWN_VOLATILITY, PORTFOLIO, Portfolio, read_portfolio
 from simulator.portfolio_risk import contributions, portfolio_risk, shortfall_shares
-from simulator.run import Run, simulate
+from simulator.run import Run
+from simulator.runner import simulate
 from simulator.scenario import Scenario, load_scenario
 from simulator.store import load_run
 from simulator.summary import RISKS, risk

@@ -17,7 +17,8 @@ from simulator.calibration import index_figures, targets
 from simulator.hindcast.yardstick import Table, quantile_of, share_above
 from simulator.intervals import Estimate, jackknife, jackknives
 from simulator.observation import Observed
-from simulator.run import Run, simulate
+from simulator.run import Run
+from simulator.runner import simulate
 from simulator.scenario import load_scenario
 from simulator.streams import BLOCK_PATHS
 from simulator.summary import sample
