@@ -129,9 +129,9 @@ def _quantities(state: State) -> Iterator[tuple[str, FloatArray]]:
 
 
 def new_results(
-    scenario: Scenario, paths: int, keep: Keep, keep_paths: int, first: int = 0
+    scenario: Scenario, paths: int, keep: Keep, keep_paths: int, begin: int = 0
 ) -> Results:
-    """Room for a run of ``paths`` paths, or for so many from block ``first`` on."""
+    """Room for a run of ``paths`` paths, or for so many from path ``begin`` on."""
     universe = scenario.universe
     values = universe.column("market_value")
     sold = np.stack([universe.column(f"{name}_share") for name in CHANNELS])
@@ -156,7 +156,7 @@ def new_results(
         keep_paths=keep_paths,
         keep_levels=keep.levels,
         sells=np.concatenate([universe.membership @ sold.T > 0.0, sold.T > 0.0]),
-        first=first,
+        begin=begin,
         **pictures,
     )
 

@@ -185,9 +185,8 @@ class Results:
     aligned_counts: NDArray[np.int32]  # (G, A, bins) log of level over peak, on FAN_GRID
     levels: NDArray[np.floating] | None = None  # (E, T+1, kept) USD billion, when asked for
     cause_names: tuple[str, ...] = CAUSES
-    first: int = 0  # number of the first block; others than the first are there to be merged
+    begin: int = 0  # number of the first path; what begins later is there to be merged
     n: int = 0  # paths so far
-    blocks: int = 0  # blocks so far
 
     @property
     def kept(self) -> int:
@@ -221,7 +220,7 @@ class Results:
         aligned_steps: IntArray | None = None,
         groups: int = 0,
         cause_names: tuple[str, ...] = CAUSES,
-        first: int = 0,
+        begin: int = 0,
     ) -> Results:
         """Room for ``paths`` paths, taken once so that memory is known before the run starts.
 
@@ -240,7 +239,7 @@ class Results:
             aligned_steps: (A,) steps since a peak at which falls are kept; none if left out.
             groups: entities that are groups; their falls are aligned.
             cause_names: the causes, where they are not today's.
-            first: number of the first block that will come.
+            begin: number of the first path.
         """
         size, steps, kept = len(entities), times.size, min(paths, keep_paths)
         sells = np.zeros((size, len(CHANNELS)), np.bool_) if sells is None else sells
@@ -248,7 +247,7 @@ class Results:
         moments = np.zeros(0, np.int64) if driver_steps is None else driver_steps
         lags = np.zeros(0, np.int64) if aligned_steps is None else aligned_steps
         priced_in = np.zeros((len(DRIVERS), moments.size))
-        samples = min(kept, SAMPLE_PATHS) if first == 0 else 0
+        samples = min(kept, SAMPLE_PATHS) if begin == 0 else 0
         return cls(
             entities=entities,
             times=times,
@@ -275,15 +274,15 @@ class Results:
             aligned_counts=np.zeros((groups, lags.size, FAN_GRID.bins), np.int32),
             levels=np.zeros((size, steps, kept), np.float32) if keep_levels else None,
             cause_names=cause_names,
-            first=first,
+            begin=begin,
         )
 
     def add(self, block: BlockResult, take: int) -> None:
-        """Add the first ``take`` paths of the next block."""
-        self._follow(block.block)
+        """Add the first ``take`` paths of a block; blocks may come in any order, each once."""
+        begin = block.block * (block.causes.shape[2] // block.count) - self.begin
         measures = block.tabled(slice(take))
         causes = block.causes[:, :, :take].astype(np.float32, copy=False)
-        rows = slice(self.n, min(self.n + take, self.kept))
+        rows = slice(begin, min(begin + take, self.kept))
         room = max(rows.stop - rows.start, 0)
         if room:
             for name, values in measures.items():
@@ -294,10 +293,9 @@ class Results:
                 self.inputs[key][rows] = drawn[:room]
             if self.levels is not None and block.levels is not None:
                 self.levels[:, :, rows] = block.levels[:, :, :room]
-        samples = self.sample_levels.shape[2]
-        if self.n < samples:
-            room = min(block.sample_levels.shape[2], take, samples - self.n)
-            self.sample_levels[:, :, self.n : self.n + room] = block.sample_levels[:, :, :room]
+        room = min(block.sample_levels.shape[2], take, self.sample_levels.shape[2] - begin)
+        if room > 0:
+            self.sample_levels[:, :, begin : begin + room] = block.sample_levels[:, :, :room]
         self._count_measures(measures)
         self.add_causes(measures["max_drawdown"], causes)
         _tally(self.fan_counts, block.fan_bins[:, :, :take])
@@ -308,23 +306,15 @@ class Results:
             aligned = block.aligned_bins[:, :, :take]
             _tally(self.aligned_counts, aligned, aligned >= 0)
         self.n += take
-        self.blocks += block.count
 
     def merge(self, others: Results) -> None:
-        """Add what somebody else has counted of the blocks that follow."""
-        self._follow(others.first)
+        """Add what somebody else has counted of other blocks, in any order."""
+        begin = others.begin - self.begin
         for mine, theirs in zip(self._tables(), others._tables(), strict=True):
-            mine[..., self.n : self.n + theirs.shape[-1]] = theirs
+            mine[..., begin : begin + theirs.shape[-1]] = theirs
         for mine, theirs in zip(self._tallies(), others._tallies(), strict=True):
             np.add(mine, theirs, out=mine)
         self.n += others.n
-        self.blocks += others.blocks
-
-    def _follow(self, block: int) -> None:
-        """Raise ValueError unless this block is due."""
-        due = self.first + self.blocks
-        if block != due:
-            raise ValueError(f"block {block} came when block {due} was due")
 
     def _tables(self) -> list[NDArray[Any]]:
         """All arrays whose last axis is the path."""

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Literal
 
 from simulator import engine, memory
 from simulator.errors import UsageError
-from simulator.executors import Executor, Serial, get_executor
+from simulator.executors import Helpers, check_workers
 from simulator.intervals import Estimate
 from simulator.recorder import fan_steps
 from simulator.results import Results
 from simulator.run import KEEP_PATHS, Run
 from simulator.streams import BLOCK_PATHS
-from simulator.tasks import TOGETHER, counted, cut, simulated
+from simulator.tasks import TOGETHER, counted, portion, simulated
 from simulator.until import MOST_PATHS, Looks, parse_goal, so_far, trimmed
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def simulate(
         raise UsageError(f'shocks is None or "zero", not {shocks!r}')
     if keep_paths < 1:
         raise UsageError(f"keep_paths must be 1 or more, got {keep_paths!r}")
-    executor = get_executor(workers)
+    check_workers(workers)
     if shocks == "zero":
         if paths not in (None, 1):
             raise UsageError(f"without noise every path is the same: paths is 1, not {paths!r}")
@@ -109,8 +109,8 @@ def simulate(
     keep = engine.Keep(levels=keep_levels)
     results = engine.new_results(scenario, most, keep, keep_paths)
     looks = None if goal is None else Looks(goal, _FIRST_LOOK, TOGETHER * BLOCK_PATHS, most)
-    work = cut(range(blocks), workers) if looks is None else _stretches(looks, blocks, workers)
-    with closing(_filled(results, executor, scenario, keep, shocks is None, work)) as filled:
+    stretches = [range(blocks)] if looks is None else _to_looks(looks, blocks)
+    with closing(_filled(results, workers, scenario, keep, shocks is None, stretches)) as filled:
         for _ in filled:
             if progress is not None:
                 progress(results.n, most if looks is None else looks.next)
@@ -127,32 +127,42 @@ def simulate(
     return Run(scenario, results, shocks, seconds, None if goal is None else goal.text)
 
 
-def _stretches(looks: Looks, blocks: int, workers: int) -> Iterator[range]:
-    """Tasks up to the next look. While that is not over, small ones, between which any look may be."""
+def _to_looks(looks: Looks, blocks: int) -> Iterator[range]:
+    """The blocks up to each look, asked for when the one before is over."""
     begin = 0
     while begin < blocks:
-        known = max(-(-looks.next // BLOCK_PATHS), begin + TOGETHER)
-        stretch = range(begin, min(known, blocks))
-        yield from cut(stretch, workers if len(stretch) > TOGETHER else 1)
-        begin = stretch.stop
+        end = min(-(-looks.next // BLOCK_PATHS), blocks)
+        yield range(begin, end)
+        begin = end
 
 
 def _filled(
     results: Results,
-    executor: Executor,
+    workers: int,
     scenario: Scenario,
     keep: engine.Keep,
     noise: bool,  # noqa: FBT001 - short, and read here only
-    work: Iterable[range],
+    stretches: Iterable[range],
 ) -> Generator[None]:
-    """Add all tasks to ``results``, with a stop after each addition; closing this ends the work."""
-    if isinstance(executor, Serial):  # nothing has to travel, so nothing is counted apart
-        for task in work:
-            for block in simulated(scenario, keep, noise, task):
-                results.add(block, min(block.count * BLOCK_PATHS, scenario.paths - results.n))
-                yield
-        return
-    compute = partial(counted, scenario, keep, results.keep_paths, noise)
-    for part in executor.map(compute, work):
-        results.merge(part)
-        yield
+    """Add all blocks to ``results``, with a stop after each addition; closing this ends the work.
+
+    This process is one of the workers. It takes a few blocks at a time and adds them as they are;
+    the others are given more, and send what they have counted.
+    """
+    most, compute = scenario.paths, partial(counted, scenario, keep, results.keep_paths, noise)
+    with Helpers(workers - 1, compute) as helpers:
+        for blocks in stretches:
+            begin, end = blocks.start, blocks.stop
+            while begin < end or helpers.busy:
+                while begin < end and helpers.hungry:
+                    size = portion(end - begin, workers)
+                    helpers.give(range(begin, begin + size))
+                    begin += size
+                mine = range(begin, min(begin + TOGETHER, end))
+                for block in simulated(scenario, keep, noise, mine):
+                    results.add(block, min(block.count * BLOCK_PATHS, most - begin * BLOCK_PATHS))
+                    yield
+                begin = mine.stop
+                for part in helpers.take(wait=begin == end):
+                    results.merge(part)
+                    yield

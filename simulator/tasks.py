@@ -6,7 +6,6 @@ tables have room for them, and one set of counts a task.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -23,24 +22,15 @@ TOGETHER = 2
 """At most so many blocks are simulated at once: fewer calls for the same numbers, at the price
 of memory (docs/performance.md)."""
 _MOST = 8
-"""Blocks of a task at most: its counts, 5 MB, are little beside the work, its rows fit in memory."""
+"""Blocks a worker is given at most: its counts, 5 MB, are little beside the work, its rows fit in memory."""
 
 
-def cut(blocks: range, workers: int) -> Iterator[range]:
-    """Tasks for all blocks, in order: as many of each size as there are workers.
+def portion(left: int, workers: int) -> int:
+    """Blocks to give to a worker, of so many that are left.
 
-    The first are small, so that a run soon shows progress, the last too, so that no worker waits
-    long for another.
+    The first are few where a run is short, the last always: no process waits long for another.
     """
-    begin, size = blocks.start, TOGETHER
-    while left := blocks.stop - begin:
-        size = min(size, max(left // (2 * workers * TOGETHER), 1) * TOGETHER)
-        turn = min(size * workers, left)
-        shares = min(workers, turn)
-        edges = [begin + turn * i // shares for i in range(shares + 1)]
-        yield from (range(*pair) for pair in itertools.pairwise(edges))
-        begin += turn
-        size = min(2 * size, _MOST)
+    return min(max(left // (4 * workers * TOGETHER), 1) * TOGETHER, _MOST, left)
 
 
 def simulated(
@@ -62,11 +52,11 @@ def counted(
     noise: bool,  # noqa: FBT001 - executors pass items by place
     blocks: range,
 ) -> Results:
-    """The results of these blocks, to be merged with those of the blocks before; pure."""
+    """The results of these blocks, to be merged with others; pure."""
     begin = blocks.start * BLOCK_PATHS
     end = min(blocks.stop * BLOCK_PATHS, scenario.paths)
     kept = max(min(end, keep_paths) - begin, 0)
-    found = engine.new_results(scenario, end - begin, keep, kept, blocks.start)
+    found = engine.new_results(scenario, end - begin, keep, kept, begin)
     for block in simulated(scenario, keep, noise, blocks):
         found.add(block, min(block.count * BLOCK_PATHS, end - begin - found.n))
     return _narrowed(found)

@@ -46,15 +46,21 @@ def test_shuffled_blocks_change_no_byte() -> None:
     order = np.random.default_rng(3).permutation(8)
     done = {int(block): walk_block(int(block)) for block in order}
     results = empty_results(512, 512)
-    for block in range(8):
-        results.add(done[block], BLOCK)
+    for block in done.values():
+        results.add(block, BLOCK)
     assert same_bytes(results, walk_results(512))
 
 
-def test_blocks_out_of_order_are_refused() -> None:
-    results = empty_results(128, 128)
-    with pytest.raises(ValueError, match="block 1 came when block 0 was due"):
-        results.add(walk_block(1), BLOCK)
+@pytest.mark.parametrize("kept", [20, 100, 500])
+def test_parts_counted_apart_merge_in_any_order(kept: int) -> None:
+    results = empty_results(500, kept)
+    for blocks in (range(2, 5), range(7, 8), range(2), range(5, 7)):
+        begin, end = blocks.start * BLOCK, min(blocks.stop * BLOCK, 500)
+        part = empty_results(end - begin, max(min(end, kept) - begin, 0), begin=begin)
+        for block in blocks:
+            part.add(walk_block(block), min(BLOCK, end - begin - part.n))
+        results.merge(part)
+    assert same_bytes(results, walk_results(500, kept))
 
 
 def test_first_paths_stay_when_the_number_grows() -> None:

@@ -62,8 +62,8 @@ def test_shuffled_blocks_change_no_byte(scenario: Scenario, run: Run) -> None:
     keep = engine.Keep(levels=True)
     done = {block: engine.run_block(scenario, 1, block, keep) for block in (1, 0)}
     results = engine.new_results(scenario, 1500, keep, 1500)
-    results.add(done[0], BLOCK_PATHS)
     results.add(done[1], 1500 - BLOCK_PATHS)
+    results.add(done[0], BLOCK_PATHS)
     results.keep_paths = run.results.keep_paths
     assert same_bytes(results, run.results)
 
