@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,7 @@ from simulator.results import CAUSES
 from simulator.run import Run, run_digest
 from simulator.scenario import Scenario
 from simulator.streams import BLOCK_PATHS
+from simulator.tasks import portion
 
 TEXT = """
 format_version = 1
@@ -252,9 +254,40 @@ def test_a_run_error_crosses_processes() -> None:
         list(get_executor(2).map(broken_worker, range(3)))
 
 
+@pytest.mark.parametrize("workers", [2, 3, 64])
+def test_portions_grow_small_towards_the_end(workers: int) -> None:
+    left, given = 1000, []
+    while left:
+        given.append(portion(left, workers))
+        left -= given[-1]
+    assert given == sorted(given, reverse=True)
+    assert given[-1] <= 2
+    assert given[0] == (8 if workers < 64 else 2)
+    assert portion(3, workers) == 2
+    assert portion(1, workers) == 1
+
+
+@pytest.mark.slow
+def test_a_killed_worker_changes_no_byte(scenario: Scenario) -> None:
+    """Killed in the middle of a run, more than once."""
+    killed: list[int] = []
+
+    def kill(done: int, _: int) -> None:
+        if done > 4000 * (len(killed) + 1) and len(killed) < 2:
+            mine = [child for child in multiprocessing.active_children() if child.pid not in killed]
+            for child in mine:
+                assert child.pid is not None
+                killed.append(child.pid)
+                child.kill()
+
+    run = simulate(scenario, paths=20_000, keep_paths=5_000, workers=2, progress=kill)
+    assert killed
+    assert same_bytes(run.results, simulate(scenario, paths=20_000, keep_paths=5_000).results)
+
+
 @pytest.mark.slow
 def test_workers_import_no_tables() -> None:
-    code = "import sys; import simulator.engine; print(sorted({'pandas', 'matplotlib'} & set(sys.modules)))"
+    code = "import sys; import simulator.tasks; print(sorted({'pandas', 'matplotlib'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
     assert engine.run_block.__module__ == "simulator.engine"
