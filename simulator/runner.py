@@ -158,7 +158,7 @@ def _filled(
                     size = portion(end - begin, workers)
                     helpers.give(range(begin, begin + size))
                     begin += size
-                mine = range(begin, min(begin + TOGETHER, end))
+                mine = range(begin, begin + portion(end - begin, workers, TOGETHER))
                 for block in simulated(scenario, keep, noise, mine):
                     results.add(block, min(block.count * BLOCK_PATHS, most - begin * BLOCK_PATHS))
                     yield

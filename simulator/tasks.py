@@ -25,12 +25,13 @@ _MOST = 8
 """Blocks a worker is given at most: its counts, 5 MB, are little beside the work, its rows fit in memory."""
 
 
-def portion(left: int, workers: int) -> int:
-    """Blocks to give to a worker, of so many that are left.
+def portion(left: int, workers: int, most: int = _MOST) -> int:
+    """Blocks to take at once, of so many that are left.
 
-    The first are few where a run is short, the last always: no process waits long for another.
+    Towards the end they are fewer, so that no process waits long for another.
     """
-    return min(max(left // (4 * workers * TOGETHER), 1) * TOGETHER, _MOST, left)
+    size = min(left if workers == 1 else -(-left // (3 * workers)), most)
+    return size - size % TOGETHER if size > TOGETHER else size
 
 
 def simulated(

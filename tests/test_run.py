@@ -22,7 +22,7 @@ from simulator.results import CAUSES
 from simulator.run import Run, run_digest
 from simulator.scenario import Scenario
 from simulator.streams import BLOCK_PATHS
-from simulator.tasks import portion
+from simulator.tasks import TOGETHER, portion
 
 TEXT = """
 format_version = 1
@@ -261,10 +261,11 @@ def test_portions_grow_small_towards_the_end(workers: int) -> None:
         given.append(portion(left, workers))
         left -= given[-1]
     assert given == sorted(given, reverse=True)
-    assert given[-1] <= 2
-    assert given[0] == (8 if workers < 64 else 2)
-    assert portion(3, workers) == 2
-    assert portion(1, workers) == 1
+    assert given[-3:] == [1, 1, 1]
+    assert given[0] == (6 if workers == 64 else 8)
+    assert all(size % TOGETHER == 0 for size in given if size > TOGETHER)
+    assert portion(1000, workers, TOGETHER) == TOGETHER
+    assert [portion(left, 1, TOGETHER) for left in (5, 2, 1)] == [TOGETHER, 2, 1]
 
 
 @pytest.mark.slow
