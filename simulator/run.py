@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from simulator.scenario import Scenario
 
 KEEP_PATHS = 100_000
-"""Paths with a row in the tables, unless said otherwise: about 2 kB each."""
+"""Paths with a row in the tables, unless said otherwise: less than 2 kB each."""
 
 SCHEMA_VERSION = 1
 """Of the JSON document; a change of meaning or a lost key raises it."""

@@ -104,6 +104,7 @@ def simulate(
         inputs=len(scenario.uncertain()),
         block_paths=BLOCK_PATHS * min(TOGETHER, -(-blocks // workers)),
         workers=min(workers, blocks),
+        task_paths=BLOCK_PATHS * portion(blocks, workers),
     )
     began = time.perf_counter()
     keep = engine.Keep(levels=keep_levels)
