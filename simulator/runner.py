@@ -155,15 +155,16 @@ def _filled(
         for blocks in stretches:
             begin, end = blocks.start, blocks.stop
             while begin < end or helpers.busy:
-                while begin < end and helpers.hungry:
-                    size = portion(end - begin, workers)
-                    helpers.give(range(begin, begin + size))
-                    begin += size
                 mine = range(begin, begin + portion(end - begin, workers, TOGETHER))
-                for block in simulated(scenario, keep, noise, mine):
-                    results.add(block, min(block.count * BLOCK_PATHS, most - begin * BLOCK_PATHS))
-                    yield
                 begin = mine.stop
+                while begin < end and helpers.hungry:
+                    theirs = range(begin, begin + portion(end - begin, workers))
+                    helpers.give(theirs)
+                    begin = theirs.stop
+                for block in simulated(scenario, keep, noise, mine):
+                    left = most - block.block * BLOCK_PATHS
+                    results.add(block, min(block.count * BLOCK_PATHS, left))
+                    yield
                 for part in helpers.take(wait=begin == end):
                     results.merge(part)
                     yield
