@@ -147,8 +147,9 @@ def _filled(
 ) -> Generator[None]:
     """Add all blocks to ``results``, with a stop after each addition; closing this ends the work.
 
-    This process is one of the workers. It takes a few blocks at a time and adds them as they are;
-    the others are given more, and send what they have counted.
+    This process is one of the workers. It takes a few blocks at a time from the front, whose paths
+    have rows in the tables, and adds them as they are. The others are given more from the end, and
+    send what they have counted.
     """
     most, compute = scenario.paths, partial(counted, scenario, keep, results.keep_paths, noise)
     with Helpers(workers - 1, compute) as helpers:
@@ -158,9 +159,9 @@ def _filled(
                 mine = range(begin, begin + portion(end - begin, workers, TOGETHER))
                 begin = mine.stop
                 while begin < end and helpers.hungry:
-                    theirs = range(begin, begin + portion(end - begin, workers))
+                    theirs = range(end - portion(end - begin, workers), end)
                     helpers.give(theirs)
-                    begin = theirs.stop
+                    end = theirs.start
                 for block in simulated(scenario, keep, noise, mine):
                     left = most - block.block * BLOCK_PATHS
                     results.add(block, min(block.count * BLOCK_PATHS, left))

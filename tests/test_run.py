@@ -262,7 +262,7 @@ def test_portions_grow_small_towards_the_end(workers: int) -> None:
         left -= given[-1]
     assert given == sorted(given, reverse=True)
     assert given[-3:] == [1, 1, 1]
-    assert given[0] == (6 if workers == 64 else 8)
+    assert given[0] == (8 if workers < 64 else 6 - 6 % TOGETHER)
     assert all(size % TOGETHER == 0 for size in given if size > TOGETHER)
     assert portion(1000, workers, TOGETHER) == TOGETHER
     assert [portion(left, 1, TOGETHER) for left in (5, 2, 1)] == [TOGETHER, 2, 1]
