@@ -11,8 +11,8 @@ import pytest
 from timing import FLOOR_PATHS, draw_floor, in_turn
 
 from simulator import engine, load_scenario
-from simulator.run import _TOGETHER as TOGETHER
 from simulator.streams import BLOCK_PATHS
+from simulator.tasks import TOGETHER
 
 PATHS = 1024
 FEW = 128

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from simulator.errors import CrashsimError as CrashsimError
     from simulator.metrics import max_drawdown as max_drawdown
     from simulator.run import Run as Run
-    from simulator.run import simulate as simulate
+    from simulator.runner import simulate as simulate
     from simulator.scenario import Scenario as Scenario
     from simulator.scenario import list_scenarios as list_scenarios
     from simulator.scenario import load_scenario as load_scenario
@@ -31,7 +31,7 @@ _HOME = {
     "load_scenario": "simulator.scenario",
     "load_sweep": "simulator.sweeps",
     "max_drawdown": "simulator.metrics",
-    "simulate": "simulator.run",
+    "simulate": "simulator.runner",
     "sweep": "simulator.sweeps",
 }
 

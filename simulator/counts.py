@@ -86,7 +86,7 @@ class Counts:
 
     def add(self, block: BlockResult, chosen: slice) -> None:
         """Count the ``chosen`` paths of a block, which are the next ones."""
-        measures = {name: values[:, chosen] for name, values in block.measures.items()}
+        measures = block.tabled(chosen)
         group = np.arange(self.n, self.n + measures["max_drawdown"].shape[1]) % GROUPS
         with np.errstate(divide="ignore"):  # a loss to zero has log -inf: the lowest bin
             log_terminal = np.log1p(np.asarray(measures["terminal_return"], np.float64))

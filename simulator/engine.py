@@ -89,17 +89,6 @@ def _strides(scenario: Scenario) -> Iterator[tuple[int, int]]:
         first = last + 1
 
 
-def run_blocks(
-    scenario: Scenario,
-    seed: int,
-    keep: Keep,
-    noise: bool,  # noqa: FBT001 - executors pass items by place
-    blocks: range,
-) -> BlockResult:
-    """:func:`run_block` for consecutive blocks, in the order in which executors bind arguments."""
-    return run_block(scenario, seed, blocks.start, keep, count=len(blocks), noise=noise)
-
-
 def _simulation(
     scenario: Scenario,
     seed: int,
@@ -149,8 +138,10 @@ def _quantities(state: State) -> Iterator[tuple[str, FloatArray]]:
             yield f"{room.name}.{item.name}", getattr(part, item.name)
 
 
-def new_results(scenario: Scenario, paths: int, keep: Keep, keep_paths: int) -> Results:
-    """Room for a run of ``paths`` paths."""
+def new_results(
+    scenario: Scenario, paths: int, keep: Keep, keep_paths: int, begin: int = 0
+) -> Results:
+    """Room for a run of ``paths`` paths, or for so many from path ``begin`` on."""
     universe = scenario.universe
     values = universe.column("market_value")
     sold = np.stack([universe.column(f"{name}_share") for name in CHANNELS])
@@ -175,6 +166,7 @@ def new_results(scenario: Scenario, paths: int, keep: Keep, keep_paths: int) -> 
         keep_paths=keep_paths,
         keep_levels=keep.levels,
         sells=np.concatenate([universe.membership @ sold.T > 0.0, sold.T > 0.0]),
+        begin=begin,
         **pictures,
     )
 

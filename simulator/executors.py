@@ -15,10 +15,11 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent import futures
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from simulator.errors import RunError, UsageError
 
@@ -67,33 +68,29 @@ class Processes:
         """
         waiting = iter(items)
         under_way: deque[Item] = deque()
-        futures: deque[Future[Result]] = deque()  # of the first items under way
+        begun: deque[Future[Result]] = deque()  # of the first items under way
         deaths = 0
-        pool = self._start()
+        pool = _pool(self.workers)
         try:
             while True:
                 under_way.extend(itertools.islice(waiting, 2 * self.workers - len(under_way)))
                 if not under_way:
                     return
                 try:
-                    while len(futures) < len(under_way):
+                    while len(begun) < len(under_way):
                         with _without_main():  # the first submission starts the workers
-                            futures.append(pool.submit(function, under_way[len(futures)]))
-                    result = futures[0].result()
+                            begun.append(pool.submit(function, under_way[len(begun)]))
+                    result = begun[0].result()
                 except BrokenProcessPool:
                     deaths += 1
-                    if deaths > _RESTARTS:
-                        raise RunError(
-                            f"worker processes died {deaths} times in a row, perhaps for want of "
-                            "memory; try workers=1, or fewer workers"
-                        ) from None
-                    futures.clear()
+                    _check_deaths(deaths)
+                    begun.clear()
                     pool.shutdown()
-                    pool = self._start()
+                    pool = _pool(self.workers)
                     continue
                 deaths = 0
                 under_way.popleft()
-                futures.popleft()
+                begun.popleft()
                 yield result
         except BaseException:
             _stop(pool)  # nobody waits for what is under way
@@ -101,14 +98,101 @@ class Processes:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _start(self) -> ProcessPoolExecutor:
-        # Not "fork": it copies locks of other threads in whatever state they are.
-        method = (
-            "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+
+class Helpers(Generic[Item, Result]):
+    """Processes that compute beside this one, which gives them items and takes what is there.
+
+    A worker that is killed costs its items a second computation, as in :class:`Processes`. On
+    leaving, what is under way is dropped.
+    """
+
+    def __init__(self, workers: int, function: Callable[[Item], Result]) -> None:
+        self._workers, self._function = workers, function
+        self._under_way: dict[Future[Result], Item] = {}
+        self._pool: ProcessPoolExecutor | None = None  # until there is something to do
+        self._deaths = 0
+
+    def __enter__(self) -> Helpers[Item, Result]:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is None:
+            return
+        if self._under_way:
+            _stop(self._pool)
+        self._pool.shutdown(cancel_futures=True)
+
+    @property
+    def busy(self) -> int:
+        """Items under way."""
+        return len(self._under_way)
+
+    @property
+    def hungry(self) -> bool:
+        """Whether a worker would have nothing to do after what it does now."""
+        return self.busy < 2 * self._workers
+
+    def give(self, item: Item) -> None:
+        """Have an item computed."""
+        if self._pool is None:
+            self._pool = _pool(self._workers)
+        try:
+            with _without_main():  # the first submission starts the workers
+                future = self._pool.submit(self._function, item)
+        except BrokenProcessPool:
+            self._replace()
+            self.give(item)
+        else:
+            self._under_way[future] = item
+
+    def take(self, *, wait: bool) -> Iterator[Result]:
+        """What is there, in any order; with ``wait``, after the next.
+
+        Raises
+        ------
+        RunError
+            If workers keep dying. An error raised by the function comes through as it is.
+        """
+        done, _ = futures.wait(
+            self._under_way, None if wait else 0.0, return_when=futures.FIRST_COMPLETED
         )
-        return ProcessPoolExecutor(
-            self.workers, multiprocessing.get_context(method), initializer=_begin_worker
-        )
+        for future in done:
+            try:
+                result = future.result()
+            except BrokenProcessPool:
+                self._replace()
+                return
+            self._deaths = 0
+            del self._under_way[future]
+            yield result
+
+    def _replace(self) -> None:
+        """Give what dead workers had to new ones."""
+        self._deaths += 1
+        _check_deaths(self._deaths)
+        if self._pool is not None:
+            self._pool.shutdown()
+        self._pool = None
+        for future, item in list(self._under_way.items()):
+            if isinstance(future.exception(), BrokenProcessPool):
+                del self._under_way[future]
+                self.give(item)
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    # Not "fork": it copies locks of other threads in whatever state they are.
+    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+    return ProcessPoolExecutor(
+        workers, multiprocessing.get_context(method), initializer=_begin_worker
+    )
+
+
+def _check_deaths(deaths: int) -> None:
+    if deaths > _RESTARTS:
+        raise RunError(
+            f"worker processes died {deaths} times in a row, perhaps for want of memory; "
+            "try workers=1, or fewer workers"
+        ) from None
 
 
 def _stop(pool: ProcessPoolExecutor) -> None:
@@ -129,9 +213,15 @@ def get_executor(workers: object) -> Executor:
     UsageError
         If ``workers`` is not a whole number from 1 to 256.
     """
+    checked = check_workers(workers)
+    return Serial() if checked == 1 else Processes(checked)
+
+
+def check_workers(workers: object) -> int:
+    """The number of workers. Raises UsageError if it is not a whole number from 1 to 256."""
     if isinstance(workers, bool) or not isinstance(workers, int) or not 1 <= workers <= MAX_WORKERS:
         raise UsageError(f"workers must be a whole number from 1 to {MAX_WORKERS}, got {workers!r}")
-    return Serial() if workers == 1 else Processes(workers)
+    return workers
 
 
 @contextlib.contextmanager

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from simulator.errors import RunError
 from simulator.results import (
+    CAUSE_BINS,
     CAUSES,
+    CHANNELS,
     DRIVER_GRID,
     DRIVERS,
     FAN_GRID,
@@ -22,8 +24,10 @@ _WORKER = 75_000_000
 """Bytes of a worker process with its libraries, before its block."""
 _STATES = 1.55
 """Arrays of (entity, time, path) that the past of a block weighs."""
-_AT_HAND = 1_200
+_AT_HAND = 2_300
 """Bytes for each entity and path of a block beside its past: buffers, look-ups, results."""
+_COPIES = 3
+"""Of the results of a task on their way: counted and packed by the worker, unpacked here."""
 _UNKNOWN = 4_000_000_000
 """Assumed where the system does not say what is available."""
 
@@ -38,25 +42,30 @@ def needed(
     keep_levels: bool,
     block_paths: int,
     workers: int,
+    task_paths: int,
 ) -> int:
     """Bytes a run takes at most, all processes together.
 
-    ``kept`` is the number of paths in the tables; other sizes as in :class:`~simulator.results.Results`.
+    ``kept`` is the number of paths in the tables, ``task_paths`` that of the most whose results a
+    worker sends at once; other sizes as in :class:`~simulator.results.Results`.
     """
     history = entities * (steps + 1) * 8
-    row = entities * (len(CAUSES) * 8 + sum(MEASURES[name]().itemsize for name in MEASURES))
-    row += inputs * 8 + (history if keep_levels else 0)
-    bins = sum(grid.bins for grid in GRIDS.values()) + GRIDS["max_drawdown"].bins * len(CAUSES)
+    numbers = 4 * (len(CAUSES) + len(CHANNELS))
+    row = entities * (numbers + sum(MEASURES[name]().itemsize for name in MEASURES))
+    row += inputs * 8 + (history // 2 if keep_levels else 0)
+    bins = sum(grid.bins for grid in GRIDS.values()) + CAUSE_BINS * len(CAUSES)
     counts = entities * (8 * bins + 4 * fan_times * (FAN_GRID.bins + UNDERWATER_GRID.bins))
     # For pictures; fewer groups than entities, and few quarters or months but on a coarse grid.
     moments, lags = min(steps, 4 * 10) + 1, min(steps, 3 * 13) + 1
     counts += 4 * (len(DRIVERS) * moments * DRIVER_GRID.bins + entities * lags * FAN_GRID.bins)
     states = _STATES + (1.0 if keep_levels else 0.0)
     block = block_paths * int(states * history + _AT_HAND * entities)
-    shared = workers * (block + (_WORKER if workers > 1 else 0))
-    # In and out of the parent: results of blocks that wait their turn, with the fans' bins.
-    queued = 2 * workers * block_paths * (row + 4 * entities * fan_times) if workers > 1 else 0
-    return _BASE + kept * row + counts + shared + queued
+    # The process of a run is one of its workers, that of a sweep computes only alone.
+    apart = workers - 1 if task_paths or workers == 1 else workers
+    sent = task_paths * row + counts // 2  # counts travel in their smallest types
+    return (
+        _BASE + kept * row + counts + workers * block + apart * (_WORKER + counts + _COPIES * sent)
+    )
 
 
 def available() -> int:

@@ -12,17 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.results import CAUSE_BINS, MEASURES, Results
+from simulator.results import CAUSE_BINS, COUNTS, MEASURES, Results
 
-_COUNTS = (
-    "trough_counts",
-    "recovered_counts",
-    "censored_counts",
-    "fan_counts",
-    "underwater_counts",
-    "driver_counts",
-    "aligned_counts",
-)
 _CAUSES_OF_FORMAT_1 = (
     "revenue",
     "margin",
@@ -59,7 +50,7 @@ def counts(results: Results) -> dict[str, NDArray[Any]]:
 
     Sums of causes are left out where the tables give them again.
     """
-    all_counts = {name: getattr(results, name) for name in _COUNTS}
+    all_counts = {name: getattr(results, name) for name in COUNTS}
     all_counts |= {f"grid_{name}": values for name, values in results.counts.items()}
     packed: dict[str, NDArray[Any]] = {
         "fan_steps": results.fan_steps,
@@ -112,7 +103,7 @@ def results(
     for name, values in found.counts.items():
         if name != "log_1y" or "return_1y" in found.measures:
             _unpack(counts, f"grid_{name}", values)
-    for name in _COUNTS:
+    for name in COUNTS:
         _unpack(counts, name, getattr(found, name))
     found.n = paths
     if "cause_sums" in counts:

@@ -9,6 +9,7 @@ not grow with the number of paths.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,16 +33,16 @@ CAUSES = (
 CHANNELS = ("chips", "rental", "models")
 """What AI spending is revenue for; the rest of a firm's revenue is its core."""
 
-MEASURES: dict[str, type[np.float64] | type[np.float32] | type[np.int16]] = {
-    "max_drawdown": np.float64,
+MEASURES: dict[str, type[np.float32] | type[np.int16]] = {
+    "max_drawdown": np.float32,  # seven digits: tables of many paths are long
     "peak_step": np.int16,
     "trough_step": np.int16,
     "recovery_step": np.int16,  # -1: still under water at the end
     "underwater_steps": np.int16,
-    "worst_week": np.float32,  # seven digits: tables of many paths are long
+    "worst_week": np.float32,
     "worst_month": np.float32,
     "return_1y": np.float32,  # at the end of the first year, or of a shorter run
-    "terminal_return": np.float64,
+    "terminal_return": np.float32,
     "dollars_lost": np.float32,
 }
 """What is measured on every path of every entity, and its type in the tables."""
@@ -94,6 +95,8 @@ GRIDS = {
 _DEPTHS = 10
 CAUSE_BINS = (GRIDS["max_drawdown"].bins - 1) // _DEPTHS + 1
 """Depths for which causes are added up: tenths of a point, and a loss of 100 % by itself."""
+CAUSE_UNITS = 2.0**32
+"""Causes are added up in whole units, so many to one: such a sum does not depend on its order."""
 FAN_GRID = Grid(-6.0, 0.01, 1_200)
 """Log of level over starting level, for the fan."""
 UNDERWATER_GRID = Grid(0.0, 0.002, 501)
@@ -107,6 +110,17 @@ ALIGNED_FALL = 0.30
 ALIGNED_YEARS = 3.0
 """So long after the peak; paths that end sooner are left out, so that every time sees the same paths."""
 
+COUNTS = (
+    "trough_counts",
+    "recovered_counts",
+    "censored_counts",
+    "fan_counts",
+    "underwater_counts",
+    "driver_counts",
+    "aligned_counts",
+)
+"""What :class:`Results` counts beside ``counts``."""
+
 
 @dataclass
 class BlockResult:
@@ -114,16 +128,23 @@ class BlockResult:
 
     block: int  # number of the first
     measures: dict[str, NDArray[np.generic]]  # MEASURES -> (E, P)
-    causes: FloatArray  # (E, causes, P), logs from peak to trough
+    causes: NDArray[np.floating]  # (E, causes, P), logs from peak to trough
     channels: NDArray[np.float32]  # (E, CHANNELS, P), parts of the cause revenue
     inputs: dict[str, FloatArray]  # uncertain assumption -> (P,)
     fan_bins: NDArray[np.int16]  # (E, K, P) on FAN_GRID
     underwater_bins: NDArray[np.int16]  # (E, K, P) on UNDERWATER_GRID
-    sample_levels: FloatArray  # (E, T+1, p) the block's first paths, USD billion
-    levels: FloatArray | None = None  # (E, T+1, P) when asked for
+    sample_levels: NDArray[np.floating]  # (E, T+1, p) the block's first paths, USD billion
+    levels: NDArray[np.floating] | None = None  # (E, T+1, P) when asked for
     driver_bins: NDArray[np.int16] | None = None  # (D, J+1, P) on DRIVER_GRID
     aligned_bins: NDArray[np.int16] | None = None  # (G, A, P) on FAN_GRID; -1: not aligned
     count: int = 1  # blocks
+
+    def tabled(self, paths: slice) -> dict[str, NDArray[np.generic]]:
+        """The measures of some paths as they stand in tables: whoever counts those finds the same."""
+        return {
+            name: values[:, paths].astype(MEASURES[name], copy=False)
+            for name, values in self.measures.items()
+        }
 
 
 @dataclass
@@ -131,8 +152,8 @@ class Results:
     """The sum of all blocks of a run.
 
     ``measures``, ``causes`` and ``inputs`` hold the first ``kept`` paths, in path order; the
-    counts hold all ``n`` paths. Counts are integers and causes are summed path after path,
-    so that the same paths give the same bits whatever process computed their block.
+    counts hold all ``n`` paths, as they would stand in the tables. Counts and sums are of integers,
+    so that the same paths give the same bits, whoever computed and counted them in whatever order.
 
     E entities, G groups (the first of them), T steps, K fan times, C causes, D drivers, J updates
     of fundamentals, A times since a peak. A run that kept no drivers has J+1 = 0 of them, one that
@@ -145,32 +166,41 @@ class Results:
     start_levels: FloatArray  # (E,) USD billion at t=0
     keep_paths: int
     measures: dict[str, NDArray[np.generic]]  # MEASURES -> (E, kept)
-    causes: FloatArray  # (E, C, kept), logs from peak to trough
+    causes: NDArray[np.floating]  # (E, C, kept), logs from peak to trough
     sells: BoolArray  # (E, CHANNELS): who has revenue from it
     channels: NDArray[np.float32]  # (pairs of ``sells``, kept): parts of the cause revenue
     inputs: dict[str, FloatArray]  # uncertain assumption -> (kept,)
     counts: dict[str, IntArray]  # GRIDS -> (E, bins)
-    cause_sums: FloatArray  # (E, C, depth bins): the causes of all paths of a depth, added up
+    cause_units: IntArray  # (E, C, depth bins): the causes of all paths of a depth, added up
     trough_counts: IntArray  # (E, T+1) paths by steps from peak to trough
     recovered_counts: IntArray  # (E, T+1) paths by steps from peak to recovery
     censored_counts: IntArray  # (E, T+1) paths still under water, by steps from peak to the end
     fan_counts: NDArray[np.int32]  # (E, K, bins) on FAN_GRID
     underwater_counts: NDArray[np.int32]  # (E, K, bins) on UNDERWATER_GRID
-    sample_levels: FloatArray  # (E, T+1, p) USD billion, the first paths
+    sample_levels: NDArray[np.floating]  # (E, T+1, p) USD billion, the first paths
     driver_steps: IntArray  # (J+1,) steps at which the drivers are kept
     driver_counts: NDArray[np.int32]  # (D, J+1, bins) on DRIVER_GRID
     driver_consensus: FloatArray  # (D, J+1) what is priced in, logs
     aligned_steps: IntArray  # (A,) steps since the peak
     aligned_counts: NDArray[np.int32]  # (G, A, bins) log of level over peak, on FAN_GRID
-    levels: FloatArray | None = None  # (E, T+1, kept) USD billion, when asked for
+    levels: NDArray[np.floating] | None = None  # (E, T+1, kept) USD billion, when asked for
     cause_names: tuple[str, ...] = CAUSES
+    begin: int = 0  # number of the first path; what begins later is there to be merged
     n: int = 0  # paths so far
-    blocks: int = 0  # blocks so far
 
     @property
     def kept(self) -> int:
         """Number of paths in the per-path tables."""
         return int(self.causes.shape[2])
+
+    @property
+    def cause_sums(self) -> FloatArray:
+        """The causes of all paths of a depth, added up: logs (E, C, depth bins)."""
+        return self.cause_units / CAUSE_UNITS
+
+    @cause_sums.setter
+    def cause_sums(self, logs: FloatArray) -> None:
+        self.cause_units = _units(logs)
 
     @classmethod
     def empty(
@@ -190,6 +220,7 @@ class Results:
         aligned_steps: IntArray | None = None,
         groups: int = 0,
         cause_names: tuple[str, ...] = CAUSES,
+        begin: int = 0,
     ) -> Results:
         """Room for ``paths`` paths, taken once so that memory is known before the run starts.
 
@@ -208,6 +239,7 @@ class Results:
             aligned_steps: (A,) steps since a peak at which falls are kept; none if left out.
             groups: entities that are groups; their falls are aligned.
             cause_names: the causes, where they are not today's.
+            begin: number of the first path.
         """
         size, steps, kept = len(entities), times.size, min(paths, keep_paths)
         sells = np.zeros((size, len(CHANNELS)), np.bool_) if sells is None else sells
@@ -215,6 +247,7 @@ class Results:
         moments = np.zeros(0, np.int64) if driver_steps is None else driver_steps
         lags = np.zeros(0, np.int64) if aligned_steps is None else aligned_steps
         priced_in = np.zeros((len(DRIVERS), moments.size))
+        samples = min(kept, SAMPLE_PATHS) if begin == 0 else 0
         return cls(
             entities=entities,
             times=times,
@@ -222,37 +255,34 @@ class Results:
             start_levels=start_levels,
             keep_paths=keep_paths,
             measures={name: np.zeros((size, kept), dtype=MEASURES[name]) for name in MEASURES},
-            causes=np.zeros((size, len(cause_names), kept)),
+            causes=np.zeros((size, len(cause_names), kept), np.float32),
             sells=sells,
             channels=np.zeros((int(sells.sum()), kept), np.float32),
             inputs={key: np.zeros(kept) for key in inputs},
             counts={name: np.zeros((size, grid.bins), np.int64) for name, grid in GRIDS.items()},
-            cause_sums=np.zeros((size, len(cause_names), CAUSE_BINS)),
+            cause_units=np.zeros((size, len(cause_names), CAUSE_BINS), np.int64),
             trough_counts=np.zeros((size, steps), np.int64),
             recovered_counts=np.zeros((size, steps), np.int64),
             censored_counts=np.zeros((size, steps), np.int64),
             fan_counts=np.zeros((*fan, FAN_GRID.bins), np.int32),
             underwater_counts=np.zeros((*fan, UNDERWATER_GRID.bins), np.int32),
-            sample_levels=np.zeros((size, steps, min(kept, SAMPLE_PATHS))),
+            sample_levels=np.zeros((size, steps, samples), np.float32),
             driver_steps=moments,
             driver_counts=np.zeros((len(DRIVERS), moments.size, DRIVER_GRID.bins), np.int32),
             driver_consensus=priced_in if driver_consensus is None else driver_consensus,
             aligned_steps=lags,
             aligned_counts=np.zeros((groups, lags.size, FAN_GRID.bins), np.int32),
-            levels=np.zeros((size, steps, kept)) if keep_levels else None,
+            levels=np.zeros((size, steps, kept), np.float32) if keep_levels else None,
             cause_names=cause_names,
+            begin=begin,
         )
 
     def add(self, block: BlockResult, take: int) -> None:
-        """Add the first ``take`` paths of the next block.
-
-        Blocks come in order: a sum of floats depends on the order of its terms.
-        """
-        if block.block != self.blocks:
-            raise ValueError(f"block {block.block} came when block {self.blocks} was due")
-        measures = {name: values[:, :take] for name, values in block.measures.items()}
-        causes = block.causes[:, :, :take]
-        rows = slice(self.n, min(self.n + take, self.kept))
+        """Add the first ``take`` paths of a block; blocks may come in any order, each once."""
+        begin = block.block * (block.causes.shape[2] // block.count) - self.begin
+        measures = block.tabled(slice(take))
+        causes = block.causes[:, :, :take].astype(np.float32, copy=False)
+        rows = slice(begin, min(begin + take, self.kept))
         room = max(rows.stop - rows.start, 0)
         if room:
             for name, values in measures.items():
@@ -263,10 +293,9 @@ class Results:
                 self.inputs[key][rows] = drawn[:room]
             if self.levels is not None and block.levels is not None:
                 self.levels[:, :, rows] = block.levels[:, :, :room]
-        samples = self.sample_levels.shape[2]
-        if self.n < samples:
-            room = min(block.sample_levels.shape[2], take, samples - self.n)
-            self.sample_levels[:, :, self.n : self.n + room] = block.sample_levels[:, :, :room]
+        room = min(block.sample_levels.shape[2], take, self.sample_levels.shape[2] - begin)
+        if room > 0:
+            self.sample_levels[:, :, begin : begin + room] = block.sample_levels[:, :, :room]
         self._count_measures(measures)
         self.add_causes(measures["max_drawdown"], causes)
         _tally(self.fan_counts, block.fan_bins[:, :, :take])
@@ -277,14 +306,33 @@ class Results:
             aligned = block.aligned_bins[:, :, :take]
             _tally(self.aligned_counts, aligned, aligned >= 0)
         self.n += take
-        self.blocks += block.count
 
-    def add_causes(self, depth: NDArray[np.generic], causes: FloatArray) -> None:
-        """Add causes (E, C, P) of paths of these depths (E, P) to ``cause_sums``, path by path."""
+    def merge(self, others: Results) -> None:
+        """Add what somebody else has counted of other blocks, in any order."""
+        begin = others.begin - self.begin
+        for mine, theirs in zip(self._tables(), others._tables(), strict=True):
+            mine[..., begin : begin + theirs.shape[-1]] = theirs
+        for mine, theirs in zip(self._tallies(), others._tallies(), strict=True):
+            np.add(mine, theirs, out=mine)
+        self.n += others.n
+
+    def _tables(self) -> list[NDArray[Any]]:
+        """All arrays whose last axis is the path."""
+        levels = [] if self.levels is None else [self.levels]
+        tables = [*self.measures.values(), *self.inputs.values()]
+        return [*tables, self.causes, self.channels, self.sample_levels, *levels]
+
+    def _tallies(self) -> list[NDArray[Any]]:
+        """All that is counted or added up."""
+        return [*self.counts.values(), *(getattr(self, name) for name in COUNTS), self.cause_units]
+
+    def add_causes(self, depth: NDArray[np.generic], causes: NDArray[np.floating]) -> None:
+        """Add causes (E, C, P) of paths of these depths (E, P) to ``cause_units``."""
         bins = GRIDS["max_drawdown"].index(np.asarray(depth, np.float64)) // _DEPTHS
-        rows = np.arange(causes.shape[0] * causes.shape[1]).reshape(*causes.shape[:2], 1)
-        flat = rows * self.cause_sums.shape[2] + bins[:, np.newaxis, :]
-        np.add.at(self.cause_sums.reshape(-1), flat.reshape(-1), causes.reshape(-1))
+        offset = np.arange(causes.shape[1])[:, np.newaxis] * self.cause_units.shape[2]
+        for row, found in enumerate(bins):  # entity by entity: that stays in the cache
+            flat = (found + offset).reshape(-1)
+            np.add.at(self.cause_units[row].reshape(-1), flat, _units(causes[row]).reshape(-1))
 
     def _count_measures(self, measures: dict[str, NDArray[np.generic]]) -> None:
         """Count (E, P) measures on their grids, and times from peak to trough and recovery."""
@@ -325,3 +373,8 @@ def _tally(
         flat = (found + offset).reshape(-1)
         chosen = flat if where is None else flat[where[row].reshape(-1)]
         counts[row] += np.bincount(chosen, minlength=counts[row].size).reshape(counts[row].shape)
+
+
+def _units(causes: NDArray[np.floating]) -> IntArray:
+    """Logs in whole units, to the nearest."""
+    return np.rint(causes * np.float64(CAUSE_UNITS)).astype(np.int64)

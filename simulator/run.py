@@ -1,41 +1,33 @@
-"""A run: simulate a scenario, and ask the result."""
+"""A run: what a scenario came to, and what can be asked of it."""
 
 from __future__ import annotations
 
 import hashlib
 import html
-import itertools
-import time
-from collections.abc import Callable, Generator, Iterable
-from contextlib import closing
 from dataclasses import asdict, dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from simulator import engine, memory, portfolio_risk, sensitivity
-from simulator.arrays import FloatArray
+from simulator import portfolio_risk, sensitivity
 from simulator.crashes import Crash, crashes, index_of
 from simulator.errors import UsageError
-from simulator.executors import get_executor
 from simulator.fans import fan, underwater
 from simulator.intervals import Estimate
-from simulator.recorder import fan_steps
-from simulator.results import BlockResult, Results
-from simulator.streams import BLOCK_PATHS
+from simulator.results import Results
 from simulator.summary import ThresholdResult, drivers, judge, sample, statistics
-from simulator.until import MOST_PATHS, Goal, Looks, parse_goal, so_far, trimmed
 from simulator.verdict import verdict
 
 if TYPE_CHECKING:
     from simulator.scenario import Scenario
 
 KEEP_PATHS = 100_000
-"""Paths with a row in the tables, unless said otherwise: about 2 kB each."""
+"""Paths with a row in the tables, unless said otherwise: less than 2 kB each."""
 
 SCHEMA_VERSION = 1
 """Of the JSON document; a change of meaning or a lost key raises it."""
@@ -81,7 +73,7 @@ class Run:
         return self.results.entities
 
     @property
-    def levels(self) -> FloatArray:
+    def levels(self) -> NDArray[np.floating]:
         """Values (entity, time, path) in USD billion, time 0 included.
 
         Raises
@@ -110,7 +102,8 @@ class Run:
         entities, kept = len(results.entities), results.kept
 
         def rows(values: Any) -> Any:
-            return np.asarray(values).T.reshape(-1)
+            numbers = np.asarray(values).T.reshape(-1)
+            return numbers.astype(np.float64) if numbers.dtype == np.float32 else numbers
 
         def years(steps: Any) -> Any:
             return rows(results.times[np.maximum(steps, 0)])
@@ -297,146 +290,6 @@ class Run:
         from simulator.store import save_run  # the store makes runs, so it imports this module
 
         save_run(self, folder)
-
-
-def simulate(
-    scenario: Scenario,
-    *,
-    paths: int | None = None,
-    seed: int | None = None,
-    workers: int = 1,
-    keep_levels: bool = False,
-    shocks: Literal["zero"] | None = None,
-    keep_paths: int = KEEP_PATHS,
-    max_memory: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
-    until: str | None = None,
-    look: Callable[[int, Estimate, float], None] | None = None,
-) -> Run:
-    """Simulate a scenario.
-
-    Parameters
-    ----------
-    scenario
-        From :func:`simulator.load_scenario`.
-    paths, seed
-        Instead of the scenario's.
-    workers
-        Processes; the numbers do not depend on it.
-    keep_levels
-        Keep every level of every path in the tables (entities x steps x 8 bytes a path).
-    shocks
-        "zero" turns the noise off; uncertain assumptions are at their median.
-    keep_paths
-        Paths with a row in the tables. With more paths, statistics come from counts on a fixed
-        grid, whose width their intervals include.
-    max_memory
-        Bytes; default half of what is available.
-    progress
-        Called with (paths done, paths in all) after each group of blocks; with ``until`` the
-        second is the number of paths at the next look.
-    until
-        Such as ``"P(sp500.max_drawdown >= 0.49) +-0.5pp"``: whole blocks are added until the 95 %
-        interval of that number is so narrow. ``paths`` is then the most there may be, default 10
-        million. The run is that of so many paths, whatever decided their number.
-    look
-        Called at each look with (paths, estimate, half-width wanted).
-
-    Raises
-    ------
-    RunError
-        If the run needs too much memory, or a number is not finite.
-    ScenarioError
-        If ``paths`` or ``seed`` are not allowed.
-    UsageError
-        If an option is out of range, or ``until`` cannot be read.
-    """
-    if shocks not in (None, "zero"):
-        raise UsageError(f'shocks is None or "zero", not {shocks!r}')
-    if keep_paths < 1:
-        raise UsageError(f"keep_paths must be 1 or more, got {keep_paths!r}")
-    executor = get_executor(workers)
-    if shocks == "zero":
-        if paths not in (None, 1):
-            raise UsageError(f"without noise every path is the same: paths is 1, not {paths!r}")
-        if until is not None:
-            raise UsageError("without noise every path is the same: there is no error to narrow")
-        paths = 1
-    goal = None if until is None else parse_goal(until, scenario.universe.entities)
-    if goal is not None and paths is None:
-        paths = MOST_PATHS
-    scenario = scenario.with_(paths=paths, seed=seed)
-    n, size = scenario.paths, BLOCK_PATHS
-    blocks = -(-n // size)
-    memory.check(
-        max_memory,
-        paths=n,
-        keep_paths=keep_paths,
-        keep_levels=keep_levels,
-        entities=len(scenario.universe.entities),
-        steps=scenario.steps,
-        fan_times=fan_steps(scenario).size,
-        inputs=len(scenario.uncertain()),
-        block_paths=size * min(_TOGETHER, -(-blocks // workers)),
-        workers=min(workers, blocks),
-    )
-    began = time.perf_counter()
-    keep = engine.Keep(levels=keep_levels)
-    results = engine.new_results(scenario, n, keep, keep_paths)
-    compute = partial(engine.run_blocks, scenario, scenario.seed, keep, shocks is None)
-    if goal is not None:
-        pairs = [range(b, min(b + _TOGETHER, blocks)) for b in range(0, blocks, _TOGETHER)]
-        with closing(_blocks(executor.map(compute, pairs))) as computed:
-            results = _reach(goal, results, n, computed, progress, look)
-        scenario = scenario.with_(paths=results.n)
-        return Run(scenario, results, shocks, time.perf_counter() - began, goal.text)
-    for block in executor.map(compute, _groups(blocks, workers)):
-        results.add(block, min(block.count * size, n - results.n))
-        if progress is not None:
-            progress(results.n, n)
-    return Run(scenario, results, shocks, time.perf_counter() - began)
-
-
-def _reach(
-    goal: Goal,
-    results: Results,
-    most: int,
-    blocks: Iterable[BlockResult],
-    progress: Callable[[int, int], None] | None,
-    look: Callable[[int, Estimate, float], None] | None,
-) -> Results:
-    """Add blocks until the goal is reached, or there are ``most`` paths."""
-    looks = Looks(goal, _FIRST_LOOK, _TOGETHER * BLOCK_PATHS, most)
-    for block in blocks:
-        results.add(block, min(block.count * BLOCK_PATHS, most - results.n))
-        if progress is not None:
-            progress(results.n, looks.next)
-        if results.n >= looks.next:
-            found = goal.estimate(so_far(results))
-            if look is not None:
-                look(results.n, found, goal.wanted(found))
-            if looks.enough(found, results.n):
-                break
-    return trimmed(results)
-
-
-def _blocks(computed: Iterable[BlockResult]) -> Generator[BlockResult]:
-    """Closing this stops the computation of what is not needed any more."""
-    yield from computed
-
-
-_FIRST_LOOK = 4 * BLOCK_PATHS
-_TOGETHER = 4
-"""At most so many blocks are simulated at once: fewer calls for the same numbers, at the price
-of memory (docs/performance.md)."""
-
-
-def _groups(blocks: int, workers: int) -> list[range]:
-    """All blocks in order, a few at a time, in equal shares for every worker."""
-    rounds = -(-blocks // (workers * _TOGETHER))
-    groups = min(workers * rounds, blocks)
-    edges = [blocks * i // groups for i in range(groups + 1)]
-    return [range(begin, end) for begin, end in itertools.pairwise(edges)]
 
 
 def run_digest(

@@ -336,7 +336,8 @@ def drivers(results: Results, entity: str, share: float = 0.05) -> dict[str, Est
     deepest = np.argsort(-depth, kind="stable")
     around = max(1, size // 10)
     edge = deepest[max(0, size - around) : size + around]
-    causes = dict(zip(results.cause_names, results.causes[row], strict=True))
+    each = np.asarray(results.causes[row], np.float64)
+    causes = dict(zip(results.cause_names, each, strict=True))
     means = {name: float(cause[deepest[:size]].mean()) for name, cause in causes.items()}
     if results.n > kept:
         means = dict(zip(causes, _tail_causes(results, row, share).tolist(), strict=True))

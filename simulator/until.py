@@ -95,12 +95,12 @@ class Looks:
     """
 
     def __init__(self, goal: Goal, first: int, step: int, most: int) -> None:
-        self._goal, self._step, self._most = goal, step, most
+        self.goal, self._step, self._most = goal, step, most
         self.next, self._number, self._only_plans = min(first, most), 0, False
 
     def enough(self, found: Estimate, n: int) -> bool:
         """Whether to stop at ``n`` paths, the number of the ``next`` look; else plans another look."""
-        wanted, half = self._goal.wanted(found), half_width(found)
+        wanted, half = self.goal.wanted(found), half_width(found)
         if not self._only_plans:
             if half * self._strictness() <= wanted:
                 return True

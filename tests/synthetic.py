@@ -65,7 +65,9 @@ def walk_block(block: int, seed: int = 0, *, keep_levels: bool = False) -> Block
     )
 
 
-def empty_results(paths: int, keep_paths: int, *, keep_levels: bool = False) -> Results:
+def empty_results(
+    paths: int, keep_paths: int, *, keep_levels: bool = False, begin: int = 0
+) -> Results:
     """Room for a run of random walks."""
     return Results.empty(
         entities=ENTITIES,
@@ -77,6 +79,7 @@ def empty_results(paths: int, keep_paths: int, *, keep_levels: bool = False) -> 
         keep_paths=keep_paths,
         keep_levels=keep_levels,
         sells=np.tile(SOLD > 0.0, (len(ENTITIES), 1)),
+        begin=begin,
     )
 
 

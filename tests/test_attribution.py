@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from told_paths import stress_scenario
 
 from simulator import engine
@@ -30,7 +31,7 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     )
 
 
-def at(levels: FloatArray | None, steps: Any) -> FloatArray:
+def at(levels: NDArray[np.floating] | None, steps: Any) -> NDArray[np.floating]:
     """Levels (E, T+1, P) at steps (E, P)."""
     assert levels is not None
     return np.take_along_axis(levels, steps.astype(int)[:, np.newaxis], axis=1)[:, 0]

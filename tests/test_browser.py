@@ -20,7 +20,7 @@ from synthetic_sweep import ELASTICITY, PRICE, synthetic_sweep
 from simulator import sweep_report
 from simulator.design import Design
 from simulator.report import html_report
-from simulator.run import simulate
+from simulator.runner import simulate
 from simulator.scenario import load_scenario
 
 pytestmark = pytest.mark.browser

@@ -13,7 +13,8 @@ from cli_runs import CommandLine
 
 from simulator.compare import Comparison, changes, pairing
 from simulator.differences import differences, mixed, value_text
-from simulator.run import Run, simulate
+from simulator.run import Run
+from simulator.runner import simulate
 from simulator.scenario import list_scenarios, load_scenario
 
 

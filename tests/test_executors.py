@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 
 from simulator.errors import RunError, UsageError
-from simulator.executors import Processes, Serial, get_executor
+from simulator.executors import Helpers, Processes, Serial, get_executor
 
 
 def square(number: int) -> int:
@@ -92,6 +93,49 @@ def test_a_killed_worker_costs_nothing(tmp_path: Path) -> None:
 def test_workers_that_always_die_end_the_run() -> None:
     with pytest.raises(RunError, match="died 3 times in a row"):
         list(get_executor(2).map(die, range(4)))
+
+
+def helped(helpers: Helpers[Any, Any], items: list[Any]) -> list[Any]:
+    """What helpers make of all items."""
+    found: list[Any] = []
+    left = deque(items)
+    while left or helpers.busy:
+        while left and helpers.hungry:
+            helpers.give(left.popleft())
+        assert helpers.busy <= 4
+        found += helpers.take(wait=True)
+    return found
+
+
+@pytest.mark.slow
+def test_helpers_compute_everything_once(tmp_path: Path) -> None:
+    with Helpers(2, square) as helpers:
+        assert not list(helpers.take(wait=True)), "nothing was given"
+        assert sorted(helped(helpers, list(range(20)))) == [n * n for n in range(20)]
+        helpers.give(3)
+        helpers.give(4)  # dropped
+    with Helpers(2, die_once) as helpers:
+        items = [(tmp_path / "died", number) for number in range(9)]
+        assert sorted(helped(helpers, items)) == list(range(9))
+    assert (tmp_path / "died").exists()
+
+
+@pytest.mark.slow
+def test_errors_and_deaths_of_helpers_end_the_run() -> None:
+    with (
+        pytest.raises(RunError, match=r"^block 3, path 7, step 5: price is not finite; seed 1$"),
+        Helpers(2, fail_at_three) as helpers,
+    ):
+        helped(helpers, list(range(20)))
+    with pytest.raises(RunError, match="died 3 times in a row"), Helpers(2, die) as helpers:
+        helped(helpers, list(range(4)))
+
+
+def test_no_helpers_start_no_process() -> None:
+    with Helpers(0, square) as helpers:
+        assert not helpers.hungry
+        assert not list(helpers.take(wait=False))
+        assert helpers.busy == 0
 
 
 @pytest.mark.slow

@@ -42,7 +42,7 @@ def test_a_group_is_left_out(run: Run) -> None:
     asked = asked_of(run.scenario, "sp500")
     found = left_out(run.results, "sp500", asked, run.paths)
     row = run.entities.index("sp500")
-    falls = np.asarray(run.results.measures["max_drawdown"][row])
+    falls = np.asarray(run.results.measures["max_drawdown"][row], np.float64)
     group = np.arange(run.paths) % GROUPS
     for g in (0, 17, 31):
         rest = falls[group != g]

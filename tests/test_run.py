@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,7 @@ from simulator.results import CAUSES
 from simulator.run import Run, run_digest
 from simulator.scenario import Scenario
 from simulator.streams import BLOCK_PATHS
+from simulator.tasks import TOGETHER, portion
 
 TEXT = """
 format_version = 1
@@ -62,8 +64,8 @@ def test_shuffled_blocks_change_no_byte(scenario: Scenario, run: Run) -> None:
     keep = engine.Keep(levels=True)
     done = {block: engine.run_block(scenario, 1, block, keep) for block in (1, 0)}
     results = engine.new_results(scenario, 1500, keep, 1500)
-    results.add(done[0], BLOCK_PATHS)
     results.add(done[1], 1500 - BLOCK_PATHS)
+    results.add(done[0], BLOCK_PATHS)
     results.keep_paths = run.results.keep_paths
     assert same_bytes(results, run.results)
 
@@ -108,7 +110,7 @@ def test_metrics_say_what_the_levels_did(run: Run) -> None:
 def test_levels_start_at_the_close_before_the_first_step(scenario: Scenario, run: Run) -> None:
     assert run.levels.shape == (len(run.entities), 53, 1500)
     firms = run.levels[len(scenario.universe.groups) :, 0, 0]
-    assert np.allclose(firms, scenario.universe.column("market_value"), rtol=1e-7)
+    assert np.array_equal(firms, scenario.universe.column("market_value").astype(np.float32))
     with pytest.raises(UsageError, match="keep_levels=True"):
         simulate(scenario, paths=1).levels  # noqa: B018
 
@@ -253,9 +255,41 @@ def test_a_run_error_crosses_processes() -> None:
         list(get_executor(2).map(broken_worker, range(3)))
 
 
+@pytest.mark.parametrize("workers", [2, 3, 64])
+def test_portions_grow_small_towards_the_end(workers: int) -> None:
+    left, given = 1000, []
+    while left:
+        given.append(portion(left, workers))
+        left -= given[-1]
+    assert given == sorted(given, reverse=True)
+    assert given[-3:] == [1, 1, 1]
+    assert given[0] == (8 if workers < 64 else 6 - 6 % TOGETHER)
+    assert all(size % TOGETHER == 0 for size in given if size > TOGETHER)
+    assert portion(1000, workers, TOGETHER) == TOGETHER
+    assert [portion(left, 1, TOGETHER) for left in (5, 2, 1)] == [TOGETHER, 2, 1]
+
+
+@pytest.mark.slow
+def test_a_killed_worker_changes_no_byte(scenario: Scenario) -> None:
+    """Killed in the middle of a run, more than once."""
+    killed: list[int] = []
+
+    def kill(done: int, _: int) -> None:
+        if done > 4000 * (len(killed) + 1) and len(killed) < 2:
+            mine = [child for child in multiprocessing.active_children() if child.pid not in killed]
+            for child in mine:
+                assert child.pid is not None
+                killed.append(child.pid)
+                child.kill()
+
+    run = simulate(scenario, paths=20_000, keep_paths=5_000, workers=2, progress=kill)
+    assert killed
+    assert same_bytes(run.results, simulate(scenario, paths=20_000, keep_paths=5_000).results)
+
+
 @pytest.mark.slow
 def test_workers_import_no_tables() -> None:
-    code = "import sys; import simulator.engine; print(sorted({'pandas', 'matplotlib'} & set(sys.modules)))"
+    code = "import sys; import simulator.tasks; print(sorted({'pandas', 'matplotlib'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
     assert engine.run_block.__module__ == "simulator.engine"

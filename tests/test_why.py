@@ -14,7 +14,8 @@ from cli_runs import CommandLine
 from simulator.compare import Comparison
 from simulator.errors import RunError, UsageError
 from simulator.executors import get_executor
-from simulator.run import Run, simulate
+from simulator.run import Run
+from simulator.runner import simulate
 from simulator.scenario import load_scenario
 from simulator.why import (
     MOST,

@@ -169,7 +169,7 @@ def _simulate(
     shocks: Literal["zero"] | None,
     until: str | None,
 ) -> Run:
-    from simulator.run import simulate
+    from simulator.runner import simulate
     from simulator.streams import BLOCK_PATHS
 
     blocks = -(-story.paths // BLOCK_PATHS)

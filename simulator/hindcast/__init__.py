@@ -15,7 +15,8 @@ from simulator.hindcast.calm import calm_rows, calm_run, exact_rows, firm_rows
 from simulator.hindcast.change import direction_rows, elasticity_rows, share_rows
 from simulator.hindcast.yardstick import Row, Table
 from simulator.observation import Observed, observe
-from simulator.run import Run, simulate
+from simulator.run import Run
+from simulator.runner import simulate
 from simulator.scenario import Scenario, list_scenarios, load_scenario
 from simulator.streams import BLOCK_PATHS
 

@@ -17,7 +17,8 @@ from simulator.metrics import max_drawdown, measure_drawdowns
 from simulator.observation import Observed
 from simulator.plot_data import label
 from simulator.results import CAUSES
-from simulator.run import Run, simulate
+from simulator.run import Run
+from simulator.runner import simulate
 from simulator.scenario import load_scenario
 from simulator.summary import sample
 from simulator.wording import percent

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import tomli
+from numpy.typing import NDArray
 
 from simulator import engine
 from simulator.arrays import FloatArray, Precision
@@ -16,7 +17,8 @@ from simulator.calibration import index_figures, targets
 from simulator.hindcast.yardstick import Table, quantile_of, share_above
 from simulator.intervals import Estimate, jackknife, jackknives
 from simulator.observation import Observed
-from simulator.run import Run, simulate
+from simulator.run import Run
+from simulator.runner import simulate
 from simulator.scenario import load_scenario
 from simulator.streams import BLOCK_PATHS
 from simulator.summary import sample
@@ -99,7 +101,7 @@ def _attribution_gap(name: str, precision: Precision) -> float:
     block = engine.run_block(scenario, scenario.seed, 0, keep, precision=precision)
     assert block.levels is not None
 
-    def at(step: str) -> FloatArray:
+    def at(step: str) -> NDArray[np.floating]:
         assert block.levels is not None
         steps = np.asarray(block.measures[step], np.intp)[:, None]
         return np.take_along_axis(block.levels, steps, axis=1)[:, 0]

@@ -12,7 +12,8 @@ from simulator.intervals import Estimate, mean
 from simulator.metrics import measure_drawdowns
 from simulator.observation import assumption_share, observe
 from simulator.plot_data import label
-from simulator.run import Run, simulate
+from simulator.run import Run
+from simulator.runner import simulate
 from simulator.scenario import Scenario, load_scenario
 from simulator.summary import sample
 from simulator.wording import format_interval

@@ -43,6 +43,7 @@ def forecast(plan: Plan, workers: int) -> Forecast:
         keep_levels=False,
         block_paths=cells.TOGETHER * BLOCK_PATHS,
         workers=min(workers, max(missing, 1)),
+        task_paths=0,  # workers keep their results
     )
     cells.simulated(scenario.with_(paths=1))  # what is done once is not timed
     began = time.perf_counter()
