@@ -221,6 +221,7 @@ class Recording:
 
     def __init__(self, scenario: Scenario, block: int) -> None:
         self._inner, self.paths = plain(scenario, block), BLOCK_PATHS
+        self.precision = self._inner.precision
         self.controls: list[np.ndarray] = []
         self._span, self._steps = max(scenario.steps // 5, 1), 0
         self._sums = np.zeros((6, 4, BLOCK_PATHS))
@@ -327,7 +328,9 @@ def measure(scenario: Scenario, blocks: int, tell: Callable[[str], None]) -> Non
     spread = {name: np.var(np.stack(values), axis=0, ddof=1) for name, values in means.items()}
     for name in METHODS:
         cost = seconds[name] / seconds["plain"]
-        tell(f"| blocks: {name} | {_cells(spread['plain'] / spread[name] / cost)} | {cost:.2f} |")
+        with np.errstate(divide="ignore", invalid="ignore"):  # in few blocks nothing may be rare
+            ratio = spread["plain"] / spread[name] / cost
+        tell(f"| blocks: {name} | {_cells(ratio)} | {cost:.2f} |")
         apart = np.stack(means[name]).mean(axis=0) - np.stack(means["plain"]).mean(axis=0)
         error = np.sqrt((spread["plain"] + spread[name]) / blocks)
         away = np.abs(apart / np.where(error > 0.0, error, np.inf)).max()

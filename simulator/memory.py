@@ -22,9 +22,9 @@ _BASE = 100_000_000
 """Bytes of Python with the libraries of a run."""
 _WORKER = 75_000_000
 """Bytes of a worker process with its libraries, before its block."""
-_STATES = 1.55
+_STATES = 0.8
 """Arrays of (entity, time, path) that the past of a block weighs."""
-_AT_HAND = 2_300
+_AT_HAND = 1_300
 """Bytes for each entity and path of a block beside its past: buffers, look-ups, results."""
 _COPIES = 3
 """Of the results of a task on their way: counted and packed by the worker, unpacked here."""

@@ -44,11 +44,11 @@ from simulator import (
     observation,
     scenario,
     simulation,
-    streams,
     summary,
 )
 from simulator.model import market, sentiment, technology
 from simulator.scenario import load_scenario
+from simulator.streams import addresses
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,8 @@ MUTANTS = {
         lambda _: test_gbm_limit.test_spitzers_identity(0.0),
     ),
     "one stream for all blocks": Mutant(
-        streams,
-        "_address",
+        addresses,
+        "address",
         "crc32(name.encode()), block",
         "crc32(name.encode()), 0",
         test_streams.test_blocks_in_any_order_alone_or_together,
@@ -146,8 +146,8 @@ MUTANTS = {
     "share of a member above 1": Mutant(
         attribution,
         "mean_ratio",
-        "np.divide(growth, rise, out=np.ones_like(rise), where=~still)",
-        "np.maximum(np.divide(growth, rise, out=np.ones_like(rise), where=~still), 0.9)",
+        "(growth + still) / (rise + still)",
+        "np.maximum((growth + still) / (rise + still), 0.9)",
         lambda _: (
             test_attribution.test_an_index_takes_its_members_causes_by_logarithmic_mean_weights()
         ),
