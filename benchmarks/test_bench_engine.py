@@ -19,8 +19,8 @@ from simulator import engine, load_scenario, simulate
 from simulator.streams import BLOCK_PATHS
 from simulator.tasks import TOGETHER
 
-BOUND = 4.0
-"""A run may take so many times the floor, per path-step."""
+BLOCK, RUN = 2.0, 2.25
+"""A block, and a run with its tables, may take so many times the floor, per path-step."""
 PATHS = 8 * BLOCK_PATHS
 STEPS = 260
 FLAT_BYTES = 25_000_000
@@ -35,7 +35,7 @@ def scenario():
     return found
 
 
-def test_a_run_costs_at_most_four_times_the_floor(scenario, capsys) -> None:
+def test_a_block_costs_at_most_twice_the_floor(scenario, capsys) -> None:
     blocks = BLOCK_PATHS * TOGETHER
     work = {
         "floor": draw_floor(STEPS),
@@ -51,7 +51,8 @@ def test_a_run_costs_at_most_four_times_the_floor(scenario, capsys) -> None:
         for name in work:
             ratio = best[name] / best["floor"]
             print(f"{name:24s} {best[name]:8.1f} {median[name]:8.1f} {ratio:8.2f}")
-    assert best["run"] <= BOUND * best["floor"]
+    assert best["block"] <= BLOCK * best["floor"]
+    assert best["run"] <= RUN * best["floor"]
 
 
 def test_time_grows_with_the_number_of_paths(scenario, capsys) -> None:
@@ -63,7 +64,7 @@ def test_time_grows_with_the_number_of_paths(scenario, capsys) -> None:
         print(f"\n{'paths':>10s} {'microseconds a path':>22s}")
         for n, cost in zip(sizes, each, strict=True):
             print(f"{n:10,d} {cost:22.1f}")
-    assert all(after < 1.25 * before for before, after in pairwise(each))
+    assert all(after < 1.1 * before for before, after in pairwise(each))
 
 
 def test_time_grows_with_steps_and_firms(scenario, capsys) -> None:
@@ -77,7 +78,8 @@ def test_time_grows_with_steps_and_firms(scenario, capsys) -> None:
         "twice the steps": lambda: engine.run_block(longer, 1, 0, count=TOGETHER),
         "twice the firms": lambda: engine.run_block(wider, 1, 0, count=TOGETHER),
     }
-    times = in_turn(work, repetitions=3)
+    # Not in turn: another shape takes new memory, which costs more than what is measured.
+    times = {name: in_turn({name: one}, repetitions=5)[name] for name, one in work.items()}
     with capsys.disabled():
         print(f"\n{'time over that of a block':28s}")
         for name in work:
@@ -104,7 +106,7 @@ def test_two_workers_reach_what_two_runs_reach(capsys) -> None:
 
     It starts its worker, they are under way already: 0.3 to 0.7 seconds, so it must be a long one.
     """
-    each = 64 * BLOCK_PATHS
+    each = 128 * BLOCK_PATHS
 
     def seconds(workers: int, paths: int, copies: int) -> float:
         command = [sys.executable, "-c", ALONE, str(workers), str(paths)]

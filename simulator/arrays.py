@@ -31,6 +31,18 @@ def in_precision(values: float | FloatArray, precision: Precision) -> FloatArray
     return np.asarray(values, precision)
 
 
+_SMALL = 1 << 18
+"""Multiplications from which BLAS shares a product among threads, which other workers need."""
+
+
+def product(weights: FloatArray, rows: FloatArray, out: FloatArray) -> None:
+    """Matrix product (m, k) @ (k, path) for small m and k, by one thread: some columns at a time."""
+    width = max(_SMALL // weights.size, 1)
+    for begin in range(0, rows.shape[1], width):
+        part = slice(begin, begin + width)
+        np.matmul(weights, rows[:, part], out=out[:, part])
+
+
 def settle(room: object, precision: Precision) -> None:
     """Bring the constants that a room has worked out to the precision of its paths, in place.
 

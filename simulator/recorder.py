@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.arrays import FloatArray, IntArray, Precision
+from simulator.arrays import FloatArray, IntArray, Precision, product
 from simulator.attribution import BOOKS, Books, History, attribute
 from simulator.metrics import DrawdownMeter, StepIndex
 from simulator.results import (
@@ -122,7 +122,7 @@ class Recorder:
 
     def _sum_groups(self) -> None:
         firms, groups = self._level[self._groups :], self._level[: self._groups]
-        np.matmul(self._shares, firms, out=groups)
+        product(self._shares, firms, out=groups)
         if self._cash is not None:
             groups += self._cash
 

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from simulator.arrays import FloatArray, IntArray, in_precision, settle
+from simulator.arrays import FloatArray, IntArray, in_precision, product, settle
 from simulator.attribution import Factors, mean_ratio
 from simulator.consensus import Consensus, QuietTable, drivers, fundamental_clock
 from simulator.events import Calendar
@@ -263,7 +263,7 @@ class Simulation:
             own.reshape(-1)[places[struck]] += sizes[struck]
         weather.own = own
         self._weights[:, _KNOWN] = self._known[k]
-        np.matmul(self._weights, self._factors[now], out=log_price)
+        product(self._weights, self._factors[now], out=log_price)
         log_price += values.known
         log_price += own
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from simulator.arrays import FloatArray, Precision, settle
+from simulator.arrays import FloatArray, Precision, product, settle
 from simulator.params import Params, Quantity, quantity
 
 
@@ -223,7 +223,7 @@ class Accounts:
         for column, (loading, rival) in enumerate(self._moves, start=3):
             lost = 0.0 if rival is None else d.competition[rival]
             np.exp(loading * d.macro + lost, out=self._factors[column])
-        np.matmul(self._shares, self._factors, out=s.revenue)
+        product(self._shares, self._factors, out=s.revenue)
 
         # dC = [R (1 + gamma tau) - C] / tau dt: along its own trend C equals R.
         np.multiply(s.revenue, self._ahead, out=work)
@@ -237,7 +237,7 @@ class Accounts:
         self._cost_factors[1] = rules.serving_cost_share * models * squeeze
         lost_margin = (rules.chip_gross_margin - rules.chip_glut_margin) * d.glut
         self._cost_factors[2] = chips * lost_margin
-        np.matmul(self._cost_shares, self._cost_factors, out=work)
+        product(self._cost_shares, self._cost_factors, out=work)
         work += self._sticky * s.sticky_cost
         work /= s.revenue
         work += self._variable

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-from simulator.arrays import BoolArray, FloatArray, IntArray, Precision, settle
+from simulator.arrays import BoolArray, FloatArray, IntArray, Precision, product, settle
 from simulator.params import Params, quantity
 from simulator.streams import TINY, Arrivals, StepShocks
 
@@ -389,7 +389,7 @@ class Weather:
 
         self._volatility(s, shocks, volatility, self._room[8])
         np.multiply(volatility, tense, out=scale[1])
-        np.matmul(self._common, scale.reshape(2, -1), out=moves[1:].reshape(3, -1))
+        product(self._common, scale.reshape(2, -1), out=moves[1:].reshape(3, -1))
         factor, variance, sector, firm_variance = moves
         np.multiply(variance, shocks.market, out=factor)
         factor += drift
@@ -447,7 +447,8 @@ class Weather:
             normal: ``(firm, path)`` draws.
             out: ``(firm, path)``, gets ``own`` after the step.
         """
-        work = np.matmul(self._own, scale, out=self._work)
+        work = self._work
+        product(self._own, scale, out=work)
         work *= normal
         np.add(own, work, out=out)
 
