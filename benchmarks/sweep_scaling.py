@@ -20,7 +20,7 @@ from pathlib import Path
 
 from simulator import Design, engine, load_scenario
 from simulator.streams import BLOCK_PATHS
-from simulator.sweeps.cells import TOGETHER
+from simulator.tasks import TOGETHER
 
 KEY = "technology.elasticity"
 

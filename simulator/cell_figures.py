@@ -220,8 +220,7 @@ class _Leaving:
     def __init__(self, counts: Counts, name: str) -> None:
         self._of, self._name = counts, name
         first, self._counts = _used(_one_out(counts.groups[name]))
-        self._upto = np.cumsum(self._counts, axis=2, dtype=np.int32)
-        self._n = self._upto[:, :, -1]
+        self._n = self._counts.sum(axis=2, dtype=np.int64)
         self._edges = counts.group_edges(name)[first : first + self._counts.shape[2] + 1]
         self._middles = (self._edges[:-1] + self._edges[1:]) / 2
 
@@ -246,7 +245,7 @@ class _Leaving:
 
     def _quantile(self, q: float) -> FloatArray:
         """Of all paths (E,), on the grid."""
-        upto, n = self._upto[:, 0], self._n[0, 0]
+        upto, n = np.cumsum(self._counts[:, 0], axis=1), self._n[0, 0]
         return np.array(
             [np.interp(q * n, [0, *row], self._edges) for row in upto.tolist()], np.float64
         )
@@ -256,11 +255,10 @@ class _Leaving:
         known = np.nan_to_num(level)
         position = np.interp(known, self._edges, np.arange(self._edges.size))
         bins = np.minimum(position.astype(np.int64), self._middles.size - 1)
-        at = bins[:, np.newaxis, np.newaxis]
-        inside, upto = (
-            np.take_along_axis(of, at, axis=2)[:, :, 0] for of in (self._counts, self._upto)
-        )
-        below = (upto - inside * (1 + bins - position)[:, np.newaxis]) / self._n
+        # Sums up to one bin each: a few, where running sums would be of all.
+        upto = np.stack([row[:, :n].sum(axis=1) for row, n in zip(self._counts, bins, strict=True)])
+        inside = np.take_along_axis(self._counts, bins[:, np.newaxis, np.newaxis], axis=2)[:, :, 0]
+        below = (upto + inside * (position - bins)[:, np.newaxis]) / self._n
         return np.where(np.isfinite(level)[:, np.newaxis], below, np.nan)
 
 

@@ -24,6 +24,7 @@ from simulator.crashes import crashes, index_of
 from simulator.errors import NotFinite, StoreError
 from simulator.scenario import Scenario, load_scenario
 from simulator.streams import BLOCK_PATHS
+from simulator.tasks import TOGETHER
 
 Made = TypeVar("Made")
 
@@ -33,8 +34,6 @@ CELL_FORMAT = 1
 PORTFOLIO = "portfolio.csv"
 DATA, MANIFEST = "cell.npz", "cell.json"
 _KEEP = engine.Keep(pictures=False)
-TOGETHER = 2
-"""Blocks simulated at once, as in a run."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from simulator import disk, memory
 from simulator.recorder import fan_steps
 from simulator.streams import BLOCK_PATHS
 from simulator.sweeps import cells
+from simulator.tasks import TOGETHER
 
 if TYPE_CHECKING:
     from simulator.sweeps import Plan
@@ -41,7 +42,7 @@ def forecast(plan: Plan, workers: int) -> Forecast:
         inputs=len(scenario.uncertain()),
         kept=0,
         keep_levels=False,
-        block_paths=cells.TOGETHER * BLOCK_PATHS,
+        block_paths=TOGETHER * BLOCK_PATHS,
         workers=min(workers, max(missing, 1)),
         task_paths=0,  # workers keep their results
     )
