@@ -28,9 +28,10 @@ from scipy.stats import qmc
 
 from simulator import load_scenario
 from simulator.consensus import consensus_path
+from simulator.factors import FACTORS
 from simulator.model.market import jump_chances
 from simulator.scenario import Scenario
-from simulator.simulation import FACTORS, Simulation
+from simulator.simulation import Simulation
 from simulator.streams import (
     BLOCK_PATHS,
     TINY,

@@ -32,10 +32,11 @@ from simulator.arrays import FloatArray
 from simulator.consensus import consensus_path, fundamental_clock
 from simulator.distributions import Lognormal
 from simulator.events import Calendar
+from simulator.factors import FACTORS
 from simulator.metrics import measure_drawdowns
 from simulator.model.market import jump_chances
 from simulator.scenario import Scenario, load_scenario
-from simulator.simulation import FACTORS, Simulation
+from simulator.simulation import Simulation
 from simulator.streams import BLOCK_PATHS, BlockShocks
 
 CRASH = 0.40

@@ -16,12 +16,13 @@ import numpy as np
 from simulator.arrays import FloatArray, Precision
 from simulator.consensus import Consensus, consensus_path, fundamental_clock, quiet
 from simulator.errors import NotFinite
+from simulator.factors import FACTORS
 from simulator.model.market import jump_chances
 from simulator.recorder import Keep as Keep
 from simulator.recorder import Recorder, aligned_steps, driver_steps, fan_steps
 from simulator.results import CHANNELS, DRIVERS, SAMPLE_PATHS, BlockResult, Results
 from simulator.scenario import Scenario
-from simulator.simulation import FACTORS, Simulation, State
+from simulator.simulation import Simulation, State
 from simulator.streams import BLOCK_PATHS, BlockShocks, NoShocks
 
 _per_thread = threading.local()

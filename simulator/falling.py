@@ -15,9 +15,10 @@ import numpy as np
 from simulator.arrays import FloatArray, IntArray
 from simulator.consensus import consensus_path
 from simulator.errors import RunError
+from simulator.factors import FACTORS
 from simulator.model.market import jump_chances
 from simulator.scenario import Scenario
-from simulator.simulation import FACTORS, Simulation, State
+from simulator.simulation import Simulation, State
 from simulator.splitting import Split, split
 from simulator.streams import FreshShocks, WorldShocks, generator
 

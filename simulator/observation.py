@@ -12,10 +12,11 @@ import numpy as np
 
 from simulator.arrays import FloatArray
 from simulator.consensus import consensus_path
+from simulator.factors import FACTORS
 from simulator.intervals import Estimate, jackknife
 from simulator.model.market import jump_chances
 from simulator.scenario import Scenario
-from simulator.simulation import FACTORS, Simulation
+from simulator.simulation import Simulation
 from simulator.streams import BlockShocks
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from simulator.arrays import FloatArray, IntArray, Precision, product
 from simulator.attribution import BOOKS, Books, History, attribute
+from simulator.factors import FACTORS
 from simulator.metrics import DrawdownMeter, StepIndex
 from simulator.results import (
     ALIGNED_FALL,
@@ -24,7 +25,7 @@ from simulator.results import (
     BlockResult,
 )
 from simulator.scenario import Scenario
-from simulator.simulation import FACTORS, Simulation
+from simulator.simulation import Simulation
 
 
 @dataclass(frozen=True)

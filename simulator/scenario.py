@@ -7,7 +7,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,6 @@ from simulator.params import Distribution, Params, Quantity, Refusal
 from simulator.portfolio import Portfolio, read_portfolio
 from simulator.scenario_file import (
     FORMAT_VERSION,
-    MOST_THRESHOLDS,
     ScenarioTable,
     firm_problems,
     read_tables,
@@ -37,7 +35,7 @@ from simulator.scenario_file import (
     table_problems,
 )
 from simulator.sources import Source, read_sources
-from simulator.thresholds import Threshold, parse_threshold
+from simulator.thresholds import Threshold, read_thresholds
 from simulator.toml_file import MOST_PROBLEMS, TomlFile, is_name, read_toml
 from simulator.universe import (
     Universe,
@@ -287,7 +285,7 @@ def _checked(
             raise ScenarioError([*problems, *error.problems]) from None
     thresholds: tuple[Threshold, ...] = ()
     if universe is not None:
-        thresholds, faults = _thresholds(file, universe)
+        thresholds, faults = read_thresholds(file, universe.entities)
         problems += faults + firm_problems(file, universe)
     if parsed is None or universe is None:
         raise ScenarioError(problems)
@@ -371,24 +369,6 @@ def _universe(file: TomlFile) -> tuple[Universe | None, list[Problem]]:
         return load_universe(path), []
     except ScenarioError as error:
         return None, list(error.problems)
-
-
-def _thresholds(file: TomlFile, universe: Universe) -> tuple[tuple[Threshold, ...], list[Problem]]:
-    thresholds: list[Threshold] = []
-    problems: list[Problem] = []
-    table = file.data.get("thresholds")
-    given = table.items() if isinstance(table, dict) else ()
-    for name, text in islice(given, MOST_THRESHOLDS):
-        if not isinstance(text, str):
-            continue  # the table's own check has said so
-        try:
-            thresholds.append(parse_threshold(name, text, universe.entities))
-        except Refusal as refusal:
-            path = ("thresholds", name)
-            problems.append(
-                file.problem(path, refusal.message, expected=refusal.expected, hint=refusal.hint)
-            )
-    return tuple(thresholds), problems
 
 
 def _known_keys(scenario: Scenario) -> set[str]:

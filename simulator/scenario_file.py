@@ -19,6 +19,7 @@ from simulator.model.sentiment import Concentration, Sentiment
 from simulator.model.technology import Technology
 from simulator.model.valuation import Valuation
 from simulator.params import Params, Refusal, quantity
+from simulator.thresholds import MOST_THRESHOLDS
 from simulator.toml_file import NAME_RULE, TomlFile, is_name
 from simulator.universe import Universe
 
@@ -26,7 +27,6 @@ FORMAT_VERSION = 1
 MOST_STEPS = 2_600  # fifty years of weeks, ten of days
 MOST_PATHS = 100_000_000
 MOST_EVENTS = 100
-MOST_THRESHOLDS = 100
 _DAYS_APART = 31
 
 

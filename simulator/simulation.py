@@ -21,29 +21,13 @@ from simulator.arrays import FloatArray, IntArray, in_precision, product, settle
 from simulator.attribution import Factors, mean_ratio
 from simulator.consensus import Consensus, QuietTable, drivers, fundamental_clock
 from simulator.events import Calendar
+from simulator.factors import FACTORS, ai_weights, factor_loadings, known_parts
 from simulator.model import firms, market, sentiment, technology, valuation
 from simulator.params import Params
 from simulator.results import CHANNELS
 from simulator.scenario import Scenario
 from simulator.streams import Shocks
 
-FACTORS = (
-    ("sentiment", "premium_loading"),
-    ("news", "news_loading"),
-    ("rates", "equity_duration"),
-    ("market", "beta"),
-    ("market", "variance"),
-    ("firm", "sector"),
-    ("firm", "variance"),
-    ("contagion", "contagion"),
-    ("margin", "adoption_loading"),
-    ("firm", "burn_rate"),
-    ("growth", "known"),
-)
-"""Cause and loading of each common factor of log prices, in the order of ``History.factors``.
-
-The last is 1 on every path: its weight is what is known in advance, and explains no change.
-"""
 _SENTIMENT, _NEWS, _RATES, _MARKET, _CONTAGION, _ADOPTION, _BURN, _KNOWN = 0, 1, 2, 3, 7, 8, 9, 10
 
 LEAST_CLONED = 64
@@ -334,52 +318,6 @@ class Simulation:
             mean = mean_ratio(surprise, np.expm1(surprise))
             mean *= np.exp(self._priced_in[0][j, firm]) / sold[firm, None]
             yield firm, (np.exp(x) - math.exp(y)) / mean
-
-
-def ai_weights(scenario: Scenario) -> FloatArray:
-    """Start-value weight of each firm in the AI group, (firm,); they sum to 1."""
-    universe = scenario.universe
-    row = universe.groups.index(universe.bubble_group)
-    values = universe.membership[row] * universe.column("market_value")
-    return np.asarray(values / values.sum())
-
-
-def factor_loadings(scenario: Scenario, table: firms.FirmTable) -> FloatArray:
-    """Loading of each firm on each factor, (firm, J).
-
-    Premium loadings are scaled to a value-weighted mean of 1 in the AI group.
-    """
-    premium = table.column("premium_loading")
-    premium = premium / np.sum(ai_weights(scenario) * premium)
-    beta, sigma = table.column("beta"), table.column("volatility")
-    columns = {
-        "premium_loading": premium,
-        "equity_duration": -table.column("equity_duration"),
-        "sector": sigma * table.column("sector_share"),
-        "burn_rate": -table.column("burn_rate"),
-        "known": np.zeros_like(beta),
-    }
-    halves = iter((-0.5 * beta**2, -0.5 * sigma**2))
-    return np.stack(
-        [
-            next(halves)
-            if name == "variance"
-            else columns[name]
-            if name in columns
-            else table.column(name)
-            for _, name in FACTORS
-        ],
-        axis=1,
-    )
-
-
-def known_parts(scenario: Scenario, table: firms.FirmTable) -> dict[str, FloatArray]:
-    """Parts of log prices known in advance: cause -> (time, firm)."""
-    s = scenario
-    fixed = market.corrections(s.market, table, s.steps, s.dt)
-    years = np.arange(s.steps + 1)[:, None] * s.dt
-    growth = s.valuation.required_return * years + np.zeros_like(fixed.market)
-    return {"growth": growth, "market": -fixed.market, "firm": -fixed.jumps}
 
 
 def draw_assumptions(scenario: Scenario, shocks: Shocks) -> dict[str, FloatArray]:

@@ -12,9 +12,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 from simulator.complaints import nearest
 from simulator.distributions import Refusal
+from simulator.errors import Problem
+from simulator.toml_file import TomlFile
 
 METRICS = (
     "max_drawdown",
@@ -35,6 +38,7 @@ STATISTICS = (
     "expected_shortfall_1_in_100",
 )
 PROBABILITY = "probability"
+MOST_THRESHOLDS = 100
 FORM = "P(sp500.max_drawdown >= 0.49) < 0.10, or median(sp500.max_drawdown) < 0.30"
 
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
@@ -113,3 +117,25 @@ def parse_threshold(name: str, text: str, entities: Iterable[str]) -> Threshold:
         limit,
         text.strip(),
     )
+
+
+def read_thresholds(
+    file: TomlFile, entities: Iterable[str]
+) -> tuple[tuple[Threshold, ...], list[Problem]]:
+    """The thresholds of a scenario file, and what is wrong with them."""
+    thresholds: list[Threshold] = []
+    known = tuple(entities)
+    problems: list[Problem] = []
+    table = file.data.get("thresholds")
+    given = table.items() if isinstance(table, dict) else ()
+    for name, text in islice(given, MOST_THRESHOLDS):
+        if not isinstance(text, str):
+            continue  # the table's own check has said so
+        try:
+            thresholds.append(parse_threshold(name, text, known))
+        except Refusal as refusal:
+            path = ("thresholds", name)
+            problems.append(
+                file.problem(path, refusal.message, expected=refusal.expected, hint=refusal.hint)
+            )
+    return tuple(thresholds), problems

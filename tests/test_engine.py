@@ -19,10 +19,11 @@ from simulator import engine, simulation
 from simulator.arrays import FloatArray
 from simulator.consensus import consensus_path, fundamental_clock, priced_in
 from simulator.errors import RunError
+from simulator.factors import FACTORS, factor_loadings
 from simulator.model import market, sentiment
 from simulator.model.market import jump_chances
 from simulator.scenario import Scenario, load_scenario
-from simulator.simulation import FACTORS, Simulation, State, factor_loadings
+from simulator.simulation import Simulation, State
 from simulator.streams import BLOCK_PATHS, BlockShocks, StepShocks
 
 YEAR = {"scenario.horizon_years": 1.0}

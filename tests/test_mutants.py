@@ -39,6 +39,7 @@ from scenario_texts import MINIMAL, load
 from simulator import (
     attribution,
     engine,
+    factors,
     intervals,
     metrics,
     observation,
@@ -114,7 +115,7 @@ MUTANTS = {
         lambda _: test_gbm_limit.test_lognormal_moments("SPREST"),
     ),
     "-sigma^2/2 lost": Mutant(
-        simulation,
+        factors,
         "factor_loadings",
         "(-0.5 * beta**2, -0.5 * sigma**2)",
         "(0.0 * beta**2, 0.0 * sigma**2)",

@@ -16,11 +16,12 @@ from told_paths import Recorded, stress_scenario
 from simulator import load_scenario, simulate
 from simulator.consensus import consensus_path
 from simulator.errors import UsageError
+from simulator.factors import FACTORS
 from simulator.model.market import jump_chances
 from simulator.rare import Rare, add_tail, parse_event, rare, read_tail, tail
 from simulator.run import Run
 from simulator.scenario import Scenario
-from simulator.simulation import FACTORS, Simulation
+from simulator.simulation import Simulation
 from simulator.store import load_run
 from simulator.streams import BLOCK_PATHS, BlockShocks, FreshShocks, WorldShocks
 

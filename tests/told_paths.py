@@ -14,10 +14,11 @@ from simulator import engine
 from simulator.arrays import FloatArray, IntArray, Precision
 from simulator.attribution import BOOKS
 from simulator.consensus import consensus_path
+from simulator.factors import FACTORS
 from simulator.model.market import jump_chances
 from simulator.results import CAUSES, BlockResult
 from simulator.scenario import Scenario
-from simulator.simulation import FACTORS, Simulation
+from simulator.simulation import Simulation
 from simulator.streams import Arrivals, BlockShocks, ChainShocks, StartShocks, StepShocks
 
 SEED = 12
