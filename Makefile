@@ -46,7 +46,7 @@ campaign: $(READY)  ## kill, stop, fill and flip sweeps hundreds of times; ARGS=
 bench: $(READY)  ## benchmarks, one at a time
 	$(BIN)/python -m pytest benchmarks --benchmark-enable -p no:randomly $(ARGS)
 
-rare: $(READY)  ## hold rare-event splitting against a million plain paths, about half an hour
+rare: $(READY)  ## hold rare-event splitting against a million plain paths, a few minutes
 	$(BIN)/python scripts/rare_check.py $(ARGS)
 
 variance: $(READY)  ## measure what antithetic, stratified, Sobol draws and controls would gain

@@ -24,7 +24,7 @@ _WORKER = 75_000_000
 """Bytes of a worker process with its libraries, before its block."""
 _STATES = 0.8
 """Arrays of (entity, time, path) that the past of a block weighs."""
-_AT_HAND = 1_300
+_AT_HAND = 1_700
 """Bytes for each entity and path of a block beside its past: buffers, look-ups, results."""
 _COPIES = 3
 """Of the results of a task on their way: counted and packed by the worker, unpacked here."""

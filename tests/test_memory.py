@@ -16,7 +16,7 @@ SIZES: dict[str, Any] = {
     "steps": 260,
     "fan_times": 61,
     "inputs": 40,
-    "block_paths": 2048,
+    "block_paths": 4096,
     "workers": 1,
     "task_paths": 8192,
     "keep_levels": False,
