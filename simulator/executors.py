@@ -123,6 +123,11 @@ class Helpers(Generic[Item, Result]):
         self._pool.shutdown(cancel_futures=True)
 
     @property
+    def started(self) -> bool:
+        """Whether workers have been started."""
+        return self._pool is not None
+
+    @property
     def busy(self) -> int:
         """Items under way."""
         return len(self._under_way)

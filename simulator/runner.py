@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from simulator.scenario import Scenario
 
 _FIRST_LOOK = 4 * BLOCK_PATHS
+_WORTH_A_WORKER = 80_000
+"""Rows (entity, step) of blocks that take as long as a worker takes to start, about a second."""
 
 
 def simulate(
@@ -152,14 +154,17 @@ def _filled(
     send what they have counted.
     """
     most, compute = scenario.paths, partial(counted, scenario, keep, results.keep_paths, noise)
+    rows = scenario.steps * len(results.entities)  # of a block
     with Helpers(workers - 1, compute) as helpers:
         for blocks in stretches:
             begin, end = blocks.start, blocks.stop
+            shared = helpers.started or (end - begin) * rows >= _WORTH_A_WORKER
+            crew = workers if shared else 1
             while begin < end or helpers.busy:
-                mine = range(begin, begin + portion(end - begin, workers, TOGETHER))
+                mine = range(begin, begin + portion(end - begin, crew, TOGETHER))
                 begin = mine.stop
-                while begin < end and helpers.hungry:
-                    theirs = range(end - portion(end - begin, workers), end)
+                while shared and begin < end and helpers.hungry:
+                    theirs = range(end - portion(end - begin, crew), end)
                     helpers.give(theirs)
                     end = theirs.start
                 for block in simulated(scenario, keep, noise, mine):

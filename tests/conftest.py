@@ -3,7 +3,10 @@
 import os
 import signal
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from simulator import runner
 
 pytest_plugins = ["cli_runs", "skips"]
 
@@ -20,3 +23,9 @@ settings.register_profile(
 )
 settings.register_profile("explore", max_examples=1_000, deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+@pytest.fixture(autouse=True)
+def _workers_for_short_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs in tests are too short for more than one process, but tests are there to see several."""
+    monkeypatch.setattr(runner, "_WORTH_A_WORKER", 0)

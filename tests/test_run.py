@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from test_results import same_bytes
 
-from simulator import baseline, engine, load_scenario, max_drawdown, simulate
+from simulator import baseline, engine, executors, load_scenario, max_drawdown, runner, simulate
 from simulator.crashes import crashes
 from simulator.errors import RunError, ScenarioError, UsageError
 from simulator.executors import get_executor
@@ -285,6 +285,23 @@ def test_a_killed_worker_changes_no_byte(scenario: Scenario) -> None:
     run = simulate(scenario, paths=20_000, keep_paths=5_000, workers=2, progress=kill)
     assert killed
     assert same_bytes(run.results, simulate(scenario, paths=20_000, keep_paths=5_000).results)
+
+
+def test_a_short_run_starts_no_worker(scenario: Scenario, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[int] = []
+    begin = executors.Helpers.give
+
+    def give(self: Any, item: Any) -> None:
+        started.append(1)
+        begin(self, item)
+
+    monkeypatch.setattr(executors.Helpers, "give", give)
+    simulate(scenario, paths=3_000, workers=2)
+    assert started, "asked for, as every test does"
+    started.clear()
+    monkeypatch.setattr(runner, "_WORTH_A_WORKER", 4 * 52 * 20)
+    simulate(scenario, paths=3_000, workers=2)
+    assert not started
 
 
 @pytest.mark.slow
