@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from simulator.arrays import FloatArray
 from simulator.results import FAN_GRID, UNDERWATER_GRID, Grid, Results
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FAN_QUANTILES = (0.01, *(round(0.05 * i, 2) for i in range(1, 20)), 0.99)
 
@@ -52,6 +54,8 @@ def grid_quantiles(
 
 def _table(results: Results, quantiles: FloatArray) -> pd.DataFrame:
     """``quantiles`` (E, K, Q) with their entity and time."""
+    import pandas as pd  # late: slow to import
+
     entities, times, _ = quantiles.shape
     table: dict[str | float, Any] = {
         "entity": np.repeat(list(results.entities), times),

@@ -8,7 +8,6 @@ from math import floor, inf, isfinite, sqrt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from simulator.arrays import FloatArray
 from simulator.intervals import Estimate
@@ -16,6 +15,8 @@ from simulator.portfolio import PORTFOLIO, Holding
 from simulator.summary import Z, risk
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from simulator.run import Run
 
 BESIDE = "sp500"
@@ -29,6 +30,8 @@ def portfolio_risk(run: Run) -> pd.DataFrame:
     Columns: entity, statistic (``summary.RISKS``), value, mc_error, low, high; shares of the starting
     value, losses positive. Empty without a portfolio.
     """
+    import pandas as pd  # late: slow to import
+
     entities = (PORTFOLIO, BESIDE) if run.scenario.portfolio is not None else ()
     rows = [
         (entity, name, *astuple(found))
@@ -61,6 +64,8 @@ def contributions(run: Run, level: int = 95, when: str = "1y") -> pd.DataFrame:
         mc_error, low, high, and own_loss (share of the holding's own value). With more paths than have a
         row in the tables, those rows are the sample. Empty without a portfolio.
     """
+    import pandas as pd  # late: slow to import
+
     columns = ["ticker", "weight", "told", "loss", "mc_error", "low", "high", "own_loss"]
     table = [
         (one.ticker, one.weight, one.told, *astuple(found), found.value / one.weight)
@@ -88,6 +93,8 @@ def losers(run: Run, level: int = 95, when: str = "1y") -> list[tuple[Holding, E
 
 def all_contributions(run: Run) -> pd.DataFrame:
     """:func:`contributions` to every expected shortfall, one below the other: column ``to`` says to which."""
+    import pandas as pd  # late: slow to import
+
     parts = []
     for level, when in product((95, 99), MEASURES):
         part = contributions(run, level, when)

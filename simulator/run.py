@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from simulator import portfolio_risk, sensitivity
@@ -24,6 +23,8 @@ from simulator.summary import ThresholdResult, drivers, judge, sample, statistic
 from simulator.verdict import verdict
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from simulator.scenario import Scenario
 
 KEEP_PATHS = 100_000
@@ -98,6 +99,8 @@ class Run:
         return_1y, terminal_return (simple returns), dollars_lost (USD billion), cause_* (logs; they sum to
         log(trough / peak)).
         """
+        import pandas as pd  # late: slow to import
+
         results = self.results
         entities, kept = len(results.entities), results.kept
 
@@ -131,6 +134,8 @@ class Run:
     @property
     def inputs(self) -> pd.DataFrame:
         """What each uncertain assumption was on each kept path; the index is the path."""
+        import pandas as pd  # late: slow to import
+
         index = pd.RangeIndex(self.results.kept, name="path")
         return pd.DataFrame(self.results.inputs, index=index)
 
@@ -179,6 +184,8 @@ class Run:
 
         ``low`` and ``high`` are a nominal 95 % interval of the simulation error alone.
         """
+        import pandas as pd  # late: slow to import
+
         rows = [
             (entity, name, found.value, found.mc_error, found.low, found.high)
             for entity, statistics_ in self.estimates().items()
@@ -272,6 +279,8 @@ class Run:
 
     def _repr_html_(self) -> str:
         """The verdict and the falls of the groups, for Jupyter."""
+        import pandas as pd  # late: slow to import
+
         names = ["median", "worst_1_in_10", "worst_1_in_20", "worst_1_in_100"]
         groups = [name for name in self.scenario.universe.groups if name in self.entities]
         table = pd.DataFrame(

@@ -11,7 +11,6 @@ from math import atanh, inf, isfinite, sqrt, tanh
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from simulator.arrays import FloatArray
@@ -20,6 +19,8 @@ from simulator.intervals import Estimate
 from simulator.summary import Z
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from simulator.ledger import Assumption
     from simulator.run import Run
 
@@ -76,6 +77,8 @@ def sensitivities(run: Run) -> pd.DataFrame:
     group this assumption moves most). A positive correlation: more of it, deeper falls. Uses the paths
     kept in the tables. Empty where nothing is uncertain.
     """
+    import pandas as pd  # late: slow to import
+
     results, grades = run.results, _ledger(run)
     groups = [entity for entity in run.entities if entity in run.scenario.universe.groups]
     falls = {

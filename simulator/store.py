@@ -19,7 +19,6 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pandas as pd
 
 from simulator import disk, packing
 from simulator.errors import StoreError, plain
@@ -33,6 +32,8 @@ from simulator.scenario import MODEL_VERSION, load_scenario
 from simulator.streams import BLOCK_PATHS
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from simulator.scenario import Scenario
 
 RESULT_FORMAT = 2
@@ -120,6 +121,8 @@ def load_run(folder: str | Path) -> Run:
         If the folder holds no finished run, a file is missing or damaged (it is named), or a newer
         crashsim wrote it.
     """
+    import pandas as pd  # late: slow to import
+
     folder = Path(folder)
     manifest = read_manifest(folder)
     for name, expected in manifest["files"].items():
@@ -315,6 +318,8 @@ def csv_bytes(table: pd.DataFrame, digits: str | None = None) -> bytes:
 
     Numbers are untouched: they start with "-" when they are negative, and stay numbers.
     """
+    import pandas as pd  # late: slow to import
+
     safe = table.copy()
     for column in safe.columns:
         if not pd.api.types.is_numeric_dtype(safe[column]):
@@ -330,6 +335,8 @@ def _safe(cell: str) -> str:
 
 def histogram(run: Run) -> pd.DataFrame:
     """Share of paths by maximum drawdown, one point a row: entity, depth_from, depth_to, paths, share, ..."""
+    import pandas as pd  # late: slow to import
+
     rows = []
     counts = run.results.counts["max_drawdown"]
     for entity, fine in zip(run.entities, counts, strict=True):
