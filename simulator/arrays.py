@@ -31,6 +31,9 @@ def in_precision(values: float | FloatArray, precision: Precision) -> FloatArray
     return np.asarray(values, precision)
 
 
+LARGEST_LOG = 60.0
+"""Bound on log prices over those at t=0, either way: beyond it, 32 bits would not hold a price."""
+
 _SMALL = 1 << 18
 """Multiplications from which BLAS shares a product among threads, which other workers need."""
 

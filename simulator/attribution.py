@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.arrays import BoolArray, FloatArray
+from simulator.arrays import LARGEST_LOG, BoolArray, FloatArray
 from simulator.metrics import StepIndex
 from simulator.results import CAUSES
 
@@ -146,8 +146,13 @@ def attribute(
                 log_value += loading * begin[rows]
                 change[_CAUSE[name]] += loading * move[rows]
 
-        value = units[inside, firm, None] * np.exp(log_value)
         fall = change.sum(axis=0)
+        # Prices are bounded, and what lies beyond is not a cause: the firm's own part gives way.
+        end, top = log_value + fall, np.clip(log_value, -LARGEST_LOG, LARGEST_LOG)
+        beyond = (np.clip(end, -LARGEST_LOG, LARGEST_LOG) - end) - (top - log_value)
+        change[_CAUSE["firm"]] += beyond
+        fall += beyond
+        value = units[inside, firm, None] * np.exp(top)
         growth = np.expm1(fall)
         before[inside] += value
         after[inside] += value * np.exp(fall)

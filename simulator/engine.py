@@ -128,7 +128,9 @@ def _not_finite(simulation: Simulation, seed: int, block: int, step: int, text: 
             where = f"{name} on path {path} (block {path // BLOCK_PATHS}, step {step})"
             message = f"{where} is not finite: {text}; seed {seed}"
             return NotFinite(message, path // BLOCK_PATHS, path, step, name)
-    message = f"block {block} left the finite numbers at step {step}: {text}; seed {seed}"
+    last = block + simulation.shape[1] // BLOCK_PATHS - 1
+    blocks = f"block {block}" if last <= block else f"one of blocks {block} to {last}"
+    message = f"{blocks} left the finite numbers at step {step}: {text}; seed {seed}"
     return NotFinite(message, block, None, step, "")
 
 

@@ -33,16 +33,16 @@ CAUSES = (
 CHANNELS = ("chips", "rental", "models")
 """What AI spending is revenue for; the rest of a firm's revenue is its core."""
 
-MEASURES: dict[str, type[np.float32] | type[np.int16]] = {
-    "max_drawdown": np.float32,  # seven digits: tables of many paths are long
+MEASURES: dict[str, type[np.float64] | type[np.float32] | type[np.int16]] = {
+    "max_drawdown": np.float64,  # what is left of a firm that loses nearly all keeps its digits
     "peak_step": np.int16,
     "trough_step": np.int16,
     "recovery_step": np.int16,  # -1: still under water at the end
     "underwater_steps": np.int16,
-    "worst_week": np.float32,
+    "worst_week": np.float32,  # seven digits: tables of many paths are long
     "worst_month": np.float32,
     "return_1y": np.float32,  # at the end of the first year, or of a shorter run
-    "terminal_return": np.float32,
+    "terminal_return": np.float64,
     "dollars_lost": np.float32,
 }
 """What is measured on every path of every entity, and its type in the tables."""

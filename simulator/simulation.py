@@ -17,7 +17,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from simulator.arrays import FloatArray, IntArray, in_precision, product, settle
+from simulator.arrays import LARGEST_LOG, FloatArray, IntArray, in_precision, product, settle
 from simulator.attribution import Factors, mean_ratio
 from simulator.consensus import Consensus, QuietTable, drivers, fundamental_clock
 from simulator.events import Calendar
@@ -156,7 +156,7 @@ class Simulation:
             for logs in (consensus.log_revenue, consensus.log_margin)
         )
         settle(self, precision)
-        self.values = table.column("market_value")
+        self.values = table.column("market_value")  # in 64 bits, as given: no path works with it
 
     def _loadings(self, table: firms.FirmTable) -> FloatArray:
         """Loadings of factors that move in this scenario; 0 for the others."""
@@ -235,7 +235,7 @@ class Simulation:
     def advance_firms(self, k: int, log_price: FloatArray, own: FloatArray) -> None:
         """Advance firms to step ``k``, the next of those last given to :meth:`advance`.
 
-        Prices: ln P / P0 = rho t + u + m + n + loadings x factors + own + corrections.
+        Prices: ln P / P0 = rho t + u + m + n + loadings x factors + own + corrections, bounded.
         """
         weather, values, now = self.state.market, self.state.valuation, k - self._first
         if k % self.clock:
@@ -250,6 +250,7 @@ class Simulation:
         product(self._weights, self._factors[now], out=log_price)
         log_price += values.known
         log_price += own
+        np.clip(log_price, -LARGEST_LOG, LARGEST_LOG, out=log_price)
 
     def take(self, index: IntArray, state: State) -> Self:
         """Other paths in the worlds of these: column j has the assumptions of column ``index[j]``.

@@ -155,6 +155,8 @@ def tell(scenario: Numbers, rules_priced_in: Numbers, noise: Noise) -> Told:
                 "firm": weather.alone(firm) - firm["burn_rate"] * mood.dilution,
                 "growth": scenario.valuation.required_return * (k * scenario.dt),
             }
+            whole = math.fsum(causes.values())
+            causes["firm"] += min(max(whole, -60.0), 60.0) - whole
             for cause, value in causes.items():
                 told.causes[name][cause].append(value)
             for channel in CHANNELS:

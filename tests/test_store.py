@@ -318,9 +318,11 @@ def test_a_run_of_format_1_can_be_read() -> None:
     pd.testing.assert_series_equal(now, stored.reindex(now.index), rtol=1e-12)
 
 
-def test_a_run_of_format_2_can_be_read() -> None:
-    folder = FIXTURE.with_name("result-format-2")
+@pytest.mark.parametrize("name", ["result-format-2", "result-format-2-model-2"])
+def test_a_run_of_format_2_can_be_read(name: str) -> None:
+    folder = FIXTURE.with_name(name)
     run = load_run(folder)
+    assert (run.older is not None) == name.endswith("model-2")
     assert read_manifest(folder)["result_format"] == 2
     assert (run.paths, run.seed, run.scenario.name) == (16, 1, "deepseek")
     stored = pd.read_csv(folder / "summary.csv").set_index(["entity", "statistic"])["value"]

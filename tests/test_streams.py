@@ -58,16 +58,17 @@ def test_addresses_as_documented() -> None:
     own = polar(words("firm:BBB", 5 * BLOCK_PATHS))
     for step in own:
         np.testing.assert_allclose(shocks.firms()[1], step, rtol=1e-5, atol=1e-5)
-    drawn = BlockShocks(5, 9, TICKERS, CHANCES).steps(60)
-    halves = words("step:hazard", 60 * BLOCK_PATHS // 2).view("<u4").reshape(60, BLOCK_PATHS)
+    drawn = BlockShocks(5, 9, TICKERS, CHANCES).steps(300)
+    halves = words("step:hazard", 300 * BLOCK_PATHS // 2).view("<u4").reshape(300, BLOCK_PATHS)
     np.testing.assert_allclose(drawn.hazard, (halves + 0.5) / 2.0**32, rtol=1e-6)
-    cells = np.cumsum(generator(5, "jump:CCC", 9).geometric(CHANCES[2], 900)) - 1
-    due = cells < 60 * BLOCK_PATHS
+    gap = np.log1p(-generator(5, "jump:CCC", 9).random(4_000)) / np.log1p(-CHANCES[2])
+    cells = np.cumsum(np.maximum(np.ceil(gap), 1.0)) - 1
+    due = cells < 300 * BLOCK_PATHS
     assert not due.all()
     mine = drawn.jumps.firm == 2
     found = drawn.jumps.step[mine] * BLOCK_PATHS + drawn.jumps.path[mine]
     np.testing.assert_array_equal(found, cells[due])
-    uniform = generator(5, "jump size:CCC", 9).random(900)
+    uniform = generator(5, "jump size:CCC", 9).random(4_000)
     np.testing.assert_array_equal(drawn.jumps.uniform[mine], uniform[due])
     assert (np.diff(drawn.jumps.step) >= 0).all()
     assert set(drawn.jumps.firm) == {0, 2}
@@ -80,9 +81,14 @@ def test_addresses_as_documented() -> None:
 
 
 def test_steps_one_by_one_or_together() -> None:
-    one, many = (BlockShocks(5, 9, TICKERS, CHANCES) for _ in range(2))
-    whole = many.steps(13)
-    for k in range(13):
+    chances = np.array([0.02, 0.9, 1.0])
+    one, many = (BlockShocks(5, 9, TICKERS, chances) for _ in range(2))
+    whole = many.steps(300)
+    for firm, chance in enumerate(chances):
+        assert np.mean(
+            whole.jumps.firm == firm
+        ) * whole.jumps.firm.size / 300 / 1024 == pytest.approx(chance, rel=0.03)
+    for k in range(300):
         step = one.steps(1)
         due = whole.jumps.step == k
         for f in fields(Arrivals):
@@ -90,6 +96,12 @@ def test_steps_one_by_one_or_together() -> None:
             np.testing.assert_array_equal(found, 0 if f.name == "step" else expected)
         for name in ("market", "volatility", "sector", "regime", "hazard", "market_jump"):
             np.testing.assert_array_equal(getattr(step, name)[0], getattr(whole, name)[k])
+
+
+@pytest.mark.parametrize("chance", [1e-300, 1e-19, 1e-9])
+def test_a_jump_that_never_comes(chance: float) -> None:
+    jumps = BlockShocks(5, 9, ("AAA",), np.array([chance])).steps(200).jumps
+    assert jumps.step.size <= 1
 
 
 def test_single_precision_normals_are_normal_up_to_five_standard_deviations() -> None:

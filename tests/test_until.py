@@ -7,16 +7,17 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from cli_runs import CommandLine
 
-from simulator import load_scenario, simulate
+from simulator import load_scenario, runner, simulate
 from simulator.arrays import FloatArray
 from simulator.errors import UsageError
-from simulator.executors import Processes
+from simulator.executors import Helpers, Processes
 from simulator.intervals import Estimate, mean, probability, quantile
 from simulator.run import Run
 from simulator.scenario import Scenario
@@ -209,6 +210,27 @@ def test_with_fewer_paths_in_the_tables() -> None:
 @pytest.mark.slow
 def test_the_workers_do_not_matter() -> None:
     one, two = run(), run(workers=2)
+    assert one.paths == two.paths
+    pd.testing.assert_frame_equal(one.metrics, two.metrics, check_exact=True)
+
+
+@pytest.mark.slow
+def test_workers_that_start_at_a_later_look_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, story = run(), quarter()
+    # More than the blocks of the first look, and no more than those of the second.
+    rows = story.steps * len(story.universe.entities)
+    monkeypatch.setattr(runner, "_WORTH_A_WORKER", 5 * rows)
+    given: list[range] = []
+    give = Helpers.give
+
+    def remember(self: Helpers[range, Any], item: range) -> None:
+        given.append(item)
+        give(self, item)
+
+    monkeypatch.setattr(Helpers, "give", remember)
+    two = simulate(story, until=f"{FALL} +-0.6pp", workers=2)
+    assert given
+    assert min(blocks.start for blocks in given) >= 4
     assert one.paths == two.paths
     pd.testing.assert_frame_equal(one.metrics, two.metrics, check_exact=True)
 

@@ -177,7 +177,7 @@ class Accounts:
         firms = self._core.size
         # Core revenue: one column for each way of moving, (macro loading, own rivals or None).
         rivals = {row: i for i, row in enumerate(competitors)}
-        moves = [(m, rivals.get(row)) for row, m in enumerate(table.column("macro_loading"))]
+        moves = [(float(m), rivals.get(row)) for row, m in enumerate(table.column("macro_loading"))]
         self._moves = tuple(dict.fromkeys(moves))
         self._column = 3 + np.array([self._moves.index(move) for move in moves], np.intp)
         self._shares = np.zeros((firms, 3 + len(self._moves)))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from simulator.arrays import BoolArray, FloatArray, Precision, settle
 from simulator.params import Params, Quantity, quantity
 
-NEVER = np.iinfo(np.int32).max
+NEVER = 1 << 30
 """Onset of a bust that has not begun."""
 
 
@@ -438,7 +438,7 @@ class Mood:
         Args:
             state: sentiment.
             first: number of the first step; the hazard is the same in all of them.
-            hazard_uniform: ``(step, path)`` in (0, 1).
+            hazard_uniform: ``(step, path)`` in [0, 1].
             squeeze: share of outside funding withdrawn by events, ``(step, path)`` or ``(step, 1)``.
             out: gets the states at each step.
         """

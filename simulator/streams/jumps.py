@@ -13,6 +13,9 @@ from simulator.streams.shocks import Arrivals, joined
 
 _BITS = BLOCK_PATHS.bit_length() - 1
 
+_FAR = 2.0**40
+"""A gap beyond any horizon."""
+
 
 class FirmJumps:
     """When one firm jumps on the paths of one block, by the gaps between jumps.
@@ -26,6 +29,7 @@ class FirmJumps:
     ) -> None:
         self._firm, self._first, self._chance = firm, block * BLOCK_PATHS, chance
         self._gaps, self._sizes = np.random.Generator(gaps), np.random.Generator(sizes)
+        self._log_none = math.log1p(-min(max(chance, 1e-30), 1.0 - 2.0**-53))  # no jump
         # The last cell asked for, and what is drawn beyond it.
         self._cells, self._uniforms = np.array([-1]), np.array([0.5])
 
@@ -35,7 +39,8 @@ class FirmJumps:
         while cells[-1] < end:
             mean = self._chance * (end - cells[-1])
             more = int(mean + 6.0 * math.sqrt(mean)) + 8
-            gaps = self._gaps.geometric(self._chance, more)
+            gaps = np.ceil(np.log1p(-self._gaps.random(more)) / self._log_none)
+            gaps = np.clip(gaps, 1.0, _FAR).astype(np.int64)
             cells = np.concatenate([cells, cells[-1] + np.cumsum(gaps)])
             uniforms = np.concatenate([uniforms, self._sizes.random(more)])
         rest = int(np.searchsorted(cells, end))
@@ -62,7 +67,8 @@ class Jumps:
             self._drawn += self._AHEAD
             new = joined([one.until(self._drawn) for one in self._each])
             # Short numbers are sorted by their digits.
-            order = np.argsort((new.step - begin).astype(np.int16), kind="stable")
+            since = new.step - (self._drawn - self._AHEAD)
+            order = np.argsort(since.astype(np.int16), kind="stable")
             self._held = joined([self._held, new[order]])
         due = np.searchsorted(self._held.step, self._now)
         found, self._held = self._held[:due], self._held[due:]
