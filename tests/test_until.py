@@ -216,7 +216,8 @@ def test_the_workers_do_not_matter() -> None:
 
 @pytest.mark.slow
 def test_workers_that_start_at_a_later_look_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
-    one, story = run(), quarter()
+    text, story = f"{FALL} +-0.3pp", quarter()
+    one = run(text)
     # More than the blocks of the first look, and no more than those of the second.
     rows = story.steps * len(story.universe.entities)
     monkeypatch.setattr(runner, "_WORTH_A_WORKER", 5 * rows)
@@ -228,7 +229,7 @@ def test_workers_that_start_at_a_later_look_do_not_matter(monkeypatch: pytest.Mo
         give(self, item)
 
     monkeypatch.setattr(Helpers, "give", remember)
-    two = simulate(story, until=f"{FALL} +-0.6pp", workers=2)
+    two = simulate(story, until=text, workers=2)
     assert given
     assert min(blocks.start for blocks in given) >= 4
     assert one.paths == two.paths
