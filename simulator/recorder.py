@@ -49,7 +49,6 @@ class _Workspace:
         quarters: int,
         groups: int,
         firm_count: int,
-        fan: int,
         paths: int,
     ) -> None:
         entities = groups + firm_count
@@ -58,9 +57,6 @@ class _Workspace:
         self.books = {name: np.empty(books, precision) for name in BOOKS}
         self.channels = {name: np.empty(books, precision) for name in CHANNELS}
         self.factors = np.empty((length, len(FACTORS), paths), precision)
-        self.fan_bins = np.empty((entities, fan, paths), np.int16)
-        self.underwater_bins = np.empty((entities, fan, paths), np.int16)
-        self.driver_bins = np.empty((len(DRIVERS), quarters - 1, paths), np.int16)
         self.groups = np.empty((length, groups, paths), precision)
         self.work = np.empty((entities, paths), precision)
 
@@ -97,8 +93,13 @@ class Recorder:
         self._fan = {int(step): row for row, step in enumerate(fan_steps(s))}
         # Prices know of a quarter at the end of the next: nothing in the first, one row more.
         quarters = s.steps // simulation.clock + 2
-        shape = (s.steps + 1, quarters, self._groups, firm_count, len(self._fan), paths)
+        shape = (s.steps + 1, quarters, self._groups, firm_count, paths)
         self.past = _workspace(precision, *shape)
+        # These leave with the result.
+        self._fan_bins, self._underwater_bins = np.empty(
+            (2, entities, len(self._fan), paths), np.int16
+        )
+        self._driver_bins = np.empty((len(DRIVERS), quarters - 1, paths), np.int16)
         self.past.own[0] = self.past.factors[0] = 0.0
         for known in (*self.past.books.values(), *self.past.channels.values()):
             known[:2] = 0.0
@@ -184,15 +185,15 @@ class Recorder:
     def _record_fan(self, k: int) -> None:
         past, row = self.past, self._fan[k]
         np.log(self._level, out=past.work)
-        FAN_GRID.index_into(past.work, past.fan_bins[:, row])
+        FAN_GRID.index_into(past.work, self._fan_bins[:, row])
         np.subtract(1.0, self.meter.ratio, out=past.work)
-        UNDERWATER_GRID.index_into(past.work, past.underwater_bins[:, row])
+        UNDERWATER_GRID.index_into(past.work, self._underwater_bins[:, row])
 
     def _record_drivers(self, j: int) -> None:
         chain, work = self._simulation.state.technology, self.past.work[0]
         for row, name in enumerate(DRIVERS):
             work[...] = getattr(chain, name)
-            DRIVER_GRID.index_into(work, self.past.driver_bins[row, j])
+            DRIVER_GRID.index_into(work, self._driver_bins[row, j])
 
     def _align(self, depth: FloatArray, peak: StepIndex) -> NDArray[np.int16]:
         """Logs of groups over their peak at times since it, as bins (G, A, P); -1 where not deep enough."""
@@ -242,7 +243,7 @@ class Recorder:
         }
         pictures: dict[str, Any] = {}
         if keep.pictures:
-            pictures["driver_bins"] = past.driver_bins.copy()
+            pictures["driver_bins"] = self._driver_bins
             pictures["aligned_bins"] = self._align(table.max_drawdown, table.peak_step)
         return BlockResult(
             block=block,
@@ -251,8 +252,8 @@ class Recorder:
             causes=explained.causes,
             channels=explained.channels.astype(np.float32),
             inputs=simulation.inputs,
-            fan_bins=past.fan_bins.copy(),
-            underwater_bins=past.underwater_bins.copy(),
+            fan_bins=self._fan_bins,
+            underwater_bins=self._underwater_bins,
             sample_levels=self.levels[:, :, : self._samples],
             levels=self.levels if keep.levels else None,
             **pictures,
