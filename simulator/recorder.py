@@ -142,7 +142,8 @@ class Recorder:
 
     def _record_step(self, k: int) -> None:
         past, level = self.past, self._level
-        self.now, firms = k, level[self._groups :]
+        firms = level[self._groups :]
+        self.now = k
         self._simulation.advance_firms(k, firms, past.own[k])
         np.exp(firms, out=firms)
         self._sum_groups()

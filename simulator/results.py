@@ -254,6 +254,7 @@ class Results:
             fan_steps=fan_steps,
             start_levels=start_levels,
             keep_paths=keep_paths,
+            # Tables are not zeroed: rows are written before they are read.
             measures={name: np.empty((size, kept), dtype=MEASURES[name]) for name in MEASURES},
             causes=np.empty((size, len(cause_names), kept), np.float32),
             sells=sells,
