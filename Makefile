@@ -1,9 +1,13 @@
 # `make run` and `make test` set everything up by themselves: they need only make and a
-# Python 3.11, 3.12 or 3.13 with venv. Works with make 3.81 and newer.
+# Python 3.11 or newer with venv (tested on 3.11 to 3.13). Works with make 3.81 and newer.
 
 VENV = .venv
 BIN = $(VENV)/bin
-READY = $(VENV)/.ready
+LOCKS = requirements.lock requirements-dev.lock
+# What is installed: all locks for tests and checks, the first for the rest. An environment that has
+# all is kept up to date as a whole.
+READY = $(VENV)/.ready-dev
+RUN_READY = $(or $(wildcard $(READY)),$(VENV)/.ready-run)
 PYTHON =
 SCENARIO = scenarios/deepseek.toml
 WORKERS = auto
@@ -16,16 +20,14 @@ help:  ## this list
 	@echo 'ARGS="..." is passed on (make test ARGS="-k drawdown"), PYTHON=... picks the Python,'
 	@echo 'SCENARIO=... the scenario of make run, WORKERS=... the number of test processes.'
 
-run: $(READY)  ## simulate scenarios/deepseek.toml, print the summary, write a run folder
+run: $(RUN_READY)  ## simulate scenarios/deepseek.toml, print the summary, write a run folder
 	$(BIN)/crashsim run $(SCENARIO) $(ARGS)
 
 test: $(READY)  ## all tests
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
-browser-test: $(READY)  ## the reports in a headless Chromium: no request, no script, accessible
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: \
-		--require-hashes -r requirements-browser.lock
-	$(BIN)/python -m pytest -m browser tests/test_browser.py $(ARGS)
+browser-test: $(VENV)/browser  ## the reports in a headless Chromium: no request, no script, accessible
+	PYTHONPATH=$(VENV)/browser $(BIN)/python -m pytest -m browser tests/test_browser.py $(ARGS)
 
 check: $(READY)  ## lint, format, types, import rules
 	$(BIN)/ruff check .
@@ -66,18 +68,28 @@ validation: $(READY)  ## run the hindcast, write docs/validation.md and its figu
 gallery: $(READY)  ## draw docs/gallery.md and the picture of the README
 	$(BIN)/python scripts/make_gallery.py $(ARGS)
 
-lock: $(READY)  ## resolve requirements.lock again; ARGS=--upgrade takes newer versions
+lock: $(RUN_READY)  ## resolve both locks again; ARGS=--upgrade takes newer versions
 	scripts/lock.sh $(BIN)/python $(ARGS)
 
 setup: $(READY)  ## only prepare .venv
 
-$(READY): requirements.lock pyproject.toml scripts/setup.sh
-	@sh scripts/setup.sh "$(VENV)" "$(PYTHON)"
-	@touch $(READY)
+$(READY): $(LOCKS) pyproject.toml scripts/setup.sh
+	@sh scripts/setup.sh "$(VENV)" "$(PYTHON)" $(LOCKS)
+	@touch $@
+
+$(VENV)/.ready-run: requirements.lock pyproject.toml scripts/setup.sh
+	@sh scripts/setup.sh "$(VENV)" "$(PYTHON)" requirements.lock
+	@touch $@
+
+# In a folder of its own: without the playwright it asks for it would not pass `pip check`.
+$(VENV)/browser: requirements-browser.lock $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+		--require-hashes --upgrade --target $@ -r requirements-browser.lock
+	@touch $@
 
 # A Python that was asked for must have effect, even where an environment stands already.
 ifneq ($(PYTHON),)
-$(READY): always
+$(READY) $(VENV)/.ready-run: always
 endif
 always:
 

@@ -1,6 +1,9 @@
 #!/bin/sh
-# Resolve pyproject.toml into requirements.lock: one file for all platforms and Python 3.11
-# and newer, wheels only, with hashes and without the address of any index.
+# Resolve pyproject.toml into two locks, each for all platforms and Python 3.11 and newer, wheels
+# only, with hashes and without the address of any index:
+#   requirements.lock      what the project needs to be installed and to run
+#   requirements-dev.lock  what tests and checks need on top; it names no package of the first
+# Versions that stand in a lock are kept, unless uv is told to upgrade.
 # Usage: lock.sh PYTHON [uv options such as --upgrade]
 set -eu
 
@@ -10,10 +13,24 @@ shift
     "$python" -m venv .venv-lock
     .venv-lock/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: uv
 }
-.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --only-binary :all: \
-    --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links \
-    --group dev --output-file requirements.lock "$@" pyproject.toml >/dev/null
-if grep -n '://' requirements.lock; then
-    echo "lock: requirements.lock must hold no address" >&2
-    exit 1
-fi
+
+resolve() {
+    .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --only-binary :all: \
+        --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links \
+        "$@" pyproject.toml >/dev/null
+}
+
+resolve --group build --output-file requirements.lock "$@"
+
+# "name==1.0 ; marker \" becomes "--no-emit-package name"
+omit=$(sed -n 's/^\([A-Za-z0-9._-]*\)==.*/--no-emit-package \1/p' requirements.lock | sort -u)
+# shellcheck disable=SC2086
+resolve --group build --group dev --constraint requirements.lock $omit \
+    --output-file requirements-dev.lock "$@"
+
+for lock in requirements.lock requirements-dev.lock; do
+    if grep -n '://' "$lock"; then
+        echo "lock: $lock must hold no address" >&2
+        exit 1
+    fi
+done
