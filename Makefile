@@ -71,7 +71,7 @@ gallery: $(READY)  ## draw docs/gallery.md and the picture of the README
 lock: $(RUN_READY)  ## resolve both locks again; ARGS=--upgrade takes newer versions
 	scripts/lock.sh $(BIN)/python $(ARGS)
 
-setup: $(READY)  ## only prepare .venv
+setup: $(RUN_READY)  ## only prepare .venv, as make run needs it
 
 $(READY): $(LOCKS) pyproject.toml scripts/setup.sh
 	@sh scripts/setup.sh "$(VENV)" "$(PYTHON)" $(LOCKS)

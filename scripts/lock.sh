@@ -34,3 +34,9 @@ for lock in requirements.lock requirements-dev.lock; do
         exit 1
     fi
 done
+
+# The Pythons that the tests run on, and the next one, find a wheel of every package.
+for version in 3.11 3.12 3.13 3.14; do
+    .venv-lock/bin/uv pip install --quiet --dry-run --target .venv-lock/none --python-version $version --no-deps \
+        --require-hashes --only-binary :all: -r requirements.lock -r requirements-dev.lock
+done

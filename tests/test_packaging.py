@@ -19,7 +19,7 @@ import simulator
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomli.loads((ROOT / "pyproject.toml").read_text())
-LOCK = (ROOT / "requirements.lock").read_text()
+LOCKS = [(ROOT / name).read_text() for name in ("requirements.lock", "requirements-dev.lock")]
 
 
 def run(*command: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -83,25 +83,33 @@ def test_imports_are_declared() -> None:
     assert imported | {"dask"} == declared  # distributed is imported, which is Dask's
 
 
-def locked() -> list[tuple[str, str]]:
+def locked(lock: str) -> list[tuple[str, str]]:
     """Each pinned package with its lines; one that differs by Python has two entries."""
-    entries = re.split(r"\n(?=\S)", LOCK.strip())
+    entries = re.split(r"\n(?=\S)", lock.strip())
     return [(re.split("==", entry)[0].lower(), entry) for entry in entries]
 
 
-def test_lock_pins_every_requirement_with_hashes() -> None:
-    required = [
-        *PROJECT["build-system"]["requires"],
-        *PROJECT["project"]["dependencies"],
-        *PROJECT["dependency-groups"]["dev"],
-    ]
-    assert {"numpy", "typer", "hatchling", "import-linter"} <= names(required)
-    assert names(required) <= {name for name, _ in locked()}
-    assert all("--hash=sha256:" in entry for _, entry in locked())
+def test_locks_pin_every_requirement_with_hashes() -> None:
+    run = names([*PROJECT["build-system"]["requires"], *PROJECT["project"]["dependencies"]])
+    dev = names(PROJECT["dependency-groups"]["dev"])
+    assert {"numpy", "typer", "hatchling"} <= run
+    assert {"import-linter", "pytest-xdist"} <= dev
+    for required, lock in zip((run, dev), LOCKS, strict=True):
+        assert required <= {name for name, _ in locked(lock)}
+        assert all("--hash=sha256:" in entry for _, entry in locked(lock))
 
 
-def test_lock_names_no_index() -> None:
-    assert not re.search(r"://|--index-url|--find-links|--trusted-host| @ ", LOCK)
+def test_build_backend_stands_in_its_group() -> None:
+    assert PROJECT["dependency-groups"]["build"] == PROJECT["build-system"]["requires"]
+
+
+def test_newer_pythons_are_not_shut_out() -> None:
+    assert PROJECT["project"]["requires-python"] == ">=3.11"
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=["run", "dev"])
+def test_lock_names_no_index(lock: str) -> None:
+    assert not re.search(r"://|--index-url|--find-links|--trusted-host| @ ", lock)
 
 
 # The wheel
@@ -115,22 +123,24 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next(folder.glob("*.whl"))
 
 
-@pytest.fixture(scope="module")
-def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """``bin`` of an environment that holds the wheel and can reach the locked packages, not the sources."""
-    home = tmp_path_factory.mktemp("elsewhere") / "venv"
+def install(source: Path, home: Path) -> Path:
+    """``bin`` of a new environment that holds the source and can reach the locked packages, not the checkout."""
     venv.create(home, with_pip=False, symlinks=True)
-    python = home / "bin" / "python"
-    done = run(
-        sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", "--no-index", wheel
-    )
-    assert done.returncode == 0, done.stderr
     # Packages come from here by a path file, which does not follow this environment's own
     # path files: the editable install stays out of reach.
     paths = {"base": str(home), "platbase": str(home)}
     target = Path(sysconfig.get_path("purelib", vars=paths))
     (target / "locked.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    pip = [sys.executable, "-m", "pip", "--python", str(home / "bin" / "python")]
+    offline = ["--no-deps", "--no-index", "--no-build-isolation", "--ignore-installed"]
+    done = run(*pip, "install", *offline, source)
+    assert done.returncode == 0, done.stderr
     return home / "bin"
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return install(wheel, tmp_path_factory.mktemp("elsewhere") / "venv")
 
 
 def files(folder: Path, pattern: str = "*") -> set[str]:
@@ -188,6 +198,18 @@ def test_installed_command_runs_a_shipped_scenario(installed: Path, tmp_path: Pa
     (folder,) = tmp_path.iterdir()
     assert folder.name.startswith("deepseek-")
     assert "<html" in (folder / "report.html").read_text()
+
+
+@pytest.mark.slow
+def test_pip_installs_the_checkout_into_a_bare_environment(tmp_path: Path) -> None:
+    commands = install(ROOT, tmp_path / "venv")
+    line = ["run", "deepseek", "--paths", "64", "-o", "results"]
+    done = run(commands / "crashsim", *line, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    where = run(
+        commands / "python", "-c", "import simulator; print(simulator.__file__)", cwd=tmp_path
+    )
+    assert Path(where.stdout.strip()).is_relative_to(tmp_path)
 
 
 @pytest.mark.slow
