@@ -146,7 +146,10 @@ class Run:
 
     @property
     def underwater(self) -> pd.DataFrame:
-        """Quantiles of the fall below the highest level so far (positive shares), as :attr:`fan`."""
+        """Quantiles of the fall below the highest level so far (positive shares), as :attr:`fan`.
+
+        The column 0.95 is the fall that 5 % of the paths are beyond: deeper, not higher.
+        """
         return self._underwater.copy()
 
     @cached_property

@@ -22,7 +22,7 @@ def earlier(story: Scenario, text: str, parent: Path, keep_paths: int) -> Path |
     from simulator.store import is_complete, load_run, read_manifest
     from simulator.until import parse_goal
 
-    goal = parse_goal(text, story.universe.entities)
+    goal = parse_goal(text, story.universe.entities, story.grid)
     for folder in sorted(parent.glob(f"{story.name}-*")):
         if not is_complete(folder):
             continue
