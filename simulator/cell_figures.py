@@ -19,6 +19,7 @@ from simulator.arrays import FloatArray
 from simulator.counts import GROUPS, Counts, Tally
 from simulator.intervals import kaplan_meier_from_counts, probability, quantile_ranks
 from simulator.summary import RECOVERY_YEARS, WORST, Z
+from simulator.thresholds import TimeGrid
 
 FEWEST = 4 * GROUPS
 """Paths below which groups are too small for an error."""
@@ -106,6 +107,8 @@ def _asked(counts: Counts, depths: Depths) -> Iterator[_Asked]:
         ("worst_week", "worst_week"),
         ("worst_month", "worst_month"),
     ):
+        if TimeGrid.of(counts.times).missing(measure):
+            continue
         yield _Asked(f"{measure}_median", grid, "quantile", 0.5)
         yield _Asked(f"{measure}_worst_1_in_20", grid, "quantile", 0.05)
 

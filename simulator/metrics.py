@@ -242,9 +242,11 @@ def _levels(levels: Any) -> FloatArray:
     upstream, and what else was worked out from them is wrong too.
     """
     index: Any = getattr(levels, "index", None)
-    if getattr(index, "dtype", np.dtype(object)).kind == "M" or hasattr(index, "to_timestamp"):
-        if not index.is_monotonic_increasing:
-            raise ValueError("dates are out of order: expected oldest first; try .sort_index()")
+    dated = getattr(getattr(index, "dtype", None), "kind", "") == "M" or hasattr(
+        index, "to_timestamp"
+    )
+    if dated and not index.is_monotonic_increasing:
+        raise ValueError("dates are out of order: expected oldest first; try .sort_index()")
     if np.ma.isMaskedArray(levels):
         if np.ma.getmaskarray(levels).any():
             raise ValueError("levels are masked in places: fill or drop them: .compressed()")

@@ -27,6 +27,7 @@ from simulator.arrays import BoolArray, FloatArray, IntArray
 from simulator.counts import GROUPS as GROUPS
 from simulator.intervals import Estimate, mean
 from simulator.summary import RECOVERY_YEARS, WORST, Z
+from simulator.thresholds import TimeGrid
 
 
 class Measured(Protocol):
@@ -57,10 +58,10 @@ class Statistic:
     at: float = 0.0  # the quantile's level, the depth to be reached, or years
 
 
-def statistics_by_name(depths: Mapping[str, float], years: float) -> dict[str, Statistic]:
+def statistics_by_name(depths: Mapping[str, float], grid: TimeGrid) -> dict[str, Statistic]:
     """The statistics of :func:`simulator.summary.statistics`, under the same names.
 
-    ``depths`` are the falls of real crashes, ``years`` the horizon.
+    ``depths`` are the falls of real crashes, ``grid`` says which measures there are.
     """
     fall, lost = "max_drawdown", "dollars_lost"
     found = {name: Statistic(fall, "quantile", q) for name, q in WORST.items()}
@@ -72,11 +73,13 @@ def statistics_by_name(depths: Mapping[str, float], years: float) -> dict[str, S
     found |= {
         f"recovered_{after}y": Statistic("recovery", "recovered", after)
         for after in RECOVERY_YEARS
-        if after <= years + 1e-9
+        if after <= grid.horizon_years + 1e-9
     }
     found |= {f"{lost}_{name}": Statistic(lost, "quantile", q) for name, q in WORST.items()}
     found[f"{lost}_mean"] = Statistic(lost, "mean")
     for name in ("terminal_return", "worst_week", "worst_month"):
+        if grid.missing(name):
+            continue
         found[f"{name}_median"] = Statistic(name, "quantile", 0.5)
         found[f"{name}_worst_1_in_20"] = Statistic(name, "quantile", 0.05)
     return found

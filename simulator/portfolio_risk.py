@@ -13,6 +13,7 @@ from simulator.arrays import FloatArray
 from simulator.intervals import UNKNOWN, Estimate, enough_paths, quantile_rank
 from simulator.portfolio import PORTFOLIO, Holding
 from simulator.summary import Z, risk
+from simulator.thresholds import TimeGrid
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,6 +79,8 @@ def losers(run: Run, level: int = 95, when: str = "1y") -> list[tuple[Holding, E
     """The holdings and what each of them loses, the worst first; see :func:`contributions`."""
     portfolio, results = run.scenario.portfolio, run.results
     if portfolio is None or MEASURES[when] not in results.measures:
+        return []
+    if TimeGrid.of(results.times).missing(MEASURES[when]):
         return []
     returns = np.asarray(results.measures[MEASURES[when]], np.float64)
     rows = {entity: row for row, entity in enumerate(results.entities)}

@@ -103,7 +103,7 @@ class Scenario:
     @property
     def grid(self) -> TimeGrid:
         """Which metrics a run has."""
-        return TimeGrid(self.horizon_years, self.steps_per_year)
+        return TimeGrid(self.steps * self.dt, self.steps_per_year)
 
     @property
     def steps(self) -> int:

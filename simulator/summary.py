@@ -29,7 +29,7 @@ from simulator.intervals import (
     quantile_rank,
 )
 from simulator.results import CAUSE_BINS, CHANNELS, GRIDS, Grid, Results
-from simulator.thresholds import Threshold
+from simulator.thresholds import Threshold, TimeGrid
 
 Z = 1.959963984540054
 """Half a nominal 95 % interval, in standard errors."""
@@ -283,7 +283,10 @@ def statistics(results: Results, entity: str, depths: Mapping[str, float]) -> di
     lost = sample(results, entity, "dollars_lost")
     found |= {f"dollars_lost_{name}": lost.quantile(q) for name, q in WORST.items()}
     found["dollars_lost_mean"] = lost.mean()
+    grid = TimeGrid.of(results.times)
     for measure in ("terminal_return", "worst_week", "worst_month"):
+        if grid.missing(measure):
+            continue
         returns = sample(results, entity, measure)
         found[f"{measure}_median"] = returns.quantile(0.5)
         found[f"{measure}_worst_1_in_20"] = returns.quantile(0.05)
@@ -304,12 +307,14 @@ def risk(results: Results, entity: str) -> dict[str, Estimate]:
 
     The value at risk of 95 % is the loss that the worst twentieth of paths reach or pass, the
     expected shortfall their mean loss. Both look at one day, not at what lay between; a
-    horizon shorter than a year is its own first year. Empty for runs of result format 1.
+    run shorter than a year has no numbers after one. Empty for runs of result format 1.
     """
     if "return_1y" not in results.measures:
         return {}
     found = {}
     for when, measure in (("1y", "return_1y"), ("horizon", "terminal_return")):
+        if TimeGrid.of(results.times).missing(measure):
+            continue
         returns = sample(results, entity, measure)
         for level in (95, 99):
             share = (100 - level) / 100

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from math import inf
 
+from simulator.arrays import FloatArray
 from simulator.complaints import nearest
 from simulator.distributions import Refusal
 from simulator.errors import Problem
@@ -72,6 +73,11 @@ class TimeGrid:
 
     horizon_years: float
     steps_per_year: int
+
+    @classmethod
+    def of(cls, times: FloatArray) -> TimeGrid:
+        """The grid of a run with these ``times`` (T+1,) in years."""
+        return cls(float(times[-1]), round(1.0 / float(times[1])))
 
     def missing(self, metric: str) -> str:
         """Why a run on this grid has no such ``metric``; "" if it has."""
@@ -182,22 +188,20 @@ def _value(name: str, metric: str, text: str, grid: TimeGrid | None) -> float:
             raise Refusal(f"{what} with {text}", f"years, from 0{upto}")
         return value
     low, high, sign = _SHARES.get(metric, (0.0, 1.0, "a probability is a share"))
-    in_percent = (
-        ""
-        if percent
-        else f"{'a loss of ' * (value < 0)}{abs(value):g} % is {'-' * (value < 0)}{abs(value) / 100:g}"
-    )
+    in_percent = "" if percent else f"{abs(value):g} % is {'-' * (value < 0)}{abs(value) / 100:g}"
     if low <= value <= high:
         if value > 1.0 and not percent:  # a return of 5 is more often 5 % than 500 %
             hint = f"{in_percent}; {100 * value:g} % is written {100 * value:g}%"
             raise Refusal(f"{what} with {text}", "a share, or a number with %", hint)
         return value
-    if -high <= value <= -low and value:
-        hint = f"{sign}: {-value:g}"
+    if value < 0.0 or high <= 0.0:
+        right = -abs(value) if low < 0.0 else abs(value)
+        if abs(value) > 1.0 and not percent:
+            hint = f"{sign}: {abs(value):g} % is {right / 100:g}"
+        else:
+            hint = f"{sign}: {right:g}"
     elif low <= value / 100 <= high and not percent:
         hint = in_percent
-    elif low <= -value / 100 <= high and not percent:
-        hint = f"{sign}: {abs(value):g} % is {-value / 100:g}"
     else:
         hint = sign
     upto = "or more" if high == inf else f"to {high:g}"
