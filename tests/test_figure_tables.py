@@ -18,7 +18,7 @@ def test_the_share_of_paths_below_is_what_the_head_says(kind: str) -> None:
     start = levels[0]
     last = levels[-1] / (levels.max(axis=0) if kind == "underwater" else start)
     last = last - 1.0 if kind == "underwater" else last
-    found = picture(run, kind)
+    found = picture(kind, run)
     row = found.table.iloc[-1]
     heads = found.shown()[0]
     for level in (0.05, 0.5, 0.95):
