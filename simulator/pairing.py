@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from math import floor, inf, sqrt
+from math import floor, inf, nan, sqrt
 from typing import Literal, Protocol
 
 import numpy as np
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from simulator.arrays import BoolArray, FloatArray, IntArray
 from simulator.counts import GROUPS as GROUPS
-from simulator.intervals import Estimate, mean
+from simulator.intervals import Estimate, enough_paths, mean, quantile_rank
 from simulator.summary import RECOVERY_YEARS, WORST, Z
 from simulator.thresholds import TimeGrid
 
@@ -162,7 +162,9 @@ def _quantile(values: FloatArray, q: float) -> float:
 
 
 def _shortfall(values: FloatArray, q: float) -> float:
-    v = _quantile(values, q)
+    if not enough_paths(values.size, q):
+        return nan
+    v = float(values[quantile_rank(values.size, q) - 1])
     beyond = values[int(np.searchsorted(values, v)) :]
     return v + float(np.sum(beyond - v)) / (values.size * (1 - q))
 
