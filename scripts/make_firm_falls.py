@@ -53,7 +53,7 @@ def table(ticker: str, package: str, closes: pd.Series[float]) -> str:
     days = closes.index.to_numpy().astype("datetime64[D]")
     weekly = sample(Closes(days, np.asarray(closes, np.float64)), 52).closes
     windows = np.lib.stride_tricks.sliding_window_view(weekly, WEEKS + 1).T
-    every: FloatArray = max_drawdown(windows)
+    every: FloatArray = max_drawdown(windows, axis=0)
     apart = ", ".join(f"{depth:.3f}" for depth in every[::WEEKS])
     return (
         f"\n[{ticker}]\nfirst = {days[0]}\nlast = {days[-1]}\nmedian = {np.median(every):.3f}\n"

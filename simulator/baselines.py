@@ -95,14 +95,15 @@ class Baseline:
     def from_peak(self, index: str, steps_per_year: int) -> Closes:
         """The closes on a grid of that many steps a year, from the peak of the deepest fall on.
 
-        The peak is that of the stored closes and stands for its own week or month, as the start of
-        a simulation does: a coarser grid blurs the trough only.
+        The peak is one of the grid's own closes, as everything after it.
         """
-        stored = self.levels(index)
-        peak = int(measure_drawdowns(stored.closes).peak_step)
-        dates, closes = sample(Closes(stored.dates[peak:], stored.closes[peak:]), steps_per_year)
-        dates[0], closes[0] = stored.dates[peak], stored.closes[peak]
-        return Closes(dates, closes)
+        try:
+            dates, closes = sample(self.levels(index), steps_per_year)
+        except BaselineError as error:
+            source = self.facts[index].source if index in self.facts else self.name
+            raise BaselineError(f"{source}: {error}") from None
+        peak = int(measure_drawdowns(closes).peak_step)
+        return Closes(dates[peak:], closes[peak:])
 
     def measure(self, index: str, steps_per_year: int) -> dict[str, float | int | date | None]:
         """The measures of a run, on its grid: sampled first, then measured by the same function.
@@ -121,7 +122,7 @@ class Baseline:
             "underwater_steps": int(table.underwater_steps),
         }
         for name, per_year in (("worst_week", 52), ("worst_month", 12)):
-            span = max(1, round(steps_per_year / per_year))
+            span = round(steps_per_year / per_year) if steps_per_year >= per_year else len(closes)
             measures[name] = float(worst_return(closes, span)) if len(closes) > span else None
         measures["peak_date"] = _day(dates[0])
         measures["trough_date"] = _day(dates[int(table.trough_step)])
@@ -164,7 +165,8 @@ def reference_depths(steps_per_year: int) -> dict[str, dict[str, tuple[float, fl
 
 
 def _grid_depth(crash: Baseline, index: str, steps_per_year: int) -> float | None:
-    if index not in crash.series or not _on_calendar(steps_per_year):
+    # The shipped closes are weekly: there is no daily series.
+    if index not in crash.series or steps_per_year == _DAILY or not _on_calendar(steps_per_year):
         return None
     return float(measure_drawdowns(crash.from_peak(index, steps_per_year).closes).max_drawdown)
 
@@ -190,8 +192,14 @@ def _shipped_facts() -> list[Fact]:
 # --- the simulation's grid -------------------------------------------------------------------
 
 
+_DAILY = 252
+"""Steps a year on which every close is a step."""
+
+
 def _on_calendar(steps_per_year: int) -> bool:
-    return steps_per_year > 0 and (12 % steps_per_year == 0 or 52 % steps_per_year == 0)
+    return steps_per_year == _DAILY or (
+        steps_per_year > 0 and (12 % steps_per_year == 0 or 52 % steps_per_year == 0)
+    )
 
 
 def _periods(dates: DateArray, steps_per_year: int) -> IntArray:
@@ -217,8 +225,15 @@ def sample(series: Closes, steps_per_year: int) -> Closes:
     """
     if not _on_calendar(steps_per_year):
         raise UsageError(
-            f"closes cannot be sampled {steps_per_year} times a year: expected a divisor of 52 or 12, such as 52 or 12"
+            f"closes cannot be sampled {steps_per_year} times a year: expected 252 (daily), or a divisor of 52 or 12"
         )
+    if steps_per_year == _DAILY:
+        gap = float(np.median(np.diff(series.dates).astype(np.int64)))
+        if gap > 1:
+            raise BaselineError(
+                f"closes are {gap:g} days apart: expected daily ones for 252 steps a year; try 52 or 12"
+            )
+        return Closes(series.dates.copy(), series.closes.copy())
     period = _periods(series.dates, steps_per_year)
     wanted = np.arange(period[0], period[-1] + 1)
     if np.unique(period).size < 0.9 * wanted.size:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from math import floor, inf, sqrt
+from math import floor, inf, nan, sqrt
 from typing import Literal
 
 import numpy as np
@@ -17,8 +17,15 @@ from numpy.typing import NDArray
 
 from simulator.arrays import FloatArray
 from simulator.counts import GROUPS, Counts, Tally
-from simulator.intervals import kaplan_meier_from_counts, probability, quantile_ranks
+from simulator.intervals import (
+    enough_paths,
+    kaplan_meier_from_counts,
+    probability,
+    quantile_rank,
+    quantile_ranks,
+)
 from simulator.summary import RECOVERY_YEARS, WORST, Z
+from simulator.thresholds import TimeGrid
 
 FEWEST = 4 * GROUPS
 """Paths below which groups are too small for an error."""
@@ -106,6 +113,8 @@ def _asked(counts: Counts, depths: Depths) -> Iterator[_Asked]:
         ("worst_week", "worst_week"),
         ("worst_month", "worst_month"),
     ):
+        if TimeGrid.of(counts.times).missing(measure):
+            continue
         yield _Asked(f"{measure}_median", grid, "quantile", 0.5)
         yield _Asked(f"{measure}_worst_1_in_20", grid, "quantile", 0.05)
 
@@ -183,8 +192,12 @@ class _Whole:
         return _unit(self._of, self._name, weighted)
 
     def _shortfall(self, q: float) -> FloatArray:
-        edges, v = self._edges(), self._quantile(q)[:, :1]
-        over = np.maximum((edges[:-1] + edges[1:]) / 2 - v, 0.0) / (1 - q)
+        if not enough_paths(self._n, q):
+            return np.tile([nan, inf, -inf, inf], (len(self._counts), 1))
+        edges = self._edges()
+        middles, upto = (edges[:-1] + edges[1:]) / 2, np.cumsum(self._counts, axis=1)
+        v = middles[np.argmax(upto >= quantile_rank(self._n, q), axis=1)][:, np.newaxis]
+        over = np.maximum(middles - v, 0.0) / (1 - q)
         return np.asarray(self._weighted(over, self._grid.width) + v * np.array([1, 0, 1, 1]))
 
     def _weighted(self, values: FloatArray, width: float) -> FloatArray:

@@ -93,7 +93,7 @@ def asked_of(scenario: Scenario, entity: str) -> dict[str, Statistic]:
     """The statistics of one entity of a run of a scenario, by name."""
     known = crashes(index_of(entity), scenario.steps_per_year)
     depths = {crash.name: crash.depth for crash in known if crash.same_grid}
-    return statistics_by_name(depths, scenario.steps * scenario.dt)
+    return statistics_by_name(depths, scenario.grid)
 
 
 def _paired(

@@ -149,7 +149,7 @@ def thresholds(run: Run) -> list[Held]:
             if years
             else format_interval(result.estimate, sign=-1 if fall else 1)
         )
-        doubt = "" if result.sure else "the interval holds the limit: more paths would tell"
+        doubt = "" if result.sure else result.doubt
         rows.append(Held(plain(one.name), plain(one.text, 200), found, result.passed, doubt))
     return rows
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from math import ceil, floor, inf, sqrt
+from math import ceil, floor, inf, nan, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -33,6 +33,20 @@ class Estimate:
     mc_error: float
     low: float
     high: float
+
+
+UNKNOWN = Estimate(nan, inf, -inf, inf)
+"""What too few paths know of a tail."""
+
+
+def enough_paths(n: int, q: float) -> bool:
+    """Whether at least one of ``n`` paths is expected beyond the ``q``-quantile."""
+    return n * (1 - q) > 1 - 1e-9
+
+
+def quantile_rank(n: int, q: float) -> int:
+    """Rank, from 1, of the order statistic at which the share of draws reaches ``q``."""
+    return max(ceil(n * q - 1e-9), 1)
 
 
 def _from_interval(value: float, low: float, high: float) -> Estimate:
@@ -121,10 +135,18 @@ def expected_shortfall(values: ArrayLike, q: float) -> Estimate:
     With v the q-quantile it is v + E[(X - v)+] / (1 - q) (Rockafellar and Uryasev 2000). That is
     flat in v at the quantile, so the error of v drops out to first order, and the variance is
     Var((X - v)+) / (n (1 - q)^2): the spread within the tail and of the number of paths in it.
+
+    With v an order statistic it is the mean of the n (1 - q) largest values, the last one in part,
+    so it never leaves the sample (Acerbi and Tasche 2002). If that is less than one value, n paths
+    do not know it: all fields but the infinite error and interval are NaN.
     """
     values = _sample(values)
     _check_share(q)
-    v = float(np.quantile(values, q))
+    n = len(values)
+    if not enough_paths(n, q):
+        return UNKNOWN
+    at = quantile_rank(n, q) - 1
+    v = float(np.partition(values, at)[at])
     return _mean(np.maximum(values - v, 0.0) / (1 - q), offset=v)
 
 

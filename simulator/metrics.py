@@ -8,7 +8,7 @@ defined on levels, not on returns, because a series of returns has lost its star
 from __future__ import annotations
 
 import itertools
-from typing import NamedTuple
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -51,7 +51,7 @@ def measure_drawdowns(levels: ArrayLike) -> DrawdownTable:
     ValueError
         For an empty array, a level that is negative, NaN or infinite, and a start at zero.
     """
-    levels = np.asarray(levels, dtype=np.float64)
+    levels = _levels(levels)
     if levels.size == 0 or levels.ndim == 0:
         raise ValueError(
             f"a drawdown needs levels with time as first axis, got shape {levels.shape}"
@@ -211,14 +211,56 @@ def _gap(bits: int) -> int:
 _GAPS = np.array([_gap(bits) for bits in range(1 << _BITS)], np.uint8)
 
 
-def max_drawdown(levels: ArrayLike, axis: int = 0) -> FloatArray:
+@overload
+def max_drawdown(levels: ArrayLike, axis: None = None) -> float: ...
+@overload
+def max_drawdown(levels: ArrayLike, axis: int) -> FloatArray: ...
+def max_drawdown(levels: ArrayLike, axis: int | None = None) -> FloatArray | float:
     """Maximum drawdown along ``axis`` as a positive share; the start must be included.
 
-    >>> float(max_drawdown([100.0, 50.0, 50.5, 51.0]))
+    Without ``axis`` one series (1-D), which gives a float. More dimensions need ``axis``, that of
+    time, which is left out of the shape of the result. Raises ValueError as
+    :func:`measure_drawdowns`, and for several series without ``axis``.
+
+    >>> max_drawdown([100.0, 50.0, 50.5, 51.0])
     0.5
     """
-    levels = np.asarray(levels, dtype=np.float64)
-    return measure_drawdowns(np.moveaxis(levels, axis, 0) if levels.ndim else levels).max_drawdown
+    checked = _levels(levels)
+    if axis is None and checked.ndim > 1:
+        raise ValueError(
+            f"levels of shape {checked.shape}: say axis=0 (time first) or axis=1 (a path in each row)"
+        )
+    first = np.moveaxis(checked, axis or 0, 0) if checked.ndim else checked
+    depth = measure_drawdowns(first).max_drawdown
+    return float(depth) if axis is None else depth
+
+
+def _levels(levels: Any) -> FloatArray:
+    """Levels as an array, if they are numbers in order of time.
+
+    Dates out of order are refused, not sorted: newest-first or shuffled rows are most often a slip
+    upstream, and what else was worked out from them is wrong too.
+    """
+    index: Any = getattr(levels, "index", None)
+    dated = getattr(getattr(index, "dtype", None), "kind", "") == "M" or hasattr(
+        index, "to_timestamp"
+    )
+    if dated and not index.is_monotonic_increasing:
+        raise ValueError("dates are out of order: expected oldest first; try .sort_index()")
+    if np.ma.isMaskedArray(levels):
+        if np.ma.getmaskarray(levels).any():
+            raise ValueError("levels are masked in places: fill or drop them: .compressed()")
+        levels = np.ma.getdata(levels)
+    columns = levels.dtypes if hasattr(levels, "columns") else [np.asarray(levels).dtype]
+    if any("datetime" in str(kind) for kind in columns):
+        raise ValueError("a column holds dates: make it the index, as in .set_index('date')")
+    try:
+        numbers = np.asarray(levels, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError("levels must be numbers: a column holds text or dates") from None
+    if numbers.ndim and len(numbers) and np.isnan(numbers[0]).any():
+        raise ValueError("levels begin with NaN: drop what is missing first, as in .dropna()")
+    return numbers
 
 
 def worst_return(levels: ArrayLike, steps: int) -> FloatArray:
@@ -233,7 +275,7 @@ def worst_return(levels: ArrayLike, steps: int) -> FloatArray:
     ValueError
         If ``steps`` is not between 1 and T, or a level is negative, NaN or infinite, or starts at zero.
     """
-    levels = np.asarray(levels, dtype=np.float64)
+    levels = _levels(levels)
     if not 1 <= steps < len(levels):
         raise ValueError(
             f"a return over {steps} steps needs more than {steps} levels, got {len(levels)}"

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from math import floor, inf, sqrt
+from math import floor, inf, nan, sqrt
 from typing import Literal, Protocol
 
 import numpy as np
@@ -25,8 +25,9 @@ from numpy.typing import NDArray
 
 from simulator.arrays import BoolArray, FloatArray, IntArray
 from simulator.counts import GROUPS as GROUPS
-from simulator.intervals import Estimate, mean
+from simulator.intervals import Estimate, enough_paths, mean, quantile_rank
 from simulator.summary import RECOVERY_YEARS, WORST, Z
+from simulator.thresholds import TimeGrid
 
 
 class Measured(Protocol):
@@ -57,10 +58,10 @@ class Statistic:
     at: float = 0.0  # the quantile's level, the depth to be reached, or years
 
 
-def statistics_by_name(depths: Mapping[str, float], years: float) -> dict[str, Statistic]:
+def statistics_by_name(depths: Mapping[str, float], grid: TimeGrid) -> dict[str, Statistic]:
     """The statistics of :func:`simulator.summary.statistics`, under the same names.
 
-    ``depths`` are the falls of real crashes, ``years`` the horizon.
+    ``depths`` are the falls of real crashes, ``grid`` says which measures there are.
     """
     fall, lost = "max_drawdown", "dollars_lost"
     found = {name: Statistic(fall, "quantile", q) for name, q in WORST.items()}
@@ -72,11 +73,13 @@ def statistics_by_name(depths: Mapping[str, float], years: float) -> dict[str, S
     found |= {
         f"recovered_{after}y": Statistic("recovery", "recovered", after)
         for after in RECOVERY_YEARS
-        if after <= years + 1e-9
+        if after <= grid.horizon_years + 1e-9
     }
     found |= {f"{lost}_{name}": Statistic(lost, "quantile", q) for name, q in WORST.items()}
     found[f"{lost}_mean"] = Statistic(lost, "mean")
     for name in ("terminal_return", "worst_week", "worst_month"):
+        if grid.missing(name):
+            continue
         found[f"{name}_median"] = Statistic(name, "quantile", 0.5)
         found[f"{name}_worst_1_in_20"] = Statistic(name, "quantile", 0.05)
     return found
@@ -159,7 +162,9 @@ def _quantile(values: FloatArray, q: float) -> float:
 
 
 def _shortfall(values: FloatArray, q: float) -> float:
-    v = _quantile(values, q)
+    if not enough_paths(values.size, q):
+        return nan
+    v = float(values[quantile_rank(values.size, q) - 1])
     beyond = values[int(np.searchsorted(values, v)) :]
     return v + float(np.sum(beyond - v)) / (values.size * (1 - q))
 

@@ -70,6 +70,17 @@ def _number(value: object) -> float:
     return number
 
 
+def _no_bool(value: object) -> object:
+    """`true` equals 1 in Python, and is no number."""
+    if isinstance(value, bool | float):
+        raise Refusal(f"{str(value).lower()} where a whole number belongs", "1")
+    return value
+
+
+FormatVersion = Annotated[Literal[1], BeforeValidator(_no_bool)]
+"""The version of a file format: the whole number 1."""
+
+
 Number = Annotated[float, BeforeValidator(_number)]
 """A float field that says what came when it is not a number."""
 

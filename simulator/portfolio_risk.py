@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import asdict, astuple
 from itertools import product
-from math import floor, inf, isfinite, sqrt
+from math import inf, isfinite, sqrt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from simulator.arrays import FloatArray
-from simulator.intervals import Estimate
+from simulator.intervals import UNKNOWN, Estimate, enough_paths, quantile_rank
 from simulator.portfolio import PORTFOLIO, Holding
 from simulator.summary import Z, risk
+from simulator.thresholds import TimeGrid
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,6 +80,8 @@ def losers(run: Run, level: int = 95, when: str = "1y") -> list[tuple[Holding, E
     portfolio, results = run.scenario.portfolio, run.results
     if portfolio is None or MEASURES[when] not in results.measures:
         return []
+    if TimeGrid.of(results.times).missing(MEASURES[when]):
+        return []
     returns = np.asarray(results.measures[MEASURES[when]], np.float64)
     rows = {entity: row for row, entity in enumerate(results.entities)}
     losses = np.zeros((len(portfolio.holdings), results.kept))
@@ -139,11 +142,10 @@ def shortfall_shares(losses: FloatArray, q: float) -> list[Estimate]:
     total = losses.sum(axis=0)
     n = total.size
     order = np.argsort(total, kind="stable")
-    position = (n - 1) * q
-    below = floor(position)
-    low, high = order[below], order[min(below + 1, n - 1)]
-    at_edge = losses[:, low] + (losses[:, high] - losses[:, low]) * (position - below)
-    edge = total[low] + (total[high] - total[low]) * (position - below)
+    if not enough_paths(n, q):
+        return [UNKNOWN] * len(losses)
+    at = order[quantile_rank(n, q) - 1]
+    at_edge, edge = losses[:, at], total[at]
     excess = (losses - at_edge[:, np.newaxis]) * (total > edge) / (1 - q)
     values = at_edge + excess.mean(axis=1)
     errors = excess.std(axis=1, ddof=1) / sqrt(n) if n > 1 else np.full(values.size, inf)

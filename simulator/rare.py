@@ -29,7 +29,7 @@ from simulator.intervals import Estimate, mean_of_few, probability
 from simulator.params import Refusal
 from simulator.scenario import Scenario
 from simulator.store import TAIL, add_files, csv_bytes
-from simulator.thresholds import parse_threshold
+from simulator.thresholds import FORM, parse_threshold
 
 FIRST_LOOK = 16
 """Groups before the error is looked at."""
@@ -85,11 +85,11 @@ def parse_event(text: str, scenario: Scenario) -> Event:
     try:
         found = parse_threshold("event", f"P({text}) >= 0", scenario.universe.entities)
     except Refusal as refusal:
-        if " unknown " not in refusal.message:  # not a sentence at all
+        if refusal.expected == FORM:  # a threshold's form would mislead here
             raise UsageError(f"{plain(text, 80)!r} is no event; write it as {_FORM!r}") from None
         message = refusal.message.replace("threshold `event`", f"the event {plain(text, 80)!r}")
         hint = f"; {refusal.hint}" if refusal.hint else ""
-        raise UsageError(f"{message}: it knows {refusal.expected}{hint}") from None
+        raise UsageError(f"{message}: allowed are {refusal.expected}{hint}") from None
     depth = 0.0 if found.level is None else found.level
     if found.metric != "max_drawdown" or found.comparison not in (">=", ">"):
         raise UsageError(

@@ -125,8 +125,11 @@ class Run:
             ),
             "underwater_t": years(measures["underwater_steps"]),
         }
-        names = ("worst_week", "worst_month", "return_1y", "terminal_return", "dollars_lost")
-        table |= {name: rows(measures[name]) for name in names if name in measures}
+        returns = ("worst_week", "worst_month", "return_1y", "terminal_return")
+        names = [name for name in returns if not self.scenario.grid.missing(name)]
+        table |= {
+            name: rows(measures[name]) for name in (*names, "dollars_lost") if name in measures
+        }
         for c, cause in enumerate(results.cause_names):
             table[f"cause_{cause}"] = rows(results.causes[:, c])
         return pd.DataFrame(table)
@@ -146,7 +149,10 @@ class Run:
 
     @property
     def underwater(self) -> pd.DataFrame:
-        """Quantiles of the fall below the highest level so far (positive shares), as :attr:`fan`."""
+        """Quantiles of the fall below the highest level so far (positive shares), as :attr:`fan`.
+
+        The column 0.95 is the fall that 5 % of the paths are beyond: deeper, not higher.
+        """
         return self._underwater.copy()
 
     @cached_property

@@ -35,7 +35,7 @@ from simulator.scenario_file import (
     table_problems,
 )
 from simulator.sources import Source, read_sources
-from simulator.thresholds import Threshold, read_thresholds
+from simulator.thresholds import Threshold, TimeGrid, read_thresholds
 from simulator.toml_file import MOST_PROBLEMS, TomlFile, is_name, read_toml
 from simulator.universe import (
     Universe,
@@ -99,6 +99,11 @@ class Scenario:
     def overrides(self) -> Mapping[str, Any]:
         """Values laid over the file, by dotted key."""
         return self.file.overrides
+
+    @property
+    def grid(self) -> TimeGrid:
+        """Which metrics a run has."""
+        return TimeGrid(self.steps * self.dt, self.steps_per_year)
 
     @property
     def steps(self) -> int:
@@ -285,7 +290,10 @@ def _checked(
             raise ScenarioError([*problems, *error.problems]) from None
     thresholds: tuple[Threshold, ...] = ()
     if universe is not None:
-        thresholds, faults = read_thresholds(file, universe.entities)
+        grid = None
+        if parsed is not None:
+            grid = TimeGrid(parsed.scenario.horizon_years, parsed.scenario.steps_per_year)
+        thresholds, faults = read_thresholds(file, universe.entities, grid)
         problems += faults + firm_problems(file, universe)
     if parsed is None or universe is None:
         raise ScenarioError(problems)

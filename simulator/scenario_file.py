@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field, ValidationError, field_validator
 
@@ -18,7 +18,7 @@ from simulator.model.market import Market
 from simulator.model.sentiment import Concentration, Sentiment
 from simulator.model.technology import Technology
 from simulator.model.valuation import Valuation
-from simulator.params import Params, Refusal, quantity
+from simulator.params import FormatVersion, Params, Refusal, quantity
 from simulator.thresholds import MOST_THRESHOLDS
 from simulator.toml_file import NAME_RULE, TomlFile, is_name
 from simulator.universe import Universe
@@ -76,7 +76,7 @@ class TechnologyTable(Technology):
 class ScenarioFile(Params):
     """A scenario: assumptions about technology, firms and markets, to be simulated."""
 
-    format_version: Literal[1] = Field(description="version of the file format")
+    format_version: FormatVersion = Field(description="version of the file format")
     scenario: ScenarioTable
     technology: TechnologyTable = Field(default_factory=TechnologyTable)
     events: tuple[Event, ...] = Field(default=(), max_length=MOST_EVENTS)

@@ -170,7 +170,7 @@ def _method(found: Explanation) -> str:
     )
     return (
         "the change in points, split among what changed (Shapley; shares add up exactly). From "
-        f"{how}, {found.paths:,} paths each with the same noise; ± is the Monte Carlo error"
+        f"{how}, {found.paths:,} paths each with the same noise; ± is one Monte Carlo standard error"
         f"{' and that of sampling orders' if found.orders else ''}"
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import ceil, inf, sqrt
+from math import ceil, inf, isfinite, sqrt
 from operator import ge, gt, le, lt
 from typing import Protocol
 
@@ -17,16 +17,19 @@ import numpy as np
 
 from simulator.arrays import FloatArray, IntArray
 from simulator.intervals import (
+    UNKNOWN,
     Estimate,
+    enough_paths,
     expected_shortfall,
     kaplan_meier_from_counts,
     mean,
     probability,
     quantile,
     quantile_from_counts,
+    quantile_rank,
 )
 from simulator.results import CAUSE_BINS, CHANNELS, GRIDS, Grid, Results
-from simulator.thresholds import Threshold
+from simulator.thresholds import Threshold, TimeGrid
 
 Z = 1.959963984540054
 """Half a nominal 95 % interval, in standard errors."""
@@ -99,11 +102,11 @@ class Paths:
 
     def shortfall(self, q: float) -> Estimate:
         """Mean of the largest share 1 - ``q``."""
-        return expected_shortfall(self.values, q)
+        return _within(expected_shortfall(self.values, q), self.support)
 
     def lower_shortfall(self, q: float) -> Estimate:
         """Mean of the smallest share ``q``."""
-        return _negative(expected_shortfall(-self.values, 1 - q))
+        return _within(_negative(expected_shortfall(-self.values, 1 - q)), self.support)
 
 
 @dataclass(frozen=True)
@@ -145,16 +148,20 @@ class Counted:
 
     def shortfall(self, q: float) -> Estimate:
         """Mean of the largest share 1 - ``q``, each path in the middle of its bin."""
-        v = self.quantile(q).value
-        return self._beyond(v, np.maximum(self._middles() - v, 0.0) / (1 - q))
+        return self._beyond(self.counts, self._middles(), q)
 
     def lower_shortfall(self, q: float) -> Estimate:
         """Mean of the smallest share ``q``, each path in the middle of its bin."""
-        v = self.quantile(q).value
-        return self._beyond(v, np.minimum(self._middles() - v, 0.0) / q)
+        return _negative(self._beyond(self.counts[::-1], -self._middles()[::-1], 1 - q))
 
-    def _beyond(self, v: float, excess: FloatArray) -> Estimate:
-        tail = self._weighted(excess)
+    def _beyond(self, counts: IntArray, middles: FloatArray, q: float) -> Estimate:
+        """As :func:`simulator.intervals.expected_shortfall`, of ``counts`` at rising ``middles``."""
+        n = int(counts.sum())
+        if not enough_paths(n, q):
+            return UNKNOWN
+        v = float(middles[np.searchsorted(np.cumsum(counts), quantile_rank(n, q))])
+        excess = np.maximum(middles - v, 0.0) / (1 - q)
+        tail = self._weighted(excess if counts is self.counts else excess[::-1])
         return Estimate(v + tail.value, tail.mc_error, v + tail.low, v + tail.high)
 
     def _weighted(self, values: FloatArray) -> Estimate:
@@ -217,8 +224,16 @@ class ThresholdResult:
 
     @property
     def sure(self) -> bool:
-        """Whether the whole 95 % interval lies on one side of the limit."""
-        return not self.estimate.low <= self.threshold.limit <= self.estimate.high
+        """Whether the value is known and the whole 95 % interval lies on one side of the limit."""
+        of = self.estimate
+        return isfinite(of.value) and not of.low <= self.threshold.limit <= of.high
+
+    @property
+    def doubt(self) -> str:
+        """Why it is not sure."""
+        if isfinite(self.estimate.value):
+            return "the interval holds the limit: more paths would tell"
+        return "too few paths know of so rare a tail: more --paths are needed"
 
 
 _RELATIONS = {">=": ge, "<=": le, ">": gt, "<": lt}
@@ -268,7 +283,10 @@ def statistics(results: Results, entity: str, depths: Mapping[str, float]) -> di
     lost = sample(results, entity, "dollars_lost")
     found |= {f"dollars_lost_{name}": lost.quantile(q) for name, q in WORST.items()}
     found["dollars_lost_mean"] = lost.mean()
+    grid = TimeGrid.of(results.times)
     for measure in ("terminal_return", "worst_week", "worst_month"):
+        if grid.missing(measure):
+            continue
         returns = sample(results, entity, measure)
         found[f"{measure}_median"] = returns.quantile(0.5)
         found[f"{measure}_worst_1_in_20"] = returns.quantile(0.05)
@@ -289,18 +307,27 @@ def risk(results: Results, entity: str) -> dict[str, Estimate]:
 
     The value at risk of 95 % is the loss that the worst twentieth of paths reach or pass, the
     expected shortfall their mean loss. Both look at one day, not at what lay between; a
-    horizon shorter than a year is its own first year. Empty for runs of result format 1.
+    run shorter than a year has no numbers after one. Empty for runs of result format 1.
     """
     if "return_1y" not in results.measures:
         return {}
     found = {}
     for when, measure in (("1y", "return_1y"), ("horizon", "terminal_return")):
+        if TimeGrid.of(results.times).missing(measure):
+            continue
         returns = sample(results, entity, measure)
         for level in (95, 99):
             share = (100 - level) / 100
             found[f"var_{level}_{when}"] = _negative(returns.quantile(share))
             found[f"es_{level}_{when}"] = _negative(returns.lower_shortfall(share))
     return found
+
+
+def _within(of: Estimate, support: tuple[float, float]) -> Estimate:
+    """An interval that ends where the quantity does; without one, as it is."""
+    if not isfinite(of.mc_error):
+        return of
+    return Estimate(of.value, of.mc_error, max(of.low, support[0]), min(of.high, support[1]))
 
 
 def _negative(of: Estimate) -> Estimate:

@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError
 
 from simulator.complaints import complaints, nearest
 from simulator.errors import Problem, ScenarioError
-from simulator.params import Params, quantity
+from simulator.params import FormatVersion, Params, quantity
 from simulator.sources import Source, read_sources
 from simulator.toml_file import NAME_RULE, TomlFile, is_name
 from simulator.toml_locator import Path
@@ -115,7 +115,7 @@ class Guidance(Params):
 class UniverseFile(Params):
     """The tables of a universe file."""
 
-    format_version: Literal[1] = Field(description="version of the file format")
+    format_version: FormatVersion = Field(description="version of the file format")
     name: str = Field(description="as the file is called, without .toml")
     title: str = Field(min_length=1, max_length=200, description="one line for people")
     as_of: date = Field(description="day of the market values, after the close")

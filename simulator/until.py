@@ -2,7 +2,7 @@
 
     until = "P(sp500.max_drawdown >= 0.49) +-0.5pp"    half a percentage point either way
     until = "P(sp500.max_drawdown >= 0.80) +-10%"      a tenth of the number itself
-    until = "median(NVDA.max_drawdown) +-0.004"        in the number's own unit
+    until = "median(NVDA.time_to_trough) +-0.1"        in years, for a time
 
 The sentence before the width is that of a threshold. Looking again and again, and stopping when
 the error happens to look small, would stop too early. So each look at which it may stop asks for
@@ -23,7 +23,8 @@ from simulator.intervals import Estimate
 from simulator.params import Refusal
 from simulator.results import Results
 from simulator.summary import Z, judge
-from simulator.thresholds import Threshold, parse_threshold
+from simulator.thresholds import FORM as THRESHOLD_FORM
+from simulator.thresholds import PROBABILITY, Threshold, TimeGrid, parse_threshold
 
 MOST_PATHS = 10_000_000
 """Paths at most, unless said otherwise."""
@@ -60,23 +61,40 @@ class Goal:
         return self.width * abs(found.value) if self.relative else self.width
 
 
-def parse_goal(text: str, entities: Iterable[str]) -> Goal:
+def parse_goal(text: str, entities: Iterable[str], grid: TimeGrid | None = None) -> Goal:
     """Read a sentence such as ``P(sp500.max_drawdown >= 0.49) +-0.5pp``. Raises UsageError."""
     match = _SENTENCE.fullmatch(text.strip())
     if match is None:
         raise UsageError(f"--until {plain(text, 80)!r} cannot be read; write it as {FORM}")
     try:
-        asked = parse_threshold("until", f"{match['what']} >= 0", entities)
+        asked = parse_threshold("until", f"{match['what']} >= 0", entities, grid)
     except Refusal as refusal:
         message = refusal.message.replace("threshold `until`", f"--until {plain(text, 80)!r}")
         # A threshold's own form would mislead here.
-        expected = refusal.expected if " unknown " in refusal.message else FORM
+        expected = FORM if refusal.expected == THRESHOLD_FORM else refusal.expected
         hint = f"; {refusal.hint}" if refusal.hint else ""
-        raise UsageError(f"{message}; allowed: {expected}{hint}") from None
+        allowed = f"; allowed: {expected}" if expected else ""
+        raise UsageError(f"{message}{allowed}{hint}") from None
+    _check_unit(text, asked, match["width"], match["unit"])
     width = float(match["width"]) / (100.0 if match["unit"] else 1.0)
     if width <= 0.0:
         raise UsageError(f"--until {plain(text, 80)!r}: a width of 0 is never reached")
     return Goal(text.strip(), asked, width, match["unit"] == "%")
+
+
+def _check_unit(text: str, asked: Threshold, width: str, unit: str) -> None:
+    """A share needs ``pp`` or ``%``, since a bare 0.5 may mean either; a time has no points."""
+    of_time = asked.metric == "time_to_trough" and asked.statistic != PROBABILITY
+    where = f"--until {plain(text, 80)!r}"
+    if of_time and unit == "pp":
+        raise UsageError(
+            f"{where}: a time has no percentage points; write +-{width} (years) or +-{width}%"
+        )
+    if not of_time and not unit:
+        raise UsageError(
+            f"{where}: +-{width} can mean +-{width}pp or +-{100 * float(width):g}pp (percentage points); "
+            "write it with pp, or with % for a share of the number itself"
+        )
 
 
 def half_width(found: Estimate) -> float:

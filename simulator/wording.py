@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import floor, isfinite, log10
+from math import floor, isfinite, isnan, log10
 
 from simulator.intervals import Estimate
 from simulator.verdict import frequency
@@ -38,7 +38,9 @@ CAUSE_NAMES = {
 
 
 def percent(share: float, decimals: int = 0) -> str:
-    """A share as text with a true minus sign: -0.279 is "−28 %"."""
+    """A share as text with a true minus sign: -0.279 is "−28 %". What too few paths know is "?"."""
+    if isnan(share):
+        return "?"
     body = f"{abs(share) * 100:.{decimals}f}"
     if abs(share) < 1.0 <= float(body) / 100:  # almost all is not all
         body = f"{100 - 10**-decimals:.{decimals}f}"
@@ -68,6 +70,8 @@ def format_share(share: Estimate, *, sign: int = 1, most: int = 1) -> str:
 
 def format_interval(share: Estimate, *, sign: int = 1) -> str:
     """A share with its 95 % interval: "13.4 % (12.7 to 14.1)"; ``sign`` as in :func:`format_share`."""
+    if isnan(share.value):
+        return "? (too few paths)"
     places = decimals(100 * share.mc_error, 1 if abs(share.value) >= 0.01 else 3)
     ends = sorted(sign * end for end in (share.low, share.high))
     low, high = (percent(end, places).removesuffix(" %") for end in ends)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -24,7 +25,6 @@ from simulator.baselines import (
     sample,
 )
 from simulator.errors import BaselineError, UsageError
-from simulator.metrics import measure_drawdowns
 
 DATA = Path(str(files("simulator"))) / "data"
 SCRIPT = Path(__file__).parents[1] / "scripts" / "make_baselines.py"
@@ -158,7 +158,7 @@ def test_sample_takes_the_last_close_of_each_period() -> None:
     with pytest.raises(BaselineError, match="try a coarser grid"):
         sample(series, 12)  # no close in March
     assert sample(series, 4).closes.tolist() == [5.0, 6.0]
-    for steps in (0, -1, 252, 5, 24):
+    for steps in (0, -1, 5, 24):
         with pytest.raises(UsageError, match="divisor of 52 or 12"):
             sample(series, steps)
 
@@ -174,12 +174,29 @@ def test_a_missing_period_repeats_the_close_before() -> None:
     assert found.closes[5] == found.closes[4] == 5.0
 
 
-def test_the_peak_stands_for_its_own_period() -> None:
-    """A monthly grid starts at the weekly peak, not at the end of its month."""
-    grid = baseline("dotcom").from_peak("nasdaq", 12)
-    assert (grid.dates[0], grid.closes[0]) == (np.datetime64("2000-03-10"), 5048.62)
-    assert grid.dates[1] == np.datetime64("2000-04-28")
-    assert int(measure_drawdowns(grid.closes).peak_step) == 0
+@pytest.mark.parametrize(("steps", "rule"), [(12, "ME"), (52, "W-SUN")])
+@pytest.mark.parametrize("index", ["sp500", "nasdaq"])
+def test_on_a_grid_start_and_all_are_the_closes_of_that_grid(
+    index: str, steps: int, rule: str
+) -> None:
+    stored = baseline("dotcom").levels(index)
+    ends = pd.Series(stored.closes, pd.DatetimeIndex(stored.dates)).resample(rule).last().ffill()
+    by_pandas = float((1 - ends / ends.cummax()).max())
+    found = baseline("dotcom").measure(index, steps)
+    assert found["max_drawdown"] == pytest.approx(by_pandas, abs=1e-12)
+    assert found["peak_step"] == 0
+
+
+def test_a_peak_within_a_month_is_not_on_the_monthly_grid(tmp_path: Path) -> None:
+    rows = "2024-01-31,100\n2024-02-15,200\n2024-02-29,110\n2024-03-28,88\n2024-04-30,111\n"
+    path = write(tmp_path, f"date,close\n{rows}")
+    found = load_baseline_csv(path).measure("mine", 12)
+    assert found["max_drawdown"] == pytest.approx(0.2)  # 110 to 88, not 200 to 88
+    assert str(found["peak_date"]) == "2024-02-29"
+    assert str(found["recovery_date"]) == "2024-04-30"
+    assert found["worst_week"] is None
+    with pytest.raises(BaselineError, match=r"mine\.csv"):
+        load_baseline_csv(path).measure("mine", 52)
 
 
 # --- closes of the user's own ----------------------------------------------------------------

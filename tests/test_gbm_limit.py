@@ -49,7 +49,7 @@ def log_levels(
 
 
 def depth(logs: np.ndarray) -> np.ndarray:
-    return -np.log1p(-max_drawdown(np.exp(logs)))
+    return -np.log1p(-max_drawdown(np.exp(logs), axis=0))
 
 
 @pytest.mark.parametrize("ticker", ["SPREST", "OPENAI"])

@@ -188,7 +188,7 @@ def test_quantile_from_counts_is_within_half_a_bin() -> None:
 
 
 def test_constant_sample_has_no_error() -> None:
-    for found in (mean([2.0] * 9), expected_shortfall([2.0] * 9, 0.9)):
+    for found in (mean([2.0] * 10), expected_shortfall([2.0] * 10, 0.9)):
         assert found == Estimate(2.0, 0.0, 2.0, 2.0)
 
 
@@ -199,8 +199,25 @@ def test_one_path_has_no_known_error() -> None:
 
 def test_expected_shortfall_is_the_mean_of_the_tail() -> None:
     values = np.arange(1.0, 101.0)
-    # the worst 10 of 100, up to the interpolation of the quantile
-    assert expected_shortfall(values, 0.9).value == pytest.approx(95.5, abs=0.5)
+    assert expected_shortfall(values, 0.9).value == pytest.approx(95.5, abs=1e-9)
+    # a part of the next value where n (1 - q) is not whole: (100 + 99 + 98 / 2) / 2.5
+    assert expected_shortfall(values, 0.975).value == pytest.approx(99.2, abs=1e-9)
+
+
+@pytest.mark.parametrize("n", [20, 25, 47, 99, 150, 4096])
+@pytest.mark.parametrize("q", [0.95, 0.99])
+def test_expected_shortfall_never_leaves_the_sample(n: int, q: float) -> None:
+    values = np.random.default_rng(n).beta(2.0, 3.0, n)
+    found = expected_shortfall(values, q)
+    if n * (1 - q) < 1 - 1e-9:
+        assert np.isnan(found.value)
+        assert found.mc_error == inf
+        return
+    ordered, tail = np.sort(values)[::-1], n * (1 - q)
+    whole = int(tail + 1e-9)
+    by_hand = (ordered[:whole].sum() + (tail - whole) * ordered[whole]) / tail
+    assert found.value == pytest.approx(by_hand, rel=1e-12)
+    assert found.value <= ordered[0]
 
 
 @pytest.mark.parametrize("values", [[], [np.nan, 1.0], [inf, 1.0], [[1.0, 2.0]]])

@@ -1,6 +1,9 @@
 """Drawdown: the definition, its corners, and closed forms of Brownian motion."""
 
+import json
+
 import numpy as np
+import pandas as pd
 import pytest
 from closed_forms import OVERSHOOT, Q_DOWN, Q_UP, expected_drawdown, spitzer, tail, z_score
 from hypothesis import example, given
@@ -181,7 +184,7 @@ def walks(
 
 
 def log_drawdown(log_levels: np.ndarray) -> np.ndarray:
-    return -np.log1p(-max_drawdown(np.exp(log_levels)))
+    return -np.log1p(-max_drawdown(np.exp(log_levels), axis=0))
 
 
 @pytest.mark.parametrize(
@@ -251,3 +254,36 @@ def test_spitzers_identity(drift: float) -> None:
     }
     for bug, wrong in planted.items():
         assert abs(z_score(fall_from_high(wrong), expected)) > 5, bug
+
+
+def test_dates_out_of_order_are_refused() -> None:
+    days = pd.date_range("2024-01-01", periods=4)
+    rising = pd.Series([100.0, 50.0, 75.0, 60.0], index=days)
+    assert max_drawdown(rising) == 0.5
+    for measure in (max_drawdown, measure_drawdowns, lambda levels: worst_return(levels, 1)):
+        with pytest.raises(ValueError, match="oldest first"):
+            measure(rising[::-1])
+
+
+def test_masked_levels_are_refused_and_an_empty_mask_is_not() -> None:
+    levels = np.ma.masked_array([100.0, 1.0, 90.0], mask=[False, True, False])
+    with pytest.raises(ValueError, match="masked"):
+        max_drawdown(levels)
+    assert max_drawdown(levels.compressed()) == pytest.approx(0.1)
+    assert max_drawdown(np.ma.masked_array([100.0, 90.0])) == pytest.approx(0.1)
+
+
+def test_what_is_no_level_is_named() -> None:
+    with pytest.raises(ValueError, match="begin with NaN"):
+        max_drawdown([np.nan, 100.0, 50.0])
+    dated = pd.DataFrame({"date": pd.date_range("2024-01-01", periods=2), "close": [2.0, 1.0]})
+    with pytest.raises(ValueError, match="holds dates"):
+        max_drawdown(dated, axis=0)
+
+
+def test_one_series_gives_a_float_for_json_and_several_need_an_axis() -> None:
+    assert json.dumps(max_drawdown([100.0, 50.0, 75.0])) == "0.5"
+    rows = np.array([[100.0, 50.0, 75.0], [100.0, 90.0, 99.0]])
+    with pytest.raises(ValueError, match="axis=0"):
+        max_drawdown(rows)
+    assert max_drawdown(rows, axis=1) == pytest.approx([0.5, 0.1])

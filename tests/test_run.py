@@ -91,7 +91,7 @@ def test_metrics_say_what_the_levels_did(run: Run) -> None:
         mine = metrics[metrics["entity"] == name]
         levels = run.levels[row]  # (time, path)
         # Levels and measures are kept in 32 bits each.
-        assert np.allclose(mine["max_drawdown"], max_drawdown(levels), atol=1e-6)
+        assert np.allclose(mine["max_drawdown"], max_drawdown(levels, axis=0), atol=1e-6)
         at = np.arange(levels.shape[1])
         peak, trough = (np.rint(mine[f"{end}_t"] * 52).astype(int) for end in ("peak", "trough"))
         fell = levels[trough, at] / levels[peak, at]

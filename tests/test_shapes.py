@@ -16,7 +16,7 @@ LEVELS = np.array(
 def max_drawdown(
     levels: Float[np.ndarray, "time *columns"],
 ) -> Float[np.ndarray, "*columns"]:
-    return metrics.max_drawdown(levels)
+    return metrics.max_drawdown(levels, axis=0)
 
 
 @shaped

@@ -51,7 +51,7 @@ def run(text: str = f"{FALL} +-0.6pp", **options: int) -> Run:
         (f"{FALL} +-0.5pp", 0.005, False),
         ("P(sp500.max_drawdown>=.2)+-5%", 0.05, True),
         (" median( NVDA.max_drawdown ) ± 0.2pp ", 0.002, False),
-        ("mean(sp500.terminal_return) +/- 0.01", 0.01, False),
+        ("mean(sp500.time_to_trough) +/- 0.01", 0.01, False),
         ("worst_1_in_20(sp500.max_drawdown) +- 1 %", 0.01, True),
     ],
 )

@@ -88,6 +88,7 @@ def run(
     from simulator import disk
     from simulator.scenario import load_scenario, parse_override
     from simulator.store import run_folder
+    from simulator.thresholds import FORM, OPTION
     from simulator.until import MOST_PATHS
 
     if deterministic and paths is not None:
@@ -95,7 +96,9 @@ def run(
     memory = None if max_memory is None else parse_size(max_memory)
     changes = dict(parse_override(text) for text in set_ or ())
     for number, rule in enumerate(threshold or (), 1):
-        changes[f"thresholds.option_{number}"] = rule
+        if not rule.strip():
+            raise UsageError(f"--threshold is empty: expected such as {FORM}")
+        changes[f"thresholds.{OPTION}{number}"] = rule
     story = load_scenario(scenario, changes, portfolio)
     for notice in story.portfolio.notices if story.portfolio is not None else ():
         screen.warn(f"{portfolio}: {notice}")

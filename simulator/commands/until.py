@@ -22,7 +22,7 @@ def earlier(story: Scenario, text: str, parent: Path, keep_paths: int) -> Path |
     from simulator.store import is_complete, load_run, read_manifest
     from simulator.until import parse_goal
 
-    goal = parse_goal(text, story.universe.entities)
+    goal = parse_goal(text, story.universe.entities, story.grid)
     for folder in sorted(parent.glob(f"{story.name}-*")):
         if not is_complete(folder):
             continue
@@ -53,8 +53,8 @@ def teller(screen: Screen, text: str) -> Callable[[int, Estimate, float], None]:
 
     def look(paths: int, found: Estimate, wanted: float) -> None:
         screen.say(
-            f"{paths:,} paths: {found.value:.4g} +- {half_width(found):.2g}, "
-            f"wanted +- {wanted:.2g} ({text})"
+            f"{paths:,} paths: {found.value:.4g}, 95 % interval within {half_width(found):.2g} of it, "
+            f"wanted {wanted:.2g} ({text})"
         )
 
     return look
@@ -70,6 +70,6 @@ def warn_if_short(screen: Screen, run: Run) -> None:
     if not _reached(goal, run):
         found = goal.estimate(run.results)
         screen.warn(
-            f"{goal.text}: after {run.paths:,} paths the number is known to "
-            f"+- {half_width(found):.2g}, wanted +- {goal.wanted(found):.2g}; allow more --paths"
+            f"{goal.text}: after {run.paths:,} paths the 95 % interval reaches {half_width(found):.2g} "
+            f"from the number, wanted {goal.wanted(found):.2g}; allow more --paths"
         )

@@ -164,13 +164,13 @@ def _rest_ratio(one: Observed) -> FloatArray:
 def _economy_rows(table: Table, seen: list[Observed]) -> None:
     """Capex, suppliers and traffic, medians over paths."""
     history = targets()["networks"]
-    capex = max_drawdown(np.exp(np.concatenate([one.capex for one in seen], axis=1)))
+    capex = max_drawdown(np.exp(np.concatenate([one.capex for one in seen], axis=1)), axis=0)
     sales = np.concatenate([one.sales("picks_and_shovels") for one in seen], axis=1)
     year = seen[0].capex.shape[0] // round(seen[0].scenario.horizon_years)
     grown = np.concatenate([one.demand[3 * year] for one in seen]) / 3
     typical = [
         jackknife(lambda x: float(np.median(x)), x)
-        for x in (capex, max_drawdown(sales), np.exp(grown))
+        for x in (capex, max_drawdown(sales, axis=0), np.exp(grown))
     ]
     source = history["capex_fall"]["source"]
     table.band("capex, median fall", typical[0], 0.40, 0.65, source, unit="fall")

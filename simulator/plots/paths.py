@@ -48,8 +48,12 @@ _QUANTILES = sorted({*LEVELS, 0.5})
 
 
 def _bands(frame: pd.DataFrame, entity: str, sign: int) -> pd.DataFrame:
+    """Quantiles of ``sign`` times what is in the frame: the 5 % of a negative are its 95 %."""
     rows = frame[frame["entity"] == entity]
-    found = {band(level): sign * rows[level].to_numpy() for level in _QUANTILES}
+    found = {
+        band(level): sign * rows[level if sign > 0 else round(1.0 - level, 2)].to_numpy()
+        for level in _QUANTILES
+    }
     return pd.DataFrame({"t": rows["t"].to_numpy(), **found})
 
 
@@ -184,7 +188,7 @@ class Underwater(Picture):
         """Shades, words at the right end."""
         axes, rows = frame(drawing, self.headline, self.caption), self.table
         shades(axes, rows)
-        axes.set_ylim(min(1.08 * float(rows[band(0.95)].min()), -0.05), 0)
+        axes.set_ylim(min(1.08 * float(rows[band(0.05)].min()), -0.05), 0)
         axes.yaxis.set_major_formatter(lambda value, _: percent(value))
         _band_ends(axes, rows, ("5 in 100\nlower", "half\nlower", "5 in 100\nhigher"))
 
