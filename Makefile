@@ -27,7 +27,7 @@ test: $(READY)  ## all tests
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 browser-test: $(VENV)/browser  ## the reports in a headless Chromium: no request, no script, accessible
-	PYTHONPATH=$(VENV)/browser $(BIN)/python -m pytest -m browser tests/test_browser.py $(ARGS)
+	PYTHONPATH=$(VENV)/browser $(BIN)/python -m pytest -m browser tests/reports/test_browser.py $(ARGS)
 
 check: $(READY)  ## lint, format, types, import rules
 	$(BIN)/ruff check .
@@ -54,7 +54,7 @@ rare: $(READY)  ## hold rare-event splitting against a million plain paths, a fe
 variance: $(READY)  ## measure what antithetic, stratified, Sobol draws and controls would gain
 	$(BIN)/python benchmarks/variance_reduction.py $(ARGS)
 
-baselines: $(READY)  ## make simulator/data/*.csv again from the source series
+baselines: $(READY)  ## make simulator/history/data/*.csv again from the source series
 	$(BIN)/python scripts/make_baselines.py $(ARGS)
 
 docs: $(READY)  ## write docs/cli.md, docs/parameters.md and what the commands of docs/howto/ print

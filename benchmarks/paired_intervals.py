@@ -8,7 +8,8 @@ Pairs of skewed samples whose normal scores have the given correlation, as two r
 import numpy as np
 from scipy.special import ndtri
 
-from simulator.pairing import Sorted, changed
+from simulator.comparison.paired_statistics import Sorted
+from simulator.statistics.paired import changed
 
 PATHS, CORRELATIONS = (500, 2_000, 10_000), (0.9, 0.995)
 QUANTILES = {"median": 0.5, "1-in-10": 0.9, "1-in-20": 0.95, "1-in-100": 0.99}

@@ -18,9 +18,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from simulator import Design, engine, load_scenario
-from simulator.streams import BLOCK_PATHS
-from simulator.tasks import TOGETHER
+from simulator import Design, load_scenario
+from simulator.engine import block_simulation
+from simulator.engine.block_batches import TOGETHER
+from simulator.engine.streams import BLOCK_PATHS
+from simulator.sweeps.design import design_cells, resolve_design
 
 KEY = "technology.elasticity"
 
@@ -32,7 +34,7 @@ from simulator.executors import get_executor
 from simulator.sweeps import make_plan, run_plan, sweep_folder
 place, cells, paths, workers = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
 scenario = load_scenario("deepseek").with_(paths=paths)
-design = Design.grid({{"{KEY}": f"0.6:1.6:{{cells - 1}}"}}).on(scenario)
+design = resolve_design(Design.grid({{"{KEY}": f"0.6:1.6:{{cells - 1}}"}}), scenario)
 began = time.perf_counter()
 with disk.lock(sweep_folder(scenario, design, place)):
     plan = make_plan(scenario, design, place)
@@ -50,20 +52,20 @@ print(json.dumps({{
 def engine_seconds(cells: int, paths: int) -> float:
     """All paths of all cells, simulated and measured, one block pair after another: nothing kept."""
     scenario = load_scenario("deepseek").with_(paths=paths)
-    design = Design.grid({KEY: f"0.6:1.6:{max(cells - 1, 2)}"}).on(scenario)
+    design = resolve_design(Design.grid({KEY: f"0.6:1.6:{max(cells - 1, 2)}"}), scenario)
     blocks = range(-(-paths // BLOCK_PATHS))
     groups = [blocks[i : i + TOGETHER] for i in range(0, len(blocks), TOGETHER)]
-    made = [scenario.overlaid(overrides) for overrides in design.cells(scenario)]
+    made = [scenario.overlaid(overrides) for overrides in design_cells(design, scenario)]
     seconds = 0.0
     for one in [made[0], *made]:
         began = time.perf_counter()
         for group in groups:
-            engine.run_block(one, one.seed, group.start, KEEP, count=len(group))
+            block_simulation.run_block(one, one.seed, group.start, KEEP, count=len(group))
         seconds += time.perf_counter() - began
     return seconds * cells / (len(made) + 1)
 
 
-KEEP = engine.Keep(pictures=False)
+KEEP = block_simulation.Keep(pictures=False)
 
 
 def threads() -> dict[str, float]:
@@ -71,7 +73,7 @@ def threads() -> dict[str, float]:
     scenario = load_scenario("deepseek").with_(paths=2048)
 
     def work(blocks: range) -> object:
-        return engine.run_block(scenario, 1, blocks.start, KEEP, count=len(blocks))
+        return block_simulation.run_block(scenario, 1, blocks.start, KEEP, count=len(blocks))
 
     found = {}
     for count in (1, 2):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from timing import in_turn
 
-from simulator.streams import BLOCK_PATHS, BlockShocks
+from simulator.engine.streams import BLOCK_PATHS, BlockShocks
 
 GENERATORS = ("SFC64", "PCG64", "PCG64DXSM", "Philox", "MT19937")
 SIZES = (256, 512, 1024, 2048, 4096)

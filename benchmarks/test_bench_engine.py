@@ -15,9 +15,10 @@ from itertools import pairwise
 import pytest
 from timing import FLOOR_NORMALS, FLOOR_PATHS, draw_floor, in_turn
 
-from simulator import engine, load_scenario, simulate
-from simulator.streams import BLOCK_PATHS
-from simulator.tasks import TOGETHER
+from simulator import load_scenario, simulate
+from simulator.engine import block_simulation
+from simulator.engine.block_batches import TOGETHER
+from simulator.engine.streams import BLOCK_PATHS
 
 BLOCK, RUN = 2.0, 2.25
 """A block, and a run with its tables, may take so many times the floor, per path-step."""
@@ -39,7 +40,7 @@ def test_a_block_costs_at_most_twice_the_floor(scenario, capsys) -> None:
     blocks = BLOCK_PATHS * TOGETHER
     work = {
         "floor": draw_floor(STEPS),
-        "block": lambda: engine.run_block(scenario, 1, 0, count=TOGETHER),
+        "block": lambda: block_simulation.run_block(scenario, 1, 0, count=TOGETHER),
         "run": lambda: simulate(scenario, paths=PATHS, workers=1),
     }
     paths = {"floor": FLOOR_PATHS, "block": blocks, "run": PATHS}
@@ -74,9 +75,9 @@ def test_time_grows_with_steps_and_firms(scenario, capsys) -> None:
     twins = [firm.model_copy(update={"ticker": f"{firm.ticker}2"}) for firm in firms]
     wider = replace(scenario, universe=replace(scenario.universe, firms=(*firms, *twins)))
     work = {
-        "as it is": lambda: engine.run_block(scenario, 1, 0, count=TOGETHER),
-        "twice the steps": lambda: engine.run_block(longer, 1, 0, count=TOGETHER),
-        "twice the firms": lambda: engine.run_block(wider, 1, 0, count=TOGETHER),
+        "as it is": lambda: block_simulation.run_block(scenario, 1, 0, count=TOGETHER),
+        "twice the steps": lambda: block_simulation.run_block(longer, 1, 0, count=TOGETHER),
+        "twice the firms": lambda: block_simulation.run_block(wider, 1, 0, count=TOGETHER),
     }
     # Not in turn: another shape takes new memory, which costs more than what is measured.
     times = {name: in_turn({name: one}, repetitions=5)[name] for name, one in work.items()}
@@ -127,7 +128,7 @@ def test_blocks_simulated_together(scenario, capsys) -> None:
         for n in (1, 2, 3, 4, 8):  # not in turn: a new size takes new memory
             work = {
                 "floor": draw_floor(STEPS),
-                "blocks": lambda n=n: engine.run_block(scenario, 1, 0, count=n),
+                "blocks": lambda n=n: block_simulation.run_block(scenario, 1, 0, count=n),
             }
             times = in_turn(work, repetitions=4)
             each = times["blocks"].best / n / BLOCK_PATHS

@@ -10,9 +10,10 @@ import peers
 import pytest
 from timing import FLOOR_PATHS, draw_floor, in_turn
 
-from simulator import engine, load_scenario
-from simulator.streams import BLOCK_PATHS
-from simulator.tasks import TOGETHER
+from simulator import load_scenario
+from simulator.engine import block_simulation
+from simulator.engine.block_batches import TOGETHER
+from simulator.engine.streams import BLOCK_PATHS
 
 PATHS = 1024
 FEW = 128
@@ -35,7 +36,7 @@ def engine_costs() -> dict[str, float]:
     count = BLOCK_PATHS * TOGETHER
     work = {
         "floor": (draw_floor(scenario.steps), FLOOR_PATHS),
-        "block": (lambda: engine.run_block(scenario, 1, 0, count=TOGETHER), count),
+        "block": (lambda: block_simulation.run_block(scenario, 1, 0, count=TOGETHER), count),
     }
     times = in_turn({name: run for name, (run, _) in work.items()}, repetitions=5)
     return {n: times[n].best / paths / scenario.steps * 1e9 for n, (_, paths) in work.items()}

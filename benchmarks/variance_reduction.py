@@ -27,12 +27,10 @@ from scipy.stats import f as f_law
 from scipy.stats import qmc
 
 from simulator import load_scenario
-from simulator.consensus import consensus_path
-from simulator.factors import FACTORS
-from simulator.model.market import jump_chances
-from simulator.scenario import Scenario
-from simulator.simulation import Simulation
-from simulator.streams import (
+from simulator.engine.consensus import consensus_path
+from simulator.engine.factors import FACTORS
+from simulator.engine.simulation import Simulation
+from simulator.engine.streams import (
     BLOCK_PATHS,
     TINY,
     Arrivals,
@@ -40,9 +38,11 @@ from simulator.streams import (
     ChainShocks,
     StartShocks,
     StepShocks,
-    WorldShocks,
+    StratifiedShocks,
     generator,
 )
+from simulator.model.market import jump_chances
+from simulator.scenario.scenario import Scenario
 
 ENTITIES = ("sp500", "mag7", "NVDA")
 STARTS = ("regime", "volatility", "opening", "bust_length", "recession")
@@ -133,7 +133,7 @@ class Stratified(Worlds):
     def __init__(self, scenario: Scenario, block: int) -> None:
         super().__init__(scenario, block)
         tickers = scenario.universe.tickers
-        self._worlds = WorldShocks(scenario.seed, block, 1, BLOCK_PATHS, tickers)
+        self._worlds = StratifiedShocks(scenario.seed, block, 1, BLOCK_PATHS, tickers)
 
     def assumption(self, key: str):
         return self._worlds.assumption(key)

@@ -1,6 +1,6 @@
 """Put sweeps through kills, signals, full disks and flipped bits, and print what was counted as JSON.
 
-The long form of tests/test_sweep_reliability.py: `make campaign`, about half an hour. A trial that
+The long form of tests/sweeps/test_sweep_reliability.py: `make campaign`, about half an hour. A trial that
 finds a fault counts it; the exit code is 1 if any did.
 """
 

@@ -1,9 +1,9 @@
-"""Make simulator/data/*.csv: weekly closes around two crashes, and the facts of seven.
+"""Make simulator/history/data/*.csv: weekly closes around two crashes, and the facts of seven.
 
     python scripts/make_baselines.py [FOLDER]
 
 Closes come from the daily series that the arch package (a development dependency) carries, 1999 to
-2018; facts outside those years are the literals below. See simulator/data/SOURCES.md.
+2018; facts outside those years are the literals below. See simulator/history/data/SOURCES.md.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import arch.data.nasdaq
 import arch.data.sp500
 import numpy as np
 
-from simulator.baselines import Closes, sample
-from simulator.metrics import measure_drawdowns
+from simulator.history.baselines import Closes, sample
+from simulator.statistics.drawdown import measure_drawdowns
 
-DATA = Path(__file__).parents[1] / "simulator" / "data"
+DATA = Path(__file__).parents[1] / "simulator" / "history" / "data"
 
 # Each window begins before the peak and ends some weeks after the recovery.
 WINDOWS = {

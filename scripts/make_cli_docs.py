@@ -6,7 +6,7 @@ from pathlib import Path
 
 from typer.main import get_command
 
-from simulator.cli import make_app
+from simulator.cli.app import make_app
 
 TARGET = Path(__file__).resolve().parent.parent / "docs" / "cli.md"
 

@@ -1,4 +1,4 @@
-"""Make simulator/data/firm_falls.toml: how deep five years of single stocks were.
+"""Make simulator/history/data/firm_falls.toml: how deep five years of single stocks were.
 
     python scripts/make_firm_falls.py FOLDER
 
@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 
 from simulator.arrays import FloatArray
-from simulator.baselines import Closes, sample
-from simulator.metrics import max_drawdown
+from simulator.history.baselines import Closes, sample
+from simulator.statistics.drawdown import max_drawdown
 
-TARGET = Path(__file__).parents[1] / "simulator" / "data" / "firm_falls.toml"
+TARGET = Path(__file__).parents[1] / "simulator" / "history" / "data" / "firm_falls.toml"
 WEEKS = 260
 
 HEAD = """\

@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 from simulator import load_scenario, simulate
-from simulator.plot_data import Picture
 from simulator.plots import draw, render
-from simulator.report import pictures
-from simulator.run import Run
+from simulator.plots.run_plot import RunPlot
+from simulator.reports.run_html import pictures
+from simulator.runs.run import Run
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 TARGET = DOCS / "gallery.md"
@@ -27,13 +27,13 @@ are no forecast.
 """
 
 
-def page(run: Run, shown: dict[str, Picture]) -> str:
+def page(run: Run, shown: dict[str, RunPlot]) -> str:
     """The gallery as Markdown."""
     head = HEAD.format(scenario=SCENARIO, paths=run.paths, seed=run.seed)
     return "\n".join([head, *(_entry(name, of) for name, of in shown.items())])
 
 
-def _entry(name: str, of: Picture) -> str:
+def _entry(name: str, of: RunPlot) -> str:
     entity = "" if of.entity == "sp500" else f" --entity {of.entity}"
     other = f" {of.name}" if entity else ""
     return (

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
-from simulator.events import Event
+from simulator.model.events import Event
 from simulator.model.firms import FirmRules
 from simulator.model.market import Market
 from simulator.model.sentiment import Concentration, Sentiment
 from simulator.model.technology import Technology
 from simulator.model.valuation import Valuation
-from simulator.params import Params, Spec
 from simulator.plots import BLUES, GREY, INK, MEDIAN, SIZE, frame, render, style
-from simulator.universe_file import FirmRow
-from simulator.wording import percent
+from simulator.schema.parameters import Params, Spec
+from simulator.statistics.formatting import percent
+from simulator.universe.universe_schema import FirmRow
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,11 +10,11 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from simulator.hindcast import PATHS, Hindcast, hindcast
-from simulator.hindcast.figures import figures
-from simulator.hindcast.yardstick import Row
 from simulator.plots import render
-from simulator.scenario import Scenario, list_scenarios, load_scenario
+from simulator.scenario.scenario import Scenario, list_scenarios, load_scenario
+from simulator.validation.figures import figures
+from simulator.validation.hindcast import PATHS, Hindcast, hindcast
+from simulator.validation.target_table import Row
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 NOTES = DOCS / "validation-notes.md"

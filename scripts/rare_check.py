@@ -1,6 +1,6 @@
 """Hold splitting against brute force over five years and print a table: python scripts/rare_check.py [PATHS].
 
-The long form of tests/test_rare.py: `make rare`. With a million paths plain Monte Carlo sees a
+The long form of tests/rare_events/test_rare_event.py: `make rare`. With a million paths plain Monte Carlo sees a
 probability of 1e-4 to 10 %. The exit code is 1 if the two differ by more than 4 standard errors.
 """
 
@@ -11,8 +11,8 @@ import sys
 import numpy as np
 
 from simulator import load_scenario, simulate
-from simulator.rare import tail
-from simulator.results import GRIDS
+from simulator.engine.results import GRIDS
+from simulator.rare_events.rare_event import tail
 
 CASES = {
     "deepseek": ("sp500", "mag7", "NVDA"),

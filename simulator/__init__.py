@@ -7,32 +7,32 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from simulator.crashes import baseline as baseline
-    from simulator.design import Design as Design
     from simulator.errors import CrashsimError as CrashsimError
-    from simulator.metrics import max_drawdown as max_drawdown
-    from simulator.run import Run as Run
-    from simulator.runner import simulate as simulate
-    from simulator.scenario import Scenario as Scenario
-    from simulator.scenario import list_scenarios as list_scenarios
-    from simulator.scenario import load_scenario as load_scenario
-    from simulator.store import load_run as load_run
-    from simulator.sweeps import load_sweep as load_sweep
-    from simulator.sweeps import sweep as sweep
+    from simulator.history.crashes import baseline as baseline
+    from simulator.runs.run import Run as Run
+    from simulator.runs.runner import simulate as simulate
+    from simulator.runs.storage import load_run as load_run
+    from simulator.scenario.scenario import Scenario as Scenario
+    from simulator.scenario.scenario import list_scenarios as list_scenarios
+    from simulator.scenario.scenario import load_scenario as load_scenario
+    from simulator.scenario.sweep_design import Design as Design
+    from simulator.statistics.drawdown import max_drawdown as max_drawdown
+    from simulator.sweeps.sweep import load_sweep as load_sweep
+    from simulator.sweeps.sweep import sweep as sweep
 
 _HOME = {
     "CrashsimError": "simulator.errors",
-    "Design": "simulator.design",
-    "Run": "simulator.run",
-    "Scenario": "simulator.scenario",
-    "baseline": "simulator.crashes",
-    "load_run": "simulator.store",
-    "list_scenarios": "simulator.scenario",
-    "load_scenario": "simulator.scenario",
-    "load_sweep": "simulator.sweeps",
-    "max_drawdown": "simulator.metrics",
-    "simulate": "simulator.runner",
-    "sweep": "simulator.sweeps",
+    "Design": "simulator.scenario.sweep_design",
+    "Run": "simulator.runs.run",
+    "Scenario": "simulator.scenario.scenario",
+    "baseline": "simulator.history.crashes",
+    "load_run": "simulator.runs.storage",
+    "list_scenarios": "simulator.scenario.scenario",
+    "load_scenario": "simulator.scenario.scenario",
+    "load_sweep": "simulator.sweeps.sweep",
+    "max_drawdown": "simulator.statistics.drawdown",
+    "simulate": "simulator.runs.runner",
+    "sweep": "simulator.sweeps.sweep",
 }
 
 __all__ = list(_HOME)

@@ -46,7 +46,7 @@ def product(weights: FloatArray, rows: FloatArray, out: FloatArray) -> None:
         np.matmul(weights, rows[:, part], out=out[:, part])
 
 
-def settle(room: object, precision: Precision) -> None:
+def cast_constants(room: object, precision: Precision) -> None:
     """Bring the constants that a room has worked out to the precision of its paths, in place.
 
     A single number of 64 bits would make every product with it one of 64 bits.

@@ -27,17 +27,17 @@ from typing import Any
 import numpy as np
 import tomli
 
-from simulator import engine
 from simulator.arrays import FloatArray
-from simulator.consensus import consensus_path, fundamental_clock
-from simulator.distributions import Lognormal
-from simulator.events import Calendar
-from simulator.factors import FACTORS
-from simulator.metrics import measure_drawdowns
+from simulator.engine import block_simulation, consensus_path
+from simulator.engine.consensus import fundamental_clock
+from simulator.engine.factors import FACTORS
+from simulator.engine.simulation import Simulation
+from simulator.engine.streams import BLOCK_PATHS, BlockShocks
+from simulator.model.events import Calendar
 from simulator.model.market import jump_chances
 from simulator.scenario import Scenario, load_scenario
-from simulator.simulation import Simulation
-from simulator.streams import BLOCK_PATHS, BlockShocks
+from simulator.schema import Lognormal
+from simulator.statistics import measure_drawdowns
 
 CRASH = 0.40
 CRASH_YEARS = 2.0
@@ -62,7 +62,9 @@ SPEEDS = (0.6, 0.75, 0.9, 1.1, 1.3)
 @lru_cache(maxsize=1)
 def targets() -> Mapping[str, Any]:
     """The tables of ``data/targets.toml``."""
-    return tomli.loads(files("simulator").joinpath("data", "targets.toml").read_text("utf-8"))
+    return tomli.loads(
+        files("simulator.history").joinpath("data", "targets.toml").read_text("utf-8")
+    )
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def with_base_hazard(scenario: Scenario, median: float) -> Scenario:
 def crash_share(scenario: Scenario, blocks: int) -> float:
     """Share of paths on which the bubble group falls by ``CRASH`` within ``CRASH_YEARS``."""
     short = replace(scenario, horizon_years=CRASH_YEARS)
-    result = engine.run_block(short, short.seed, 0, count=blocks)
+    result = block_simulation.run_block(short, short.seed, 0, count=blocks)
     row = short.universe.entities.index(short.universe.bubble_group)
     return float(np.mean(result.measures["max_drawdown"][row] >= CRASH))
 
@@ -182,7 +184,9 @@ def market_figures(scenario: Scenario, blocks: int) -> dict[str, FloatArray]:
     row = scenario.universe.entities.index("sp500")
     found: list[dict[str, float]] = []
     for block in range(blocks):
-        result = engine.run_block(scenario, scenario.seed, block, engine.Keep(levels=True))
+        result = block_simulation.run_block(
+            scenario, scenario.seed, block, block_simulation.Keep(levels=True)
+        )
         assert result.levels is not None
         found.append(index_figures(result.levels[row]))
     return {name: np.array([one[name] for one in found]) for name in found[0]}

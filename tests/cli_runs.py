@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import pytest
 
-from simulator.cli import invoke
+from simulator.cli.app import invoke
 
 CommandLine: TypeAlias = Callable[..., tuple[int, str, str]]
 """Runs a command line; its exit code, stdout and stderr."""

@@ -6,7 +6,7 @@ import signal
 import pytest
 from hypothesis import HealthCheck, settings
 
-from simulator import runner
+from simulator.runs import runner
 
 pytest_plugins = ["cli_runs", "skips"]
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from itertools import cycle
 
-from simulator.run import Run
-from simulator.sources import Source
+from simulator.runs.run import Run
+from simulator.schema.sources import Source
 
 _HTML = (
     "<script>alert(1)</script>",

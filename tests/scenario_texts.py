@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from simulator.errors import Problem, ScenarioError
-from simulator.events import Event
+from simulator.model.events import Event
 from simulator.model.firms import FirmRules
 from simulator.model.market import Market
 from simulator.model.sentiment import Concentration, GainYear, Sentiment
 from simulator.model.technology import Technology
 from simulator.model.valuation import Valuation
-from simulator.overrides import toml_value
-from simulator.params import Params
-from simulator.scenario import Scenario, load_scenario
+from simulator.scenario.scenario import Scenario, load_scenario
+from simulator.schema.overrides import toml_value
+from simulator.schema.parameters import Params
 
 Loaded = TypeVar("Loaded")
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from simulator.errors import StoreError
-from simulator.sweeps import cells
+from simulator.sweeps import sweep_cell
 
 STORY = """\
 format_version = 1
@@ -76,7 +76,7 @@ def content(folder: Path) -> dict[str, bytes]:
 def committed(folder: Path) -> dict[str, int]:
     """Cells that are in place, each with the number of its file: a new one means a second computation."""
     return {
-        path.name: (path / cells.DATA).stat().st_ino
+        path.name: (path / sweep_cell.DATA).stat().st_ino
         for path in folder.glob("cells/??/*")
         if not path.name.startswith(".")
     }
@@ -160,7 +160,7 @@ def kill_campaign(place: Path, kills: int, cells_: int, seed: int = 1) -> Killed
 
 def _whole(place: Path) -> bool:
     try:
-        cells.verify(place)
+        sweep_cell.verify(place)
     except StoreError:
         return False
     return True
@@ -168,7 +168,7 @@ def _whole(place: Path) -> bool:
 
 def flip_bits(folder: Path, times: int, seed: int = 1) -> list[str]:
     """Flip one bit at a time over all files; the flips that loading does not find."""
-    from simulator.sweeps import load_sweep
+    from simulator.sweeps.sweep import load_sweep
 
     dice = random.Random(seed)
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != ".lock")

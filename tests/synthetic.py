@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from simulator.arrays import FloatArray
-from simulator.metrics import measure_drawdowns, worst_return
-from simulator.results import (
+from simulator.engine.results import (
     CAUSES,
     FAN_GRID,
     SAMPLE_PATHS,
@@ -14,6 +13,7 @@ from simulator.results import (
     BlockResult,
     Results,
 )
+from simulator.statistics.drawdown import measure_drawdowns, worst_return
 
 BLOCK = 64
 ENTITIES = ("sp500", "nasdaq", "NVDA")

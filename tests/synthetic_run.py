@@ -5,8 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from simulator.metrics import measure_drawdowns, worst_return
-from simulator.results import (
+from simulator.engine.results import (
     ALIGNED_FALL,
     CAUSES,
     CHANNELS,
@@ -17,8 +16,9 @@ from simulator.results import (
     BlockResult,
     Results,
 )
-from simulator.run import Run
-from simulator.scenario import load_scenario
+from simulator.runs.run import Run
+from simulator.scenario.scenario import load_scenario
+from simulator.statistics.drawdown import measure_drawdowns, worst_return
 
 SCENARIO = """
 format_version = 1

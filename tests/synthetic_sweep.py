@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from simulator.design import Design, Number
-from simulator.scenario import Scenario, load_scenario
-from simulator.sweeps import Sweep
+from simulator.scenario.scenario import Scenario, load_scenario
+from simulator.scenario.sweep_design import Design, Number
+from simulator.sweeps.design import design_cells, resolve_design
+from simulator.sweeps.sweep import Sweep
 
 Formula = Callable[[dict[str, Number]], float]
 PRICE, ELASTICITY, HAZARD = (
@@ -41,9 +42,9 @@ def synthetic_sweep(
 ) -> Sweep:
     """A sweep whose 1-in-20 worst fall is ``formula``; the median is half, a chance a fifth of it."""
     scenario = scenario or load_scenario("deepseek")
-    whole = design.on(scenario)
+    whole = resolve_design(design, scenario)
     base, rows = formula({}), []
-    for number, cell in enumerate([{}, *whole.cells(scenario)]):
+    for number, cell in enumerate([{}, *design_cells(whole, scenario)]):
         if number in failed:
             continue
         head = [number, f"{number:020x}", "cell" if number else "base"]

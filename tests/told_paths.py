@@ -10,16 +10,16 @@ import numpy as np
 from reference import Noise, Told, tell
 from scenario_texts import MINIMAL, load
 
-from simulator import engine
 from simulator.arrays import FloatArray, IntArray, Precision
-from simulator.attribution import BOOKS
-from simulator.consensus import consensus_path
-from simulator.factors import FACTORS
+from simulator.engine import block_simulation
+from simulator.engine.attribution import BOOKS
+from simulator.engine.consensus import consensus_path
+from simulator.engine.factors import FACTORS
+from simulator.engine.results import CAUSES, BlockResult
+from simulator.engine.simulation import Simulation
+from simulator.engine.streams import Arrivals, BlockShocks, ChainShocks, StartShocks, StepShocks
 from simulator.model.market import jump_chances
-from simulator.results import CAUSES, BlockResult
-from simulator.scenario import Scenario
-from simulator.simulation import Simulation
-from simulator.streams import Arrivals, BlockShocks, ChainShocks, StartShocks, StepShocks
+from simulator.scenario.scenario import Scenario
 
 SEED = 12
 STRESS = """
@@ -199,7 +199,9 @@ class Pair:
 
 def tell_both(scenario: Scenario, seed: int = SEED) -> Pair:
     """Run a block, pick paths worth a look, and run these again step by step."""
-    block = engine.run_block(scenario, seed, 0, engine.Keep(levels=True), precision=np.float64)
+    block = block_simulation.run_block(
+        scenario, seed, 0, block_simulation.Keep(levels=True), precision=np.float64
+    )
     columns = telling_paths(scenario, block)
     shocks = Recorded(scenario, seed, columns)
     simulation = Simulation(scenario, consensus_path(scenario), shocks)

@@ -1,5 +1,7 @@
-"""The equations, one room each; they meet only in :mod:`simulator.engine`.
+"""The economics: equations, their parameters, dated events, and the types of the shocks they take.
 
-events -> technology -> firms -> valuation, with market beside them. Each module holds
-its parameters, its state and one ``step``; none of them draws a random number.
+Imports: ``schema`` for the declaration of parameters, and arrays. The five parts (``technology``,
+``firms``, ``valuation``, ``sentiment``, ``market``) do not know each other: the engine joins them.
+Nothing here draws random numbers or loops over time.
+Read first: docs/model.md, then ``technology`` (from the price of tokens to spending on chips).
 """

@@ -12,8 +12,8 @@ from typing import Protocol
 
 import numpy as np
 
-from simulator.arrays import FloatArray, Precision, product, settle
-from simulator.params import Params, Quantity, quantity
+from simulator.arrays import FloatArray, Precision, cast_constants, product
+from simulator.schema import Params, Quantity, quantity
 
 
 class FirmRules(Params):
@@ -146,7 +146,7 @@ class Drivers:
     competition: tuple[Quantity, ...]
 
 
-class Accounts:
+class IncomeProcess:
     """Revenue and margins of all firms on a time grid.
 
     Args:
@@ -204,7 +204,7 @@ class Accounts:
         )
         self._cost_factors = np.empty((3, paths), precision)
         self._work = np.empty((firms, paths), precision)
-        settle(self, precision)
+        cast_constants(self, precision)
 
     def init(self) -> FirmState:
         """The state at t=0."""

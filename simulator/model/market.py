@@ -13,9 +13,9 @@ from typing import Protocol
 
 import numpy as np
 
-from simulator.arrays import BoolArray, FloatArray, IntArray, Precision, product, settle
-from simulator.params import Params, quantity
-from simulator.streams import TINY, Arrivals, StepShocks
+from simulator.arrays import BoolArray, FloatArray, IntArray, Precision, cast_constants, product
+from simulator.model.shocks import TINY, Arrivals, StepShocks
+from simulator.schema import Params, quantity
 
 
 class Market(Params):
@@ -50,7 +50,7 @@ class Market(Params):
         low=0.0,
         high=2.0,
         source=(
-            "calibrated: weekly S&P 500 figures 1928-2024 in simulator/data/targets.toml "
+            "calibrated: weekly S&P 500 figures 1928-2024 in simulator/history/data/targets.toml "
             "(python -m simulator.calibration); two-state fits .084 x 1.22"
         ),
         strength="B",
@@ -83,7 +83,7 @@ class Market(Params):
         low=0.01,
         high=50.0,
         source=(
-            "calibrated: weekly S&P 500 figures 1928-2024 in simulator/data/targets.toml "
+            "calibrated: weekly S&P 500 figures 1928-2024 in simulator/history/data/targets.toml "
             "(python -m simulator.calibration); monthly switching .10-.21"
         ),
         strength="B",
@@ -96,7 +96,7 @@ class Market(Params):
         low=0.0,
         high=1.5,
         source=(
-            "calibrated: weekly S&P 500 figures 1928-2024 in simulator/data/targets.toml "
+            "calibrated: weekly S&P 500 figures 1928-2024 in simulator/history/data/targets.toml "
             "(python -m simulator.calibration); clustering of absolute returns"
         ),
         strength="B",
@@ -109,7 +109,7 @@ class Market(Params):
         low=0.005,
         high=20.0,
         source=(
-            "calibrated: weekly S&P 500 figures 1928-2024 in simulator/data/targets.toml "
+            "calibrated: weekly S&P 500 figures 1928-2024 in simulator/history/data/targets.toml "
             "(python -m simulator.calibration); clustering of absolute returns"
         ),
         strength="B",
@@ -122,7 +122,7 @@ class Market(Params):
         low=-1.0,
         high=1.0,
         source=(
-            "calibrated: weekly S&P 500 figures 1928-2024 in simulator/data/targets.toml "
+            "calibrated: weekly S&P 500 figures 1928-2024 in simulator/history/data/targets.toml "
             "(python -m simulator.calibration); skew -.6 to -.8"
         ),
         strength="B",
@@ -211,7 +211,7 @@ class MarketState:
 
 
 @dataclass(frozen=True)
-class Blows:
+class Jumps:
     """Sudden changes of firms' own noise: ``step`` from 0, ``firm``, ``path``, ``size`` ``(blow,)``."""
 
     step: IntArray
@@ -276,7 +276,7 @@ def corrections(params: Market, table: FirmTable, steps: int, dt: float) -> Corr
     return Corrections(market, own * ks)
 
 
-class Weather:
+class MarketProcess:
     """The market factor and firm noise on a time grid.
 
     Args:
@@ -339,7 +339,7 @@ class Weather:
         self._jump_mean, self._jump_sd = table.column("jump_mean"), table.column("jump_sd")
         self._work = np.empty(shape, precision)
         self._room = np.empty((0, 0, 0), precision)
-        settle(self, precision)
+        cast_constants(self, precision)
 
     def init(self, regime: FloatArray, volatility: FloatArray) -> MarketState:
         """The state at t=0, drawn from the long run.
@@ -452,8 +452,8 @@ class Weather:
         work *= normal
         np.add(own, work, out=out)
 
-    def jumps(self, arrivals: Arrivals) -> Blows:
+    def jumps(self, arrivals: Arrivals) -> Jumps:
         """Firms' own jumps."""
         firm = arrivals.firm
         size = self._jump_mean[firm] + self._jump_sd[firm] * self._score(arrivals.uniform)
-        return Blows(arrivals.step, firm, arrivals.path, size)
+        return Jumps(arrivals.step, firm, arrivals.path, size)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.arrays import BoolArray, FloatArray, Precision, settle
-from simulator.params import Params, Quantity, quantity
+from simulator.arrays import BoolArray, FloatArray, Precision, cast_constants
+from simulator.schema import Params, Quantity, quantity
 
 NEVER = 1 << 30
 """Onset of a bust that has not begun."""
@@ -347,7 +347,7 @@ class SentimentState:
 
 
 @dataclass(frozen=True)
-class Moods:
+class SentimentPaths:
     """Room for states at steps that follow each other, ``(step, path)``."""
 
     sentiment: FloatArray  # with the boom's pay for the crash to come
@@ -356,7 +356,7 @@ class Moods:
     dilution: FloatArray
 
 
-class Mood:
+class SentimentProcess:
     """Sentiment on a time grid.
 
     Args:
@@ -407,7 +407,7 @@ class Mood:
         fraction = np.log1p(-np.asarray(p.contagion) * p.contagion_depth)
         self.contagion = fraction / np.log1p(-p.contagion_depth)
         """kappa: log fall of the rest per log fall of the AI group's sentiment."""
-        settle(self, precision)
+        cast_constants(self, precision)
         self.expect(np.zeros(paths, precision))
 
     def init(self) -> SentimentState:
@@ -431,7 +431,7 @@ class Mood:
         first: int,
         hazard_uniform: FloatArray,
         squeeze: FloatArray,
-        out: Moods,
+        out: SentimentPaths,
     ) -> BoolArray:
         """Advance some steps, in place; return which paths are in a bust, ``(step, path)``.
 
@@ -461,7 +461,11 @@ class Mood:
         return self._fall(s, since, squeeze, out)
 
     def _fall(
-        self, state: SentimentState, since: NDArray[np.int32], squeeze: FloatArray, out: Moods
+        self,
+        state: SentimentState,
+        since: NDArray[np.int32],
+        squeeze: FloatArray,
+        out: SentimentPaths,
     ) -> BoolArray:
         """Busts and what comes after, ``since`` so many steps; return where the bust is on.
 

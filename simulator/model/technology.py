@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simulator.arrays import FloatArray, Precision, settle
-from simulator.events import Forcing
-from simulator.params import Params, Quantity, quantity
-from simulator.streams import ChainShocks
+from simulator.arrays import FloatArray, Precision, cast_constants
+from simulator.model.events import Forcing
+from simulator.model.shocks import ChainShocks
+from simulator.schema import Params, Quantity, quantity
 
 
 class Technology(Params):
@@ -405,7 +405,7 @@ def anchor(consensus: Technology) -> Anchor:
     return Anchor(float(demand), float(compute), float(max(investment, 1e-3)))
 
 
-class Chain:
+class TechnologyProcess:
     """The technology chain on a time grid, with what is constant worked out once.
 
     Args:
@@ -443,7 +443,7 @@ class Chain:
         self._war_mean = self._war_probability * p.price_war_size
         self._news_fade = float(np.exp2(-dt / p.price_war_half_life_years))
         self._capex_growth = start.compute_growth - p.compute_cost_decline
-        settle(self, precision)
+        cast_constants(self, precision)
 
     def init(self) -> TechnologyState:
         """The state at t=0: every index at 1, planners at the consensus."""

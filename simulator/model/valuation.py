@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simulator.arrays import FloatArray, Precision, settle
-from simulator.params import Params, Quantity, quantity
+from simulator.arrays import FloatArray, Precision, cast_constants
+from simulator.schema import Params, Quantity, quantity
 
 
 class Valuation(Params):
@@ -92,7 +92,7 @@ class ValuationState:
     learned_adoption: FloatArray
 
 
-class Appraisal:
+class ValuationProcess:
     """Surprises against the consensus path.
 
     Args:
@@ -118,7 +118,7 @@ class Appraisal:
         self._gain = np.asarray(params.growth_horizon_years) / self._bound
         self._shape, self._precision = shape, precision
         self._work = np.empty(shape, precision)
-        settle(self, precision)
+        cast_constants(self, precision)
 
     def init(self) -> ValuationState:
         """No surprise yet."""

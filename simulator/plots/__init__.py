@@ -1,7 +1,7 @@
 """The door to the figures of a run: pure functions from a stored run to a matplotlib ``Figure``.
 
 Nothing here shows, saves, or simulates. Every figure is drawn from the table of its
-:class:`simulator.plot_data.Picture`, so the numbers under a figure are the ones in it.
+:class:`simulator.plots.run_plot.RunPlot`, so the numbers under a figure are the ones in it.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simulator.errors import UsageError, plain
-from simulator.plot_data import Picture
 from simulator.plots import causes as plots_causes
-from simulator.plots import crashes as plots_crashes
+from simulator.plots import drawdowns as plots_falls
 from simulator.plots import drivers as plots_drivers
-from simulator.plots import falls as plots_falls
-from simulator.plots import paths as plots_paths
+from simulator.plots import real_crashes as plots_crashes
+from simulator.plots import time_series as plots_paths
+from simulator.plots.run_plot import RunPlot
 from simulator.plots.style import BLUES as BLUES
 from simulator.plots.style import DARK_VERMILION as DARK_VERMILION
 from simulator.plots.style import GREY as GREY
@@ -30,9 +30,9 @@ from simulator.plots.style import without_heading as without_heading
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from simulator.run import Run
+    from simulator.runs.run import Run
 
-PICTURES: dict[str, type[Picture]] = {
+PICTURES: dict[str, type[RunPlot]] = {
     one.kind: one
     for one in (
         plots_falls.Histogram,
@@ -52,7 +52,7 @@ PICTURES: dict[str, type[Picture]] = {
 KINDS = tuple(PICTURES)
 
 
-def picture(kind: str, run: Run, entity: str = "sp500") -> Picture:
+def picture(kind: str, run: Run, entity: str = "sp500") -> RunPlot:
     """The numbers and words of one figure, before it is drawn.
 
     Raises
@@ -94,7 +94,7 @@ def figure(
     return draw(picture(kind, run, entity), size)
 
 
-def draw(of: Picture, size: tuple[float, float] | None = None) -> Figure:
+def draw(of: RunPlot, size: tuple[float, float] | None = None) -> Figure:
     """As :func:`figure`, for a picture whose numbers are wanted too."""
     from matplotlib.figure import Figure
 

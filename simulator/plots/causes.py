@@ -11,23 +11,11 @@ import numpy as np
 import pandas as pd
 
 from simulator.arrays import FloatArray
-from simulator.intervals import (
-    Estimate,
-    expected_shortfall,
-)
-from simulator.plot_data import (
-    Picture,
-    label,
-)
-from simulator.plots.style import (
-    BLUES,
-    GREY,
-    INK,
-    MEDIAN,
-    frame,
-)
-from simulator.wording import (
-    CAUSE_NAMES,
+from simulator.plots.run_plot import RunPlot, label
+from simulator.plots.style import BLUES, GREY, INK, MEDIAN, frame
+from simulator.runs.statistic_labels import CAUSE_NAMES
+from simulator.statistics import Estimate, expected_shortfall
+from simulator.statistics.formatting import (
     decimals,
     format_error,
     format_interval,
@@ -38,10 +26,10 @@ from simulator.wording import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from simulator.run import Run
+    from simulator.runs import Run
 
 
-class Waterfall(Picture):
+class Waterfall(RunPlot):
     """The causes of the worst twentieth, one after the other to the whole fall."""
 
     kind = "waterfall"
@@ -153,7 +141,7 @@ class Waterfall(Picture):
         axes.grid(axis="x")
 
 
-class Uncertainty(Picture):
+class Uncertainty(RunPlot):
     """How much of the spread of falls the uncertain assumptions explain."""
 
     kind = "uncertainty"

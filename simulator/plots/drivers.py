@@ -8,18 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import pandas as pd
 
-from simulator.fans import grid_quantiles
-from simulator.intervals import (
-    probability,
-    quantile,
-)
-from simulator.plot_data import (
-    LEVELS,
-    SHADES,
-    Picture,
-    band,
-    below,
-)
+from simulator.engine.results import DRIVER_GRID, DRIVERS
+from simulator.plots.run_plot import LEVELS, SHADES, RunPlot, band, below
 from simulator.plots.style import (
     DARK_VERMILION,
     HALO,
@@ -30,18 +20,16 @@ from simulator.plots.style import (
     round_ticks,
     shades,
 )
-from simulator.results import DRIVER_GRID, DRIVERS
-from simulator.wording import (
-    percent,
-)
+from simulator.statistics import grid_quantiles, probability, quantile
+from simulator.statistics.formatting import percent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from simulator.run import Run
+    from simulator.runs import Run
 
 
-class Drivers(Picture):
+class Drivers(RunPlot):
     """What moves the story: price and use of tokens, computing, capital spending."""
 
     kind = "drivers"
@@ -169,7 +157,7 @@ def _number(value: float) -> str:
     return f"{value:.2g}"
 
 
-class Elasticity(Picture):
+class Elasticity(RunPlot):
     """The largest fall against what the elasticity of demand turned out to be."""
 
     kind = "elasticity"

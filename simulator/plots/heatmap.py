@@ -8,19 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from simulator.headlines import FALL, unit_of
-from simulator.plots.style import (
-    GREY,
-    INK,
-    SIZE,
-    frame,
-)
-from simulator.plots.sweep_picture import (
-    SweepPicture,
-    above,
-    last_name,
-    told,
-)
+from simulator.plots.style import GREY, INK, SIZE, frame
+from simulator.plots.sweep_plot import SweepPlot, above, format_value, last_name
+from simulator.runs.statistic_labels import FALL, unit_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +22,7 @@ MOST_NUMBERS = 13
 """Columns of a heat map that holds its numbers."""
 
 
-class Heatmap(SweepPicture):
+class Heatmap(SweepPlot):
     """Two keys across and up, a colour and a number a cell."""
 
     kind = "heatmap"
@@ -67,8 +57,8 @@ class Heatmap(SweepPicture):
         """From the mildest to the worst cell."""
         order = self.table.sort_values("value", kind="stable")
         first, last = order.iloc[0], order.iloc[-1]
-        named = ", ".join(f"{last_name(key)} {told(first[key])}" for key in self.axes)
-        bare = ", ".join(told(last[key]) for key in self.axes)
+        named = ", ".join(f"{last_name(key)} {format_value(first[key])}" for key in self.axes)
+        bare = ", ".join(format_value(last[key]) for key in self.axes)
         ends = f"{self.value(first)} ({named}) to {self.value(last)} ({bare})"
         return f"{self.name}: the {self.what} goes from {ends}"
 
@@ -120,7 +110,9 @@ def _value_ticks(axes: Axes, across: list[float], up: list[float]) -> None:
     for values, set_ticks, most in ((across, axes.set_xticks, 10), (up, axes.set_yticks, 20)):
         every = -(-len(values) // most)
         places = range(0, len(values), every)
-        set_ticks([place + 0.5 for place in places], [told(values[place]) for place in places])
+        set_ticks(
+            [place + 0.5 for place in places], [format_value(values[place]) for place in places]
+        )
 
 
 def _numbers(axes: Axes, shown: Any, mesh: Any) -> None:

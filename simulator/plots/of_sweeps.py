@@ -5,13 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simulator.errors import UsageError, plain
-from simulator.plots.style import (
-    style,
-)
-from simulator.plots.sweep_picture import (
-    STATISTIC,
-    SweepPicture,
-)
+from simulator.plots.style import style
+from simulator.plots.sweep_plot import STATISTIC, SweepPlot
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,10 +14,10 @@ if TYPE_CHECKING:
     from simulator.sweeps import Sweep
 
 from simulator.plots.heatmap import Heatmap
-from simulator.plots.lines import Lines
+from simulator.plots.response_lines import Lines
 from simulator.plots.tornado import Tornado
 
-PICTURES: dict[str, type[SweepPicture]] = {one.kind: one for one in (Heatmap, Tornado, Lines)}
+PICTURES: dict[str, type[SweepPlot]] = {one.kind: one for one in (Heatmap, Tornado, Lines)}
 KINDS = tuple(PICTURES)
 
 
@@ -32,7 +27,7 @@ def picture(
     entity: str = "sp500",
     statistic: str = STATISTIC,
     keys: tuple[str, ...] = (),
-) -> SweepPicture:
+) -> SweepPlot:
     """The numbers and words of one figure of a sweep, before it is drawn.
 
     Raises
@@ -50,7 +45,7 @@ def available(sweep: Sweep) -> tuple[str, ...]:
     return tuple(kind for kind, one in PICTURES.items() if not one.missing(sweep))
 
 
-def draw(of: SweepPicture, size: tuple[float, float] | None = None) -> Figure:
+def draw(of: SweepPlot, size: tuple[float, float] | None = None) -> Figure:
     """A figure of a sweep; ``size`` is in inches, default the figure's own."""
     from matplotlib.figure import Figure
 

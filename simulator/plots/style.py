@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 
 from simulator.errors import UsageError
-from simulator.plot_data import LEVELS, band
-from simulator.wording import percent
+from simulator.plots.run_plot import LEVELS, band
+from simulator.statistics.formatting import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,22 +9,9 @@ import numpy as np
 import pandas as pd
 
 from simulator.errors import plain
-from simulator.headlines import FALL, moved, unit_of
-from simulator.plots.style import (
-    BLUES,
-    GREY,
-    INK,
-    SIZE,
-    frame,
-)
-from simulator.plots.sweep_picture import (
-    SweepPicture,
-    brief,
-    change,
-    last_name,
-    one_at_a_time,
-    signed,
-)
+from simulator.plots.style import BLUES, GREY, INK, SIZE, frame
+from simulator.plots.sweep_plot import SweepPlot, brief, change, last_name, one_at_a_time, signed
+from simulator.runs.statistic_labels import FALL, format_change, unit_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,7 +25,7 @@ LOW, HIGH = BLUES[1], BLUES[4]
 """Low and high values of an assumption."""
 
 
-class Tornado(SweepPicture):
+class Tornado(SweepPlot):
     """Each assumption by itself at its low and its high value, the one that moves most on top."""
 
     kind = "tornado"
@@ -86,7 +73,7 @@ class Tornado(SweepPicture):
         if sure.empty:
             return f"{self.name}: no single assumption moves the {self.what} beyond its error"
         top = sure.iloc[int(sure["change"].abs().to_numpy().argmax())]
-        by = moved(change(top), self.statistic).value
+        by = format_change(change(top), self.statistic).value
         unit = unit_of(self.statistic).name
         return (
             f"{self.name}: {last_name(top['key'])} moves the {self.what} most, by {by} {unit} "

@@ -12,14 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator import disk
-from simulator.design import Design, Number
 from simulator.errors import StoreError, UsageError
-from simulator.overrides import override_path
-from simulator.scenario import Scenario
-from simulator.sweeps import cells
-from simulator.sweeps.cells import Order
-from simulator.sweeps.table import failed_before
+from simulator.runs import atomic_files
+from simulator.scenario import Design, Scenario
+from simulator.scenario.sweep_design import Number
+from simulator.schema import override_path
+from simulator.sweeps import sweep_cell
+from simulator.sweeps.design import design_cells, resolve_design
+from simulator.sweeps.failures import failed_before
+from simulator.sweeps.sweep_cell import CellTask
 
 MANIFEST = "sweep.json"
 _FIRST = 8
@@ -45,7 +46,7 @@ class Plan:
     spent: dict[str, str] = field(default_factory=dict)  # cell with fewer paths -> with all
 
     def __post_init__(self) -> None:
-        self.ids = np.zeros(1 + len(self.design), f"S{cells.ID_DIGITS}")
+        self.ids = np.zeros(1 + len(self.design), f"S{sweep_cell.ID_DIGITS}")
         self.missing = np.zeros(self.ids.size, np.bool_)
 
     def id_of(self, number: int) -> str:
@@ -62,12 +63,12 @@ class Plan:
         """Number of cells that are missing."""
         return int(self.missing.sum())
 
-    def orders(self) -> Iterator[Order]:
+    def orders(self) -> Iterator[CellTask]:
         """What to compute, cell after cell."""
         for number, overrides in enumerate(all_cells(self.design, self.scenario)):
             if self.missing[number]:
                 id_ = self.id_of(number)
-                yield Order(number, overrides, id_, *self.begun.get(id_, ("", 0)))
+                yield CellTask(number, overrides, id_, *self.begun.get(id_, ("", 0)))
 
 
 @dataclass
@@ -133,7 +134,7 @@ def make_plan(
     ScenarioError
         If a value is not allowed.
     """
-    whole = design.on(scenario)
+    whole = resolve_design(design, scenario)
     folder = sweep_folder(scenario, whole, parent)
     done, known = _before(folder)
     if extend:
@@ -150,13 +151,13 @@ def make_plan(
 def all_cells(design: Design, scenario: Scenario) -> Iterator[dict[str, Number]]:
     """The base, then the cells of the design."""
     yield {}
-    yield from design.cells(scenario)
+    yield from design_cells(design, scenario)
 
 
 def _before(folder: Path) -> tuple[int, set[int]]:
     """Paths of the last finished sweep here (0: none), and all numbers of paths that cells may have."""
     try:
-        manifest = disk.read_sealed(folder / MANIFEST)
+        manifest = atomic_files.read_sealed(folder / MANIFEST)
     except StoreError:
         return 0, set()
     return int(manifest["done"]), {int(manifest["paths"]), *map(int, manifest["known"])}
@@ -165,12 +166,12 @@ def _before(folder: Path) -> tuple[int, set[int]]:
 def _look(plan: Plan, number: int, overrides: dict[str, Number]) -> None:
     """Note one cell: its id, and the reason if it must be computed."""
     scenario = plan.scenario.overlaid(overrides) if overrides else plan.scenario
-    id_, begun = cells.cell_id(scenario), 0
+    id_, begun = sweep_cell.cell_id(scenario), 0
     plan.ids[number] = id_
     reason = _why_missing(plan, id_)
     for paths in sorted(n for n in plan.known if n < scenario.paths):
-        earlier = cells.cell_id(scenario.with_(paths=paths))
-        if cells.cell_folder(plan.folder, earlier).exists():
+        earlier = sweep_cell.cell_id(scenario.with_(paths=paths))
+        if sweep_cell.cell_folder(plan.folder, earlier).exists():
             plan.spent[earlier] = id_
             if reason and not _why_missing(plan, earlier):
                 reason, begun = f"{scenario.paths - paths:,} more paths", paths
@@ -183,11 +184,11 @@ def _look(plan: Plan, number: int, overrides: dict[str, Number]) -> None:
 
 def _why_missing(plan: Plan, id_: str) -> str:
     """Why a cell must be computed, "" if it is there and whole."""
-    place = cells.cell_folder(plan.folder, id_)
+    place = sweep_cell.cell_folder(plan.folder, id_)
     if not place.exists():
         return "failed before" if id_ in plan.failed else "new"
     try:
-        cells.verify(place)
+        sweep_cell.verify(place)
     except StoreError:
         return "damaged"
     return ""

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
-from simulator import disk
 from simulator.arrays import FloatArray
-from simulator.cell_figures import Figures
-from simulator.counts import GROUPS
 from simulator.errors import UsageError
-from simulator.sweeps import cells
+from simulator.runs import atomic_files
+from simulator.statistics.paired import GROUPS
+from simulator.sweeps import sweep_cell
+from simulator.sweeps.cell_statistics import CellStatistics
 
 if TYPE_CHECKING:
-    from simulator.sweeps.cells import Failure
     from simulator.sweeps.plan import Plan
 
 _T = 2.0395134463964077
@@ -32,7 +30,7 @@ ESTIMATE = ("value", "mc_error", "low", "high")
 CHANGE = ("change", "change_error", "change_low", "change_high")
 
 
-def differences(cell: Figures, base: Figures) -> FloatArray:
+def differences(cell: CellStatistics, base: CellStatistics) -> FloatArray:
     """Paired difference of each statistic to the base (E, S, 4): change, error, low, high.
 
     The noise is common, so the error is that of the difference path by path, by leaving out one
@@ -51,7 +49,7 @@ def differences(cell: Figures, base: Figures) -> FloatArray:
     return np.stack([change, error, change - _T * error, change + _T * error], axis=2)
 
 
-def _aligned(base: Figures, cell: Figures) -> Figures:
+def _aligned(base: CellStatistics, cell: CellStatistics) -> CellStatistics:
     """The base with the entities and statistics of a cell, NaN where it has none."""
     if (base.entities, base.names) == (cell.entities, cell.names):
         return base
@@ -63,7 +61,7 @@ def _aligned(base: Figures, cell: Figures) -> Figures:
                 at = base.entities.index(entity), base.names.index(name)
                 values[row, column], rounding[row, column] = base.estimates[at], base.rounding[at]
                 deviations[row, column] = base.deviations[at]
-    return Figures(cell.entities, cell.names, values, rounding, deviations)
+    return CellStatistics(cell.entities, cell.names, values, rounding, deviations)
 
 
 def write_table(plan: Plan, failed: set[int], *, parquet: bool = False) -> list[str]:
@@ -76,7 +74,7 @@ def write_table(plan: Plan, failed: set[int], *, parquet: bool = False) -> list[
             text.write(lines)
         text.detach()
 
-    disk.write(plan.folder / "sweep.csv", fill)
+    atomic_files.write(plan.folder / "sweep.csv", fill)
     return ["sweep.csv", *([write_parquet(plan.folder)] if parquet else [])]
 
 
@@ -112,7 +110,7 @@ def write_parquet(folder: Path) -> str:
                     floats = part.astype(dict.fromkeys(numbers, "float64"))
                     writer.write_table(pa.Table.from_pandas(floats, schema, preserve_index=False))
 
-        disk.write(folder / "sweep.parquet", fill)
+        atomic_files.write(folder / "sweep.parquet", fill)
     return "sweep.parquet"
 
 
@@ -135,14 +133,16 @@ def _lines(plan: Plan, failed: set[int]) -> Iterator[str]:
     from simulator.sweeps.plan import all_cells, base_values
 
     base = (
-        None if 0 in failed else cells.load_figures(cells.cell_folder(plan.folder, plan.id_of(0)))
+        None
+        if 0 in failed
+        else sweep_cell.load_figures(sweep_cell.cell_folder(plan.folder, plan.id_of(0)))
     )
     own = base_values(plan.scenario, plan.design.keys)
     for number, overrides in enumerate(all_cells(plan.design, plan.scenario)):
         if number in failed:
             continue
         id_ = plan.id_of(number)
-        found = cells.load_figures(cells.cell_folder(plan.folder, id_))
+        found = sweep_cell.load_figures(sweep_cell.cell_folder(plan.folder, id_))
         if base is None:
             change = np.full(found.estimates.shape, np.nan)
         elif id_ == plan.id_of(0):
@@ -158,7 +158,7 @@ def _lines(plan: Plan, failed: set[int]) -> Iterator[str]:
 _FORMAT = "%s,%s,%s," + ",".join(["%.10g"] * 8) + "\n"
 
 
-def _rows(head: str, found: Figures, change: FloatArray) -> str:
+def _rows(head: str, found: CellStatistics, change: FloatArray) -> str:
     numbers = np.concatenate([found.estimates, change], axis=2).tolist()
     rows = [
         _FORMAT % (head, entity, name, *row)
@@ -167,28 +167,3 @@ def _rows(head: str, found: Figures, change: FloatArray) -> str:
         if row[0] == row[0]  # not NaN: an entity that has this statistic
     ]
     return "".join(rows).replace("nan", "")
-
-
-def failed_before(folder: Path) -> set[str]:
-    """Ids in ``failures.csv``, none if it cannot be read: they are told as a reason, no more."""
-    try:
-        with (folder / "failures.csv").open(encoding="utf-8", newline="") as file:
-            return {row["id"] for row in csv.DictReader(file)}
-    except (OSError, ValueError, KeyError, csv.Error):
-        return set()
-
-
-def write_failures(folder: Path, failures: list[Failure]) -> list[str]:
-    """Write ``failures.csv`` if there are any, else take an old one away; its name."""
-    path = folder / "failures.csv"
-    if not failures:
-        path.unlink(missing_ok=True)
-        return []
-    text = io.StringIO(newline="")
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["cell", "id", "seed", "block", "path", "step", "quantity", "message"])
-    for one in failures:
-        place: list[Any] = [one.block, one.path, one.step, one.quantity]
-        rows.writerow([one.cell, one.id, one.seed, *place, one.message])
-    disk.write(path, text.getvalue().encode())
-    return [path.name]

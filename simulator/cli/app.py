@@ -1,0 +1,163 @@
+"""The command line: a thin coat over the Python API.
+
+Exit codes, which never change their meaning: 0 done, 1 a bug in crashsim, 2 wrong usage,
+3 invalid scenario or baseline, 4 the run failed, 5 cells of a sweep failed, 6 the folder is locked, 99 a threshold
+failed, 130 and 143 stopped by a signal.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+from types import FrameType
+from typing import Annotated
+
+import typer
+from typer.main import get_command
+
+from simulator.cli import baseline, check, compare, hindcast, new, rare, run, stored_runs, sweep
+from simulator.cli.console import Screen, clean
+from simulator.cli.options import command
+from simulator.errors import CrashsimError
+
+_CODES = """Exit codes: 0 done, 1 bug, 2 wrong usage, 3 invalid scenario, 4 run failed, \
+5 cells of a sweep failed, 6 folder locked, 99 a threshold failed, 130/143 stopped."""
+
+
+class _Terminated(BaseException):
+    """SIGTERM arrived: unwind, so that workers and half-written folders are cleared."""
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        Screen().text(f"crashsim {version('crashsim')}")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Simulate stock market drawdowns from stated assumptions about AI.
+
+    Start here: crashsim run deepseek
+    """
+
+
+def make_app(*, plain: bool) -> typer.Typer:
+    """The commands; ``plain`` help has no boxes and no colour."""
+    app = typer.Typer(
+        name="crashsim",
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None if plain else "rich",
+        context_settings={"help_option_names": ["-h", "--help"]},
+        add_completion=True,
+    )
+    app.callback(epilog=_CODES)(_root)
+    for name, function, example in (
+        ("run", run.run, "crashsim run deepseek --set technology.elasticity=0.8"),
+        ("sweep", sweep.sweep, "crashsim sweep deepseek --vary technology.elasticity=0.6,1.0,1.4"),
+        ("rare", rare.rare, 'crashsim rare deepseek --event "sp500.max_drawdown >= 0.90"'),
+        ("plot", stored_runs.plot, "crashsim plot results/deepseek-3f9a12cd fan --entity NVDA"),
+        ("report", stored_runs.report, "crashsim report results/deepseek-3f9a12cd"),
+        ("list", stored_runs.list_runs, "crashsim list"),
+        ("show", stored_runs.show, "crashsim show deepseek"),
+        ("compare", compare.compare, "crashsim compare deepseek-3f9a12cd glut-77ab01ff --why"),
+        ("path", stored_runs.path, "crashsim path deepseek 17 -o path17.csv"),
+        ("check", check.check, "crashsim check scenarios/deepseek.toml"),
+        ("new", new.new, "crashsim new my_story --from deepseek"),
+        ("schema", new.schema, "crashsim schema > scenario.v1.schema.json"),
+        ("baseline", baseline.baseline, "crashsim baseline dotcom"),
+        ("hindcast", hindcast.hindcast, "crashsim hindcast --paths 1000"),
+    ):
+        app.command(name, epilog=f"Example: {example}")(command(function))
+    return app
+
+
+def invoke(arguments: Sequence[str]) -> int:
+    """Run one command line; errors become one page on stderr and the exit code."""
+    plain = not sys.stdout.isatty() or bool(os.environ.get("NO_COLOR"))
+    try:
+        code = get_command(make_app(plain=plain))(
+            list(arguments) or ["--help"], prog_name="crashsim", standalone_mode=False
+        )
+    except CrashsimError as error:
+        _complain(str(error))
+        return error.exit_code
+    except typer.TyperException as error:  # wrong usage
+        _complain(f"{error.format_message()}\nTry 'crashsim {_word(arguments)}--help'.")
+        return error.exit_code
+    except MemoryError:
+        _complain("Not enough memory. Try fewer --paths, --keep-paths or --workers.")
+        return 4
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _complain(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+        return 4
+    except _Terminated:
+        _complain("Stopped by SIGTERM. Nothing half-finished is left; repeat the command.")
+        return 143
+    except Exception as error:  # noqa: BLE001 - the last door: a bug must not look like a result
+        return _confess(error, debug="--debug" in arguments)
+    if code == 130:
+        _complain("Interrupted. Nothing half-finished is left; repeat the command.")
+    return code if isinstance(code, int) else 0
+
+
+def main() -> None:
+    """Entry point of the ``crashsim`` command."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # an ASCII terminal gets "?" for what it cannot show
+            stream.reconfigure(errors="replace")
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise _Terminated
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        code = invoke(sys.argv[1:])
+        sys.stdout.flush()
+    except (BrokenPipeError, SystemExit):
+        # The reader, e.g. head, has seen enough. Inside a command typer turns that into
+        # SystemExit, and nothing else: every other end comes back as a code.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # file descriptor 1: stdout
+        code = 0
+    sys.exit(code)
+
+
+def _word(arguments: Sequence[str]) -> str:
+    """The command that was typed, to point to its help."""
+    names = {info.name for info in make_app(plain=True).registered_commands}
+    return next((f"{word} " for word in arguments if word in names), "")
+
+
+def _complain(text: str) -> None:
+    prefix = "" if text.startswith("error:") else "error: "  # problems in files bring their own
+    sys.stderr.write(f"{prefix}{clean(text)}\n")
+
+
+def _confess(error: Exception, *, debug: bool) -> int:
+    """A bug in crashsim: the traceback goes to a file, one line to the screen."""
+    pages = "".join(traceback.format_exception(error))
+    if debug:
+        sys.stderr.write(pages)
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="crashsim-", suffix=".log", delete=False, encoding="utf-8"
+    ) as log:
+        log.write(f"crashsim {' '.join(sys.argv[1:])}\n{pages}")
+    _complain(
+        f"crashsim broke ({type(error).__name__}: {error}). This is a bug, please report it "
+        f"with the file {log.name}"
+    )
+    return 1

@@ -1,0 +1,74 @@
+"""``hindcast``: the model held against history."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import asdict
+from math import isfinite
+from typing import TYPE_CHECKING, Annotated, Any
+
+from typer import Option
+
+from simulator.cli.console import Screen
+
+if TYPE_CHECKING:
+    from simulator.validation import Hindcast
+    from simulator.validation.target_table import Row
+
+_PATHS = Annotated[
+    int, Option("--paths", "-n", min=100, help="Paths of each main run; fewer are quicker.")
+]
+
+
+def hindcast(screen: Screen, *, paths: _PATHS = 10_000) -> None:
+    """Hold the model against history, row by row.
+
+    Runs calm, dotcom, the DeepSeek day and the default scenario, and prints target, result with
+    its 95 % interval, and verdict. A row that fails is shown as failed; the exit code is 0 all
+    the same. Rows marked fitted were looked at when parameters were set: they validate nothing.
+    """
+    from simulator.validation.hindcast import hindcast as hold
+
+    found = hold(
+        paths, lambda done, stages: screen.say(f"judged {done} of {stages} groups of rows")
+    )
+    if screen.as_json:
+        rows = [_record(row) for row in found.rows]
+        screen.document({"paths": found.paths, "verdicts": found.count(), "rows": rows})
+    else:
+        screen.text(page(found, screen.width))
+    screen.next("crashsim check dotcom")
+
+
+def page(found: Hindcast, width: int) -> str:
+    """The table as text."""
+    parts = []
+    for group in found.groups:
+        lines = [group.upper()]
+        for row in found.of(group):
+            lines += _lines(row, width)
+        parts.append("\n".join(lines))
+    total = ", ".join(f"{count} {verdict}" for verdict, count in found.count().items())
+    parts.append(textwrap.fill(f"{len(found.rows)} rows on {found.paths:,} paths: {total}", width))
+    return "\n\n".join(parts)
+
+
+def _lines(row: Row, width: int) -> list[str]:
+    mark = {"missed": "MISSED", "history cannot decide": "undecided"}.get(row.verdict, row.verdict)
+    first = f"  {mark:<14}{row.what}{' (fitted)' if row.kind == 'fitted' else ''}"
+    told = f"{row.result}{f'; target {row.target}' if row.target else ''}"
+    indent = " " * 18
+    return [
+        *textwrap.wrap(first, width, subsequent_indent=indent),
+        *textwrap.wrap(told, width, initial_indent=indent, subsequent_indent=indent),
+    ]
+
+
+def _record(row: Row) -> dict[str, Any]:
+    """One row for JSON, which has no infinity."""
+    record = asdict(row)
+    if row.found is not None:
+        record["found"] = {
+            name: value if isfinite(value) else None for name, value in asdict(row.found).items()
+        }
+    return record

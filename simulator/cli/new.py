@@ -1,0 +1,75 @@
+"""``new`` and ``schema``: how a scenario of one's own begins."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+from simulator.cli.console import Screen
+from simulator.errors import UsageError
+
+
+def new(
+    screen: Screen,
+    *,
+    name: Annotated[str, Argument(metavar="NAME", help="Name of the new scenario.")],
+    source: Annotated[
+        str, Option("--from", metavar="SCENARIO", help="Scenario to copy, with its comments.")
+    ] = "deepseek",
+) -> None:
+    """Start a scenario of your own from a copy of another one.
+
+    The file is scenarios/NAME.toml where there is a folder scenarios, else NAME.toml.
+    It is never overwritten.
+    """
+    from simulator.scenario import load_scenario
+    from simulator.schema import NAME_RULE, is_name
+
+    if not is_name(name):
+        raise UsageError(f"{name!r} cannot name a scenario: {NAME_RULE}, and no device name")
+    origin = load_scenario(source)
+    folder = Path("scenarios") if Path("scenarios").is_dir() else Path()
+    target = folder / f"{name}.toml"
+    text = _renamed(origin.text, name)
+    try:
+        with target.open("xb") as file:
+            file.write(text)
+    except FileExistsError:
+        raise UsageError(f"{target} exists; choose another name or remove it first") from None
+    try:
+        load_scenario(target)
+    except Exception:
+        target.unlink()
+        raise
+    following = f"crashsim check {target}"
+    if screen.as_json:
+        screen.document({"file": str(target), "from": origin.name, "next": following})
+    else:
+        screen.text(f"{target}: a copy of {origin.name}. Edit it, it says what each value means.")
+    screen.next(following)
+
+
+def schema(screen: Screen) -> None:
+    """Print the JSON Schema of scenario files, for editors.
+
+    Save it beside a scenario and name it in the first line: #:schema scenario.v1.schema.json
+    """
+    import json
+
+    from simulator.scenario.scenario import schema as scenario_schema
+
+    screen.text(json.dumps(scenario_schema(), indent=2, ensure_ascii=False))
+    screen.next('crashsim schema > scenario.v1.schema.json  (and "#:schema" in the first line)')
+
+
+def _renamed(text: bytes, name: str) -> bytes:
+    """The file with the name in its table ``[scenario]`` replaced and everything else kept."""
+    return re.sub(
+        rb'(?m)(^\[scenario\][^\[]*?^name[ \t]*=[ \t]*)("[^"\n]*"|\'[^\'\n]*\')',
+        rb'\g<1>"' + name.encode() + b'"',
+        text,
+        count=1,
+    )

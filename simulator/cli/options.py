@@ -1,0 +1,68 @@
+"""Options that commands share, each said once."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+from typer import Argument, Option
+
+from simulator.cli.console import Screen
+
+ScenarioArgument = Annotated[
+    str, Argument(metavar="SCENARIO", help="A scenario file, or the name of a shipped scenario.")
+]
+RunArgument = Annotated[
+    str,
+    Argument(metavar="RUN", help="A run folder, or the (start of the) name of one in results/."),
+]
+SetOption = Annotated[
+    list[str] | None,
+    Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Replace one value of the scenario, written as in the file. Repeatable.",
+    ),
+]
+SeedOption = Annotated[
+    int | None, Option("--seed", min=0, help="Seed of all random draws.  [default: the scenario's]")
+]
+PathsOption = Annotated[
+    int | None,
+    Option("--paths", "-n", min=1, help="Number of paths.  [default: the scenario's]"),
+]
+FileOption = Annotated[Path | None, Option("--output", "-o", metavar="FILE", help="File to write.")]
+
+_Json = Annotated[bool, Option("--json", help="Print one JSON document instead of text.")]
+_Quiet = Annotated[
+    bool,
+    Option("--quiet", "-q", help="Only the result, warnings and errors: no progress, no notes."),
+]
+_Verbose = Annotated[bool, Option("--verbose", "-v", help="Say more on the way.")]
+_Debug = Annotated[bool, Option("--debug", help="Show the traceback if crashsim itself breaks.")]
+
+
+def command(function: Callable[..., None]) -> Callable[..., None]:
+    """``function(screen, ...)`` with the options every command has, as typer wants it."""
+
+    @functools.wraps(function)
+    def run(*, as_json: bool, quiet: bool, verbose: bool, debug: bool, **arguments: Any) -> None:
+        del debug  # the error page in simulator.cli.app looks for it
+        function(Screen(as_json=as_json, quiet=quiet, verbose=verbose), **arguments)
+
+    shared = {"as_json": _Json, "quiet": _Quiet, "verbose": _Verbose, "debug": _Debug}
+    own = inspect.signature(function, eval_str=True).parameters
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [
+            *(parameter for name, parameter in own.items() if name != "screen"),
+            *(
+                inspect.Parameter(name, keyword, default=False, annotation=annotation)
+                for name, annotation in shared.items()
+            ),
+        ]
+    )
+    return run

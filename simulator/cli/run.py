@@ -1,0 +1,233 @@
+"""``run``: simulate a scenario and write its run folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import threading
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from typer import Exit, Option
+
+from simulator.cli.console import Screen
+from simulator.cli.options import PathsOption, ScenarioArgument, SeedOption, SetOption
+from simulator.cli.run_until import earlier, teller, warn_if_short
+from simulator.errors import UsageError
+
+if TYPE_CHECKING:
+    from simulator.runs import Run
+    from simulator.scenario import Scenario
+
+THRESHOLD_FAILED = 99
+"""Exit code, as k6 has it."""
+
+
+def run(
+    screen: Screen,
+    *,
+    scenario: ScenarioArgument,
+    paths: PathsOption = None,
+    seed: SeedOption = None,
+    set_: SetOption = None,
+    until: Annotated[
+        str | None,
+        Option(
+            "--until",
+            metavar="GOAL",
+            help='Add paths until a number is so sure: "P(sp500.max_drawdown>=0.49) +-0.5pp". '
+            "--paths is then the most, 10 million unless given.",
+        ),
+    ] = None,
+    threshold: Annotated[
+        list[str] | None,
+        Option(
+            metavar="RULE",
+            help='A rule that must hold, or exit 99: "P(sp500.max_drawdown >= 0.49) < 0.1". Repeatable.',
+        ),
+    ] = None,
+    portfolio: Annotated[
+        Path | None,
+        Option(
+            metavar="FILE",
+            help="Holdings as CSV: ticker, weight or value (docs/howto/portfolio.md).",
+        ),
+    ] = None,
+    output: Annotated[
+        Path,
+        Option("--output", "-o", metavar="DIR", help="Folder in which the run folder is made."),
+    ] = Path("results"),
+    workers: Annotated[
+        int | None, Option("--workers", min=1, help="Processes.  [default: all cores]")
+    ] = None,
+    max_memory: Annotated[
+        str | None,
+        Option(metavar="SIZE", help="Such as 4GB.  [default: half of what is available]"),
+    ] = None,
+    keep_paths: Annotated[
+        int,
+        Option(min=1, help="Paths that get a row in the tables; statistics use all of them."),
+    ] = 100_000,
+    deterministic: Annotated[
+        bool,
+        Option("--deterministic", help="One path without noise, assumptions at their median."),
+    ] = False,
+    force: Annotated[
+        bool, Option("--force", help="Simulate again even if the run is there already.")
+    ] = False,
+) -> None:
+    """Simulate a scenario and write a report.
+
+    Prints the distribution of the largest falls beside the real crashes, and writes
+    DIR/<name>-<digest>/ with tables, figures and report.html. The same run again is
+    verified and printed, not simulated.
+    """
+    from simulator.runs import atomic_files
+    from simulator.runs.stopping_rule import MOST_PATHS
+    from simulator.runs.storage import run_folder
+    from simulator.scenario import load_scenario
+    from simulator.scenario.scenario import parse_override
+    from simulator.scenario.thresholds import FORM, OPTION
+
+    if deterministic and paths is not None:
+        raise UsageError("--deterministic is a single path: leave --paths out")
+    memory = None if max_memory is None else parse_size(max_memory)
+    changes = dict(parse_override(text) for text in set_ or ())
+    for number, rule in enumerate(threshold or (), 1):
+        if not rule.strip():
+            raise UsageError(f"--threshold is empty: expected such as {FORM}")
+        changes[f"thresholds.{OPTION}{number}"] = rule
+    story = load_scenario(scenario, changes, portfolio)
+    for notice in story.portfolio.notices if story.portfolio is not None else ():
+        screen.warn(f"{portfolio}: {notice}")
+    story = story.with_(paths=1 if deterministic else paths, seed=seed)
+    shocks: Literal["zero"] | None = "zero" if deterministic else None
+    simulate = partial(
+        _simulate,
+        screen,
+        workers=workers,
+        keep_paths=keep_paths,
+        max_memory=memory,
+        shocks=shocks,
+        until=until,
+    )
+    made = None
+    if until is not None:  # how many paths there are is known when they are there
+        if deterministic:
+            raise UsageError("--deterministic is a single path without error: leave --until out")
+        story = story if paths is not None else story.with_(paths=MOST_PATHS)
+        before = None if force else earlier(story, until, output, keep_paths)
+        made = None if before is not None else simulate(story)
+        story = story.with_(paths=made.paths) if made is not None else story
+        folder = before or run_folder(story, output, shocks, keep_paths)
+    else:
+        folder = run_folder(story, output, shocks, keep_paths)
+    found = None if force or made is not None else _stored(screen, folder)
+    if found is None:
+        with atomic_files.lock(folder):
+            found = made if made is not None else simulate(story)
+            _write(found, folder)
+    _print(screen, found, folder)
+    warn_if_short(screen, found)
+    for one in found.threshold_results():
+        if not one.sure:
+            screen.warn(
+                f"threshold {one.threshold.name}: its 95 % interval holds the limit, so these paths "
+                "cannot tell; more --paths narrow it"
+            )
+    if not all(one.passed for one in found.threshold_results()):
+        raise Exit(THRESHOLD_FAILED)
+
+
+def parse_size(text: str) -> int:
+    """Bytes of ``4GB``, ``500 MB``, ``2GiB`` or ``1000000``. Raises UsageError."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(?:([kKMGT])(i?))?B?\s*", text)
+    if match is None:
+        raise UsageError(f"--max-memory {text}: expected a size such as 4GB, 500MB or 2GiB")
+    number, prefix, binary = match.groups()
+    power = " KMGT".index(prefix.upper()) if prefix else 0
+    return int(float(number) * (1024 if binary else 1000) ** power)
+
+
+def _stored(screen: Screen, folder: Path) -> Run | None:
+    """The run, verified, if the folder has it."""
+    from simulator.runs import load_run
+    from simulator.runs.storage import is_complete
+
+    if not is_complete(folder):
+        return None
+    run = load_run(folder)
+    screen.say(f"{folder} is there already: verified, not simulated again (--force does)")
+    return run
+
+
+def _simulate(
+    screen: Screen,
+    story: Scenario,
+    *,
+    workers: int | None,
+    keep_paths: int,
+    max_memory: int | None,
+    shocks: Literal["zero"] | None,
+    until: str | None,
+) -> Run:
+    from simulator.engine.streams import BLOCK_PATHS
+    from simulator.runs import simulate
+
+    blocks = -(-story.paths // BLOCK_PATHS)
+    processes = min(workers or _cores(), blocks)
+    screen.detail(f"{blocks} blocks of {BLOCK_PATHS} paths, {processes} processes")
+    with screen.progress("simulating") as tick:
+        if processes > 1:  # they compute; this one gets ready to draw
+            threading.Thread(target=_prepare_to_draw, daemon=True).start()
+        found = simulate(
+            story,
+            paths=story.paths,
+            workers=processes,
+            keep_paths=keep_paths,
+            max_memory=max_memory,
+            shocks=shocks,
+            progress=tick,
+            until=until,
+            look=None if until is None else teller(screen, until),
+        )
+    screen.say(
+        f"simulated {found.paths:,} paths in {found.seconds:.1f} s, "
+        f"{found.paths / max(found.seconds, 1e-9):,.0f} paths/s"
+    )
+    return found
+
+
+def _prepare_to_draw() -> None:
+    for name in ("simulator.plots", "matplotlib.backends.backend_svg", "jinja2"):
+        import_module(name)
+
+
+def _write(run: Run, folder: Path) -> None:
+    from simulator.reports.run_html import figures, html_report
+    from simulator.runs import save_run
+
+    drawn = figures(run)
+    extras = {f"figures/{name}.svg": content for name, content in drawn.items()}
+    save_run(run, folder, {**extras, "report.html": html_report(run, drawn).encode()})
+
+
+def _print(screen: Screen, run: Run, folder: Path) -> None:
+    from simulator.reports.run_text import summary_lines
+
+    following = f"crashsim plot {shlex.quote(str(folder))} fan"
+    if screen.as_json:
+        screen.document({"folder": str(folder), **run.document(), "next": following})
+    else:
+        screen.lines(summary_lines(run, str(folder)))
+    screen.say(f"report: {folder / 'report.html'}")
+    screen.next(following)
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):  # a container may have fewer than its machine
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,324 @@
+"""Commands on stored runs. Nothing is simulated, but for the one path that ``path`` replays."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from typer import Argument, Option
+
+from simulator.cli.console import Screen
+from simulator.cli.options import FileOption, RunArgument
+from simulator.cli.stored_sweeps import PlotRequest, plot_sweep, report_sweep
+from simulator.errors import StoreError, UsageError
+from simulator.reports.text_table import table
+
+RESULTS = Path("results")
+"""Where runs are, unless said otherwise."""
+
+Kind = Literal[
+    "histogram",
+    "fan",
+    "exceedance",
+    "underwater",
+    "waterfall",
+    "overlay",
+    "trough",
+    "recovery",
+    "firms",
+    "elasticity",
+    "drivers",
+    "uncertainty",
+    "heatmap",  # these are of a sweep
+    "tornado",
+    "lines",
+]
+Format = Literal["svg", "png"]
+
+
+def find_run(name: str, *, sweeps: bool = False) -> Path:
+    """The folder of a run: a path, or the start of a name in results/ that only one run has.
+
+    With ``sweeps``, the only sweep of that name will do where no run has it.
+    """
+    from simulator.runs.storage import is_complete
+    from simulator.sweeps.sweep import is_sweep
+
+    folder = Path(name)
+    if folder.is_dir():
+        return folder
+    named = [path for path in _runs(RESULTS) if path.name.startswith(name)]
+    near = [path for path in named if is_complete(path)]
+    if sweeps and not near:
+        near = [path for path in named if is_sweep(path)]
+    if len(near) == 1:
+        return near[0]
+    if near:
+        raise UsageError(
+            f"{name} could be {', '.join(path.name for path in near)}: type more of it"
+        )
+    raise UsageError(f"no folder {name}, and no run in {RESULTS}/ starts so; see crashsim list")
+
+
+def list_runs(
+    screen: Screen,
+    *,
+    folder: Annotated[Path, Argument(metavar="[DIR]", help="Folder of run folders.")] = RESULTS,
+) -> None:
+    """List the runs in a folder, newest first."""
+    from simulator.runs.storage import is_complete
+
+    if folder != RESULTS and not folder.is_dir():
+        raise UsageError(f"there is no folder {folder}")
+    runs, damaged = [], []
+    for path in _runs(folder):
+        if is_complete(path):
+            try:
+                runs.append(_line(path))
+            except StoreError as error:
+                damaged.append({"folder": str(path), "error": str(error)})
+    runs.sort(key=lambda line: str(line["created"]), reverse=True)
+    for entry in damaged:
+        screen.warn(entry["error"])
+    if screen.as_json:
+        screen.document({"runs": runs, "damaged": damaged})
+    elif runs:
+        screen.text(table(_HEADER, [_cells(line) for line in runs], left=2))
+    else:
+        screen.say(f"no runs in {folder}")
+    screen.next(f"crashsim show {_quoted(runs[0]['folder'])}" if runs else "crashsim run deepseek")
+
+
+def show(screen: Screen, *, run: RunArgument) -> None:
+    """Verify a stored run and print its summary."""
+    from simulator.reports.run_text import summary_lines
+    from simulator.runs import load_run
+
+    folder = find_run(run)
+    found = load_run(folder)
+    following = f"crashsim plot {_quoted(folder)} fan"
+    if screen.as_json:
+        screen.document({"folder": str(folder), **found.document(), "next": following})
+    else:
+        screen.lines(summary_lines(found, str(folder)))
+    screen.next(following)
+
+
+def plot(
+    screen: Screen,
+    *,
+    run: RunArgument,
+    kind: Annotated[
+        Kind | None,
+        Argument(help="What to draw; heatmap, tornado and lines of a sweep.  [default: histogram]"),
+    ] = None,
+    entity: Annotated[
+        str, Option("--entity", "-e", metavar="NAME", help="A group or a ticker of the run.")
+    ] = "sp500",
+    format_: Annotated[
+        Format | None, Option("--format", help="File format.  [default: by the file, else svg]")
+    ] = None,
+    size: Annotated[
+        str | None,
+        Option(
+            metavar="WxH",
+            help="Inches, such as 8x5; a PNG has 150 pixels an inch.  [default: the figure's own]",
+        ),
+    ] = None,
+    statistic: Annotated[
+        str | None,
+        Option(metavar="NAME", help="Of a sweep: what is drawn.  [default: worst_1_in_20]"),
+    ] = None,
+    key: Annotated[
+        list[str] | None,
+        Option(metavar="KEY", help="Of a sweep: the key along x, then the other. Repeatable."),
+    ] = None,
+    output: FileOption = None,
+) -> None:
+    """Draw a figure of a stored run or sweep.
+
+    Without --output the file is figures/KIND-NAME.svg in the run folder. firms and drivers are of
+    the whole run; overlay is of a group; elasticity and uncertainty need uncertain assumptions.
+    """
+    from simulator.plots import figure, render
+    from simulator.runs import load_run
+    from simulator.sweeps.sweep import is_sweep
+
+    chosen, inches = _format(format_, output), None if size is None else parse_inches(size)
+    folder = find_run(run, sweeps=True)
+    if is_sweep(folder):
+        wanted = PlotRequest(kind, entity, statistic, tuple(key or ()), inches, chosen)
+        plot_sweep(screen, folder, wanted, output)
+        return
+    if statistic or key:
+        raise UsageError("--statistic and --key are for the figures of a sweep")
+    kind = kind or "histogram"
+    content = render(figure(kind, load_run(folder), entity, inches), chosen)
+    target = _put(content, output, folder, f"figures/{kind}-{entity}.{chosen}")
+    following = f"crashsim report {_quoted(folder)}"
+    if screen.as_json:
+        screen.document({"file": str(target), "kind": kind, "entity": entity, "next": following})
+    else:
+        screen.text(str(target))
+    screen.next(following)
+
+
+def report(
+    screen: Screen,
+    *,
+    run: RunArgument,
+    output: FileOption = None,
+) -> None:
+    """Make the HTML report of a stored run or sweep again.
+
+    Without --output it replaces report.html in the run folder.
+    """
+    from simulator.reports.run_html import html_report
+    from simulator.runs import load_run
+    from simulator.sweeps.sweep import is_sweep
+
+    folder = find_run(run, sweeps=True)
+    if is_sweep(folder):
+        report_sweep(screen, folder, output)
+        return
+    content = html_report(load_run(folder)).encode()
+    target = _put(content, output, folder, "report.html")
+    following = f"crashsim show {_quoted(folder)}"
+    if screen.as_json:
+        screen.document({"file": str(target), "next": following})
+    else:
+        screen.text(str(target))
+    screen.next(following)
+
+
+def path(
+    screen: Screen,
+    *,
+    run: RunArgument,
+    number: Annotated[int, Argument(metavar="N", min=0, help="Number of the path, from 0.")],
+    output: FileOption = None,
+) -> None:
+    """Replay one path of a run with every quantity, as CSV.
+
+    One row a step, from t = 0; one column a quantity. Levels are USD billion.
+    """
+    from simulator.engine import replay
+    from simulator.runs import load_run
+
+    folder = find_run(run)
+    found = load_run(folder)
+    if number >= found.paths:
+        raise UsageError(f"the run has {found.paths:,} paths: N is 0 to {found.paths - 1:,}")
+    if found.older:
+        raise UsageError(
+            f"{folder} was made by an earlier version of the model, which cannot be simulated again; "
+            "make the run anew: crashsim run"
+        )
+    history = replay(found.scenario, found.seed, number, noise=found.shocks is None)
+    columns = {"t": found.results.times, **history}
+    following = f"crashsim plot {_quoted(folder)} fan"
+    if screen.as_json and output is None:
+        lists = {name: values.tolist() for name, values in columns.items()}
+        screen.document({"path": number, "columns": lists, "next": following})
+    else:
+        content = _csv(columns)
+        if output is None:
+            screen.text(content)
+        else:
+            _write(output, content.encode())
+            if screen.as_json:
+                screen.document({"path": number, "file": str(output), "next": following})
+            else:
+                screen.text(str(output))
+    screen.next(following)
+
+
+# ---------------------------------------------------------------- helpers
+
+_HEADER = ("run", "made", "paths", "seed", "S&P 500 median", "1-in-20 worst", "changed by --set")
+
+
+def _runs(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*") if path.is_dir())
+
+
+def _line(folder: Path) -> dict[str, Any]:
+    """What the list says of one run. Raises StoreError."""
+    from simulator.runs.storage import read_manifest
+
+    manifest = read_manifest(folder)
+    try:
+        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        falls = summary["entities"]["sp500"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"{folder / 'summary.json'} is damaged: {error}") from None
+    names = ("name", "title", "digest", "seed", "paths", "shocks", "overrides", "created")
+    return {
+        "folder": str(folder),
+        **{name: manifest[name] for name in names},
+        "sp500": {name: falls[name] for name in ("median", "worst_1_in_20")},
+    }
+
+
+def _cells(line: dict[str, Any]) -> tuple[str, ...]:
+    falls = (f"-{line['sp500'][name]['value']:.1%}" for name in ("median", "worst_1_in_20"))
+    return (
+        Path(line["folder"]).name,
+        line["created"][:16].replace("T", " "),
+        f"{line['paths']:,}",
+        str(line["seed"]),
+        *falls,
+        " ".join(f"{one['key']}={one['value']}" for one in line["overrides"]),
+    )
+
+
+def parse_inches(text: str) -> tuple[float, float]:
+    """Width and height of "8x5". Raises UsageError."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*[xX×]\s*(\d+(?:\.\d+)?)\s*", text)
+    sides = [float(side) for side in match.groups()] if match else []
+    if not all(3 <= side <= 40 for side in sides) or not sides:
+        raise UsageError(f"--size {text}: expected width x height in inches, 3 to 40, such as 8x5")
+    return (sides[0], sides[1])
+
+
+def _format(given: Format | None, output: Path | None) -> str:
+    """The format asked for, which the name of the file must not contradict."""
+    ending = output.suffix.lower().removeprefix(".") if output else ""
+    if given is None and output is not None and ending not in ("svg", "png"):
+        raise UsageError(f"{output} is neither .svg nor .png; name one of them, or give --format")
+    if given is not None and ending in ("svg", "png") and ending != given:
+        raise UsageError(f"--format {given} contradicts the name {output}")
+    return given or ending or "svg"
+
+
+def _put(content: bytes, output: Path | None, folder: Path, name: str) -> Path:
+    """Write to ``output``, or into the run folder and its manifest; where it went."""
+    from simulator.runs.storage import add_files
+
+    if output is None:
+        add_files(folder, {name: content})
+        return folder / name
+    _write(output, content)
+    return output
+
+
+def _write(target: Path, content: bytes) -> None:
+    from simulator.runs import atomic_files
+
+    if target.is_dir():
+        raise UsageError(f"{target} is a folder: --output names a file here")
+    atomic_files.write(target, content)
+
+
+def _csv(columns: dict[str, Any]) -> str:
+    lines = [",".join(["step", *columns])]
+    rows = zip(*(values.tolist() for values in columns.values()), strict=True)
+    lines += (",".join([str(step), *map(repr, row)]) for step, row in enumerate(rows))
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(folder: str | Path) -> str:
+    return shlex.quote(str(folder))

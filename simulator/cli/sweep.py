@@ -1,0 +1,289 @@
+"""``sweep``: one scenario in many versions, as a table."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from typer import Exit, Option
+
+from simulator.cli.console import Screen
+from simulator.cli.options import PathsOption, ScenarioArgument, SeedOption, SetOption
+from simulator.cli.run import _cores
+from simulator.errors import FailedCells, LockedError, ScenarioError, UsageError
+from simulator.reports.text_table import table
+
+if TYPE_CHECKING:
+    from simulator.scenario import Design, Scenario
+    from simulator.sweeps import Plan, Sweep
+
+CELLS_FAILED = 5
+"""Exit code: some cells have no result."""
+REPORTED = 20_000
+"""Cells of a sweep that gets a report at its end; crashsim report makes one of a larger one."""
+_MOST_ROWS = 30
+"""Cells on the screen; the file has all."""
+_MOST_KEYS = 4
+
+
+def sweep(
+    screen: Screen,
+    *,
+    scenario: ScenarioArgument,
+    vary: Annotated[
+        list[str] | None,
+        Option(
+            "--vary",
+            metavar="KEY=SPEC",
+            help="Values of a key: x,y,z or a:b:n (evenly spaced) or log:a:b:n; with lhs, sobol "
+            "and oat KEY alone takes its own distribution. Repeatable.  [default: the file's [sweep]]",
+        ),
+    ] = None,
+    design: Annotated[
+        Literal["grid", "zip", "lhs", "sobol", "oat"] | None,
+        Option(
+            help="grid: every combination; zip: first values, second values, ...; lhs, sobol: drawn "
+            "from the distributions; oat: one at a time, for a tornado.  [default: grid]"
+        ),
+    ] = None,
+    cells: Annotated[
+        int | None, Option(min=1, metavar="N", help="Number of cells of lhs and sobol.")
+    ] = None,
+    paths: PathsOption = None,
+    seed: SeedOption = None,
+    set_: SetOption = None,
+    extend: Annotated[
+        int,
+        Option(min=0, metavar="N", help="Add N paths to every cell of the finished sweep."),
+    ] = 0,
+    portfolio: Annotated[
+        Path | None,
+        Option(
+            metavar="FILE",
+            help="Holdings as CSV: ticker, weight or value (docs/howto/portfolio.md).",
+        ),
+    ] = None,
+    output: Annotated[
+        Path,
+        Option("--output", "-o", metavar="DIR", help="Folder in which the sweep folder is made."),
+    ] = Path("results"),
+    workers: Annotated[
+        int | None, Option("--workers", min=1, help="Processes.  [default: all cores]")
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        Option(metavar="ADDRESS", help="A Dask scheduler, tcp://host:8786, or local."),
+    ] = None,
+    parquet: Annotated[
+        bool, Option("--parquet", help="Write sweep.parquet beside sweep.csv.")
+    ] = False,
+    dry_run: Annotated[
+        bool, Option("--dry-run", help="Say what would be computed, and compute nothing.")
+    ] = False,
+) -> None:
+    """Simulate a scenario in many versions.
+
+    All cells share their noise, so the table gives each one's paired difference to the base,
+    the scenario as it is. The same command again computes only what is missing.
+    """
+    with _resumable(screen):
+        from simulator.reports.sweep_html import write_report
+        from simulator.runs import atomic_files
+        from simulator.scenario import load_scenario
+        from simulator.scenario.scenario import parse_override
+        from simulator.sweeps.design import resolve_design
+        from simulator.sweeps.sweep import make_plan, run_plan, sweep_folder
+        from simulator.sweeps.table import need_parquet
+
+        if extend and paths is not None:
+            raise UsageError("--extend adds to the paths that are there: leave --paths out")
+        if parquet:
+            need_parquet()
+        changes = dict(parse_override(text) for text in set_ or ())
+        story = load_scenario(scenario, changes, portfolio).with_(paths=paths, seed=seed)
+        chosen = resolve_design(_design(story, vary, design, cells), story)
+        if dry_run:
+            plan = make_plan(story, chosen, output, extend=extend)
+            _tell(screen, plan)
+            _forecast(screen, plan, workers or _cores())
+            return
+        with atomic_files.lock(sweep_folder(story, chosen, output), wait=0.1):
+            plan = make_plan(story, chosen, output, extend=extend)
+            _tell(screen, plan)
+            executor = _executor(workers, scheduler, plan.to_compute)
+            with screen.progress("sweeping") as tick:
+                found = run_plan(plan, executor, parquet=parquet, progress=tick)
+            if len(found.failures) < found.cells <= REPORTED:
+                write_report(found)
+        _print(screen, plan, found)
+        if found.failures:
+            raise Exit(CELLS_FAILED)
+
+
+@contextmanager
+def _resumable(screen: Screen) -> Iterator[None]:
+    """Say how to go on where a signal, a full disk or the like stopped a sweep."""
+    try:
+        yield
+    except (Exit, UsageError, ScenarioError, FailedCells, LockedError):
+        raise  # the same command would end in the same way
+    except BaseException:
+        screen.warn(f"stopped; finished cells are kept. To go on: {_typed()}")
+        raise
+
+
+def _typed() -> str:
+    return shlex.join(["crashsim", *sys.argv[1:]])
+
+
+def _design(story: Scenario, vary: list[str] | None, kind: str | None, cells: int | None) -> Design:
+    """The design of the options, else that of the file."""
+    from simulator.scenario import Design, parse_vary
+    from simulator.sweeps.design import scenario_design
+
+    own = scenario_design(story)
+    if not vary and kind is None and cells is None:
+        if own is None:
+            raise UsageError(
+                f"nothing varies: give --vary KEY=x,y,z or a [sweep] table in {story.path.name}"
+            )
+        return own
+    specs = dict(parse_vary(text) for text in vary or ())
+    if len(specs) < len(vary or ()):
+        raise UsageError("--vary names a key twice")
+    return Design.of(kind or "grid", specs, size=cells)
+
+
+def _executor(workers: int | None, scheduler: str | None, cells: int) -> Any:
+    from simulator.engine import get_executor
+
+    if scheduler is None:
+        return get_executor(min(workers or _cores(), max(cells, 1)))
+    from simulator.engine.dask_executor import get_cluster
+
+    return get_cluster(scheduler, workers or _cores())
+
+
+def _tell(screen: Screen, plan: Plan) -> None:
+    """Why each cell runs."""
+    missing = plan.to_compute
+    screen.say(
+        f"{plan.cells:,} cells with the base: {plan.cells - missing:,} are there, "
+        f"{missing:,} to compute"
+    )
+    for reason, of in plan.why.items():
+        more = ", ..." if of.count > len(of.first) else ""
+        screen.say(f"  {reason}: {of.count:,} (cell {', '.join(map(str, of.first))}{more})")
+    if screen.verbose:
+        for order in plan.orders():
+            screen.detail(f"  cell {order.number} {order.id} {dict(order.overrides)}")
+
+
+def _forecast(screen: Screen, plan: Plan, workers: int) -> None:
+    from simulator.sweeps.runtime_estimate import forecast
+
+    found = forecast(plan, workers)
+    following = _typed().replace(" --dry-run", "")
+    if screen.as_json:
+        why = {reason: of.count for reason, of in plan.why.items()}
+        folder = str(plan.folder)
+        document = {"folder": folder, "workers": workers, **asdict(found), "why": why}
+        screen.document({**document, "next": following})
+    else:
+        rows = [
+            ("cells to compute", f"{found.cells:,} of {plan.cells:,}"),
+            ("paths", f"{found.paths:,}"),
+            ("time", f"about {_duration(found.seconds)} with {workers} workers of this machine"),
+            ("memory", f"about {found.memory / 1e9:.1f} GB"),
+            ("disk", f"about {found.disk / 1e6:,.0f} MB in {plan.folder}"),
+        ]
+        screen.text("\n".join(f"{name:<18}{value}" for name, value in rows))
+    screen.next(following)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
+
+
+def _print(screen: Screen, plan: Plan, found: Sweep) -> None:
+    from simulator.plots.of_sweeps import available
+
+    folder = shlex.quote(str(found.folder))
+    kind = next(iter(available(found)), "lines")
+    following = f"crashsim plot {folder} {kind}"
+    if screen.as_json:
+        screen.document(
+            {
+                "folder": str(found.folder),
+                "table": str(found.folder / "sweep.csv"),
+                "cells": found.cells,
+                "computed": plan.to_compute - len(found.failures),
+                "failed": len(found.failures),
+                "seed": found.scenario.seed,
+                "paths": found.scenario.paths,
+                "design": found.design.document(),
+                "base": found.base,
+                "next": following,
+            }
+        )
+    else:
+        screen.text(_summary(found))
+    for failure in found.failures:
+        screen.warn(f"cell {failure.cell} failed: {failure.message}")
+    screen.say(f"table: {found.folder / 'sweep.csv'}, report: {found.folder / 'report.html'}")
+    screen.next(following)
+
+
+def _summary(found: Sweep) -> str:
+    """Falls of the S&P 500 by cell, with the paired difference to the base."""
+    rows = found.table
+    rows = rows[rows["entity"] == "sp500"]
+    shown = ("median", "worst_1_in_20")
+    wide = {name: rows[rows["statistic"] == name].set_index("cell") for name in shown}
+    keys = () if found.design.kind == "oat" else found.keys[:_MOST_KEYS]
+    lines = []
+    for cell in wide["median"].index[: _MOST_ROWS + 1]:
+        head = wide["median"].loc[cell]
+        line = [
+            "base" if head["kind"] == "base" else str(cell),
+            *(_value(head[key]) for key in keys),
+        ]
+        if found.design.kind == "oat":
+            line.append("" if head["kind"] == "base" else _only(found, head))
+        for name in shown:
+            one = wide[name].loc[cell]
+            line.append(f"-{one['value']:.1%}")
+            change = f"{-100 * one['change']:+.1f} ± {100 * one['change_error']:.1f}"
+            line.append("" if head["kind"] == "base" else change)
+        lines.append(line)
+    varied = ["assumption"] if found.design.kind == "oat" else list(keys)
+    header = ["cell", *varied, "median", "change", "1-in-20 worst", "change"]
+    title = found.scenario.universe.title_of("sp500")
+    text = f"Largest falls of {title}; changes against the base, in points\n"
+    text += table(header, lines, left=1 + len(varied) * (found.design.kind == "oat"))
+    more = found.cells - 1 - _MOST_ROWS
+    return text + (f"\n... {more:,} more cells in sweep.csv" if more > 0 else "")
+
+
+def _only(found: Sweep, row: Any) -> str:
+    """The assumption that differs from the base, with its value."""
+    base = found.base
+    return next(
+        (
+            f"{key} = {_value(row[key])}"
+            for key in found.keys
+            if row[key] == row[key] and row[key] != base[key]
+        ),
+        "as in the base",
+    )
+
+
+def _value(value: float) -> str:
+    return "uncertain" if value != value else f"{value:.6g}"

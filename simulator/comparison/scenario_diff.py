@@ -1,0 +1,167 @@
+"""What differs between scenarios, key by key, and scenarios between two scenarios.
+
+A key is dotted, as ``--set`` has it. A distribution is one value, and so is a list. Where two lists
+of events do not hold the same events, the whole list is one value, ``events``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel
+
+from simulator.scenario import CONSENSUS
+from simulator.schema import Distribution, Params, join, toml_value
+
+if TYPE_CHECKING:
+    from simulator.scenario import Correlation, Scenario
+
+UNIVERSE, AS_OF, SEED, PATHS = (f"scenario.{x}" for x in ("universe", "as_of", "seed", "paths"))
+EVENTS, CORRELATIONS = "events", "correlations"
+_SETTINGS = ("universe", "as_of", "horizon_years", "steps_per_year", "paths", "seed")
+_TABLES = ("technology", "consensus", "concentration", "sentiment", "market", "firms", "valuation")
+_LONGEST = 60
+
+Table = TypeVar("Table", bound=Params)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One key that is not the same in all scenarios."""
+
+    key: str
+    values: tuple[Any, ...]  # of each scenario; None where it has no such value
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The values on one line each, cut where long."""
+        return tuple(map(value_text, self.values))
+
+
+def differences(scenarios: Sequence[Scenario]) -> list[Difference]:
+    """Every key whose value differs, in the order of the file; what cannot move a number is left out."""
+    whole_events = len({_outline(scenario) for scenario in scenarios}) > 1
+    drawn = set.intersection(*(set(scenario.uncertain()) for scenario in scenarios))
+    tables = [_values(scenario, drawn, whole_events=whole_events) for scenario in scenarios]
+    keys = list(dict.fromkeys(key for table in tables for key in table))
+    found = [Difference(key, tuple(table.get(key) for table in tables)) for key in keys]
+    return [one for one in found if any(value != one.values[0] for value in one.values)]
+
+
+def mixed(a: Scenario, b: Scenario, keys: Collection[str]) -> Scenario:
+    """Scenario ``a`` with the values of ``b`` for ``keys``, which are among their differences.
+
+    Correlations hold between assumptions that are uncertain in the mixture.
+    """
+    changes: dict[str, Any] = {
+        key.removeprefix("scenario."): getattr(b, key.removeprefix("scenario."))
+        for key in keys
+        if key.startswith("scenario.")
+    }
+    for name in _TABLES:
+        prefix = CONSENSUS if name == "consensus" else name
+        changes[name] = _mix(getattr(a, name), getattr(b, name), prefix, keys)
+    if UNIVERSE in keys:
+        changes["portfolio"] = b.portfolio  # a group of its universe
+    if EVENTS in keys:
+        changes[EVENTS] = b.events
+    elif _outline(a) == _outline(b):
+        changes[EVENTS] = tuple(
+            _mix(x, y, f"events.{i}", keys)
+            for i, (x, y) in enumerate(zip(a.events, b.events, strict=True))
+        )
+    made = replace(a, **changes)
+    first, second = (b, a) if CORRELATIONS in keys else (a, b)
+    pairs = list(first.correlations)
+    pairs += [
+        one for one in second.correlations if not set(one.between) <= first.uncertain().keys()
+    ]
+    drawn = made.uncertain().keys()
+    return replace(made, correlations=tuple(one for one in pairs if set(one.between) <= drawn))
+
+
+def firms_named(scenario: Scenario) -> set[str]:
+    """Tickers that events of a scenario name."""
+    return {event.firm for event in scenario.events if hasattr(event, "firm")}
+
+
+def value_text(value: Any) -> str:
+    """A value on one line, as it stands in a scenario file."""
+    if value is None or value == ():
+        return "none"
+    if isinstance(value, Distribution):
+        points = value.model_dump(exclude_none=True)
+        shape = points.pop("dist", "quantiles")
+        ends = [f"{points.pop(end):g}" for end in ("low", "high")]
+        inner = " ".join(f"{name} {number:g}" for name, number in points.items())
+        return f"{shape}{f' {inner} in' if inner else ''} {' to '.join(ends)}"
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, tuple) and value and hasattr(value[0], "kind"):
+        kinds = [event.name or event.kind for event in value]
+        return _cut(f"{len(kinds)}: {'; '.join(kinds)}")
+    return _cut(toml_value(_plain(value)) if not isinstance(value, str) else value)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", exclude_none=True)
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _values(scenario: Scenario, drawn: set[str], *, whole_events: bool) -> dict[str, Any]:
+    """Every value that can move a number, by key; correlations of the ``drawn`` assumptions only."""
+    found: dict[str, Any] = {
+        f"scenario.{name}": getattr(scenario, name) for name in _SETTINGS if name != "universe"
+    }
+    found[AS_OF] = scenario.as_of.isoformat()
+    found = {UNIVERSE: _universe(scenario), **found}
+    tables = {name: getattr(scenario, name) for name in _TABLES}
+    tables[CONSENSUS] = tables.pop("consensus")
+    for prefix, table in tables.items():
+        found |= _leaves(table, prefix)
+    if whole_events:
+        found[EVENTS] = scenario.events
+    else:
+        for index, event in enumerate(scenario.events):
+            found |= _leaves(event, f"events.{index}")
+    found[CORRELATIONS] = tuple(
+        sorted(
+            (one for one in scenario.correlations if set(one.between) <= drawn),
+            key=_pair,
+        )
+    )
+    return found
+
+
+def _pair(one: Correlation) -> list[str]:
+    return sorted(one.between)
+
+
+def _universe(scenario: Scenario) -> str:
+    """The universe's name, with a mark of its figures: two files may have one name."""
+    figures = json.dumps(scenario.universe.figures(), sort_keys=True)
+    return f"{scenario.universe.name} ({hashlib.sha256(figures.encode()).hexdigest()[:6]})"
+
+
+def _outline(scenario: Scenario) -> tuple[Any, ...]:
+    """Which events there are, in order, whatever their numbers."""
+    return tuple((event.kind, event.name, getattr(event, "firm", "")) for event in scenario.events)
+
+
+def _leaves(table: Params, prefix: str) -> dict[str, Any]:
+    return {join(prefix, name): getattr(table, name) for name in type(table).model_fields}
+
+
+def _mix(a: Table, b: Table, prefix: str, keys: Collection[str]) -> Table:
+    """Table ``a`` with the fields of ``b`` that are among ``keys``."""
+    fields = [name for name in type(a).model_fields if join(prefix, name) in keys]
+    return a.model_copy(update={name: getattr(b, name) for name in fields})

@@ -1,0 +1,209 @@
+"""Why it fell: the named causes of a fall, exact for firms and for indices.
+
+A firm's log price is a sum of causes, each kept as its own state; their changes from
+peak to trough add up to the log fall. An index is a sum of dollars, so a member's causes
+count with its logarithmic-mean weight ``L(a, b) / L(A, B)``, ``L(a, b) = (b - a) / ln(b / a)``
+(LMDI, Ang 2004): exact, no residual. The weights sum to at most 1, so a cause common to
+all members counts for slightly less in an index.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.arrays import LARGEST_LOG, BoolArray, FloatArray
+from simulator.engine.results import CAUSES
+from simulator.statistics import StepIndex
+
+_CAUSE = {name: row for row, name in enumerate(CAUSES)}
+BOOKS = ("revenue", "margin", "expectations")
+"""Causes that firms' books bring."""
+
+
+@dataclass(frozen=True)
+class Factors:
+    """Causes that are a firm's loading times a factor common to all firms on a path.
+
+    ``names`` (J,) causes; ``loadings`` (firm, J). ``known`` are the parts known in
+    advance: cause -> (time, firm) logs.
+    """
+
+    names: tuple[str, ...]
+    loadings: FloatArray
+    known: dict[str, FloatArray]
+
+
+@dataclass(frozen=True)
+class QuarterlyFundamentals:
+    """What prices contain of firms' books at the ends of quarters, and between them in proportion.
+
+    ``causes`` (quarter, firm, path) logs by name; ``channels``, the same for the parts of the
+    revenue surprise beside the core's; ``sold`` (channel, firm) says who sells there;
+    ``steps`` in a quarter.
+    """
+
+    causes: dict[str, FloatArray]
+    channels: dict[str, FloatArray]
+    sold: BoolArray
+    steps: int
+
+
+@dataclass(frozen=True)
+class History:
+    """A block's past: ``own`` noise of firms (time, firm, path), ``factors`` (time, J, path)."""
+
+    own: FloatArray
+    factors: FloatArray
+    books: QuarterlyFundamentals
+
+
+@dataclass(frozen=True)
+class FallAttribution:
+    """Falls from peak to trough. E entities, C causes, S channels, P paths.
+
+    ``causes`` (E, C, P) logs sum over causes to ln(trough / peak); ``channels`` (E, S, P) are
+    parts of the cause revenue, what is left is the core's; ``lost`` (E, P) is in the unit of
+    the start values.
+    """
+
+    causes: FloatArray
+    channels: FloatArray
+    lost: FloatArray
+
+
+def attribute(
+    history: History,
+    factors: Factors,
+    peak: StepIndex,
+    trough: StepIndex,
+    start_values: FloatArray,
+    membership: FloatArray,
+    cash: FloatArray | None = None,
+) -> FallAttribution:
+    """Causes of the fall from each entity's peak to its trough, and its dollars.
+
+    Parameters
+    ----------
+    history
+        The block's past.
+    factors
+        How factors and corrections enter.
+    peak, trough
+        Steps, (entity, path); groups first, then firms.
+    start_values
+        (firm,) at t=0.
+    membership
+        (group, firm) share of a firm's value counted in a group.
+    cash
+        (group,) what a group holds beside firms; it stays as it is and causes nothing.
+    """
+    counted = np.concatenate([membership, np.eye(start_values.size)])
+    steps = np.stack([peak, trough]).astype(np.intp)  # (2, entity, path)
+    precision = history.own.dtype
+    loadings = factors.loadings.astype(precision)
+    at = _places(history.factors, steps)
+    common = []
+    for j in range(len(factors.names)):
+        # A factor is looked up for those whom it moves.
+        moved = np.flatnonzero(counted @ (loadings[:, j] != 0.0))
+        common.append((moved, *_look_up(history.factors, j, at[:, moved])))
+    own_at, books = _places(history.own, steps), history.books
+    quarter, over = np.divmod(steps, books.steps)
+    book_at, part = _places(books.causes["revenue"], quarter), over / books.steps
+    entities, paths = peak.shape
+    part = part.astype(precision)
+    causes = np.zeros((entities, len(CAUSES), paths), precision)
+    channels = np.zeros((entities, len(books.channels), paths), precision)
+    # Value at the peak, at the trough.
+    before, after, lost = np.zeros((3, entities, paths), precision)
+    known_parts = {name: known.astype(precision) for name, known in factors.known.items()}
+    units = (counted * start_values).astype(precision)
+    if cash is not None:
+        before[: cash.size] = after[: cash.size] = cash[:, None]
+    # Firm by firm: entities that fall together read the same places, which are in the cache.
+    for firm in range(start_values.size):
+        inside = np.flatnonzero(counted[:, firm])
+        when, own_when, book_when = steps[:, inside], own_at[:, inside], book_at[:, inside]
+        between = part[:, inside]
+        change = np.zeros((len(CAUSES), inside.size, paths), precision)
+        begin, change[_CAUSE["firm"]] = _look_up(history.own, firm, own_when)
+        log_value = begin  # at the peak, over the value at t=0
+        for name, past in books.causes.items():
+            begin, change[_CAUSE[name]] = _look_between(past, firm, book_when, between)
+            log_value += begin
+        for name, known in known_parts.items():
+            begin, end = np.take(known[:, firm], when)
+            log_value += begin
+            change[_CAUSE[name]] += end - begin
+        for name, loading, (moved, begin, move) in zip(
+            factors.names, loadings[firm], common, strict=True
+        ):
+            if loading:
+                rows = np.searchsorted(moved, inside)
+                log_value += loading * begin[rows]
+                change[_CAUSE[name]] += loading * move[rows]
+
+        fall = change.sum(axis=0)
+        # Prices are bounded, and what lies beyond is not a cause: the firm's own part gives way.
+        end, top = log_value + fall, np.clip(log_value, -LARGEST_LOG, LARGEST_LOG)
+        beyond = (np.clip(end, -LARGEST_LOG, LARGEST_LOG) - end) - (top - log_value)
+        change[_CAUSE["firm"]] += beyond
+        fall += beyond
+        value = units[inside, firm, None] * np.exp(top)
+        growth = np.expm1(fall)
+        before[inside] += value
+        after[inside] += value * np.exp(fall)
+        lost[inside] -= value * growth
+        weight = value * mean_ratio(fall, growth)  # L(a, b); L(A, B) divides their sum
+        change *= weight
+        for row, entity in enumerate(inside):
+            causes[entity] += change[:, row]
+        for row, past in enumerate(books.channels.values()):
+            if books.sold[row, firm]:
+                change_of = _look_between(past, firm, book_when, between)[1]
+                channels[inside, row] += weight * change_of
+    # Not log1p(-lost / before): where nearly all is lost, that has few digits.
+    fall = np.log(after / before)
+    whole = before * mean_ratio(fall, np.expm1(fall))
+    causes /= whole[:, None]
+    channels /= whole[:, None]
+    return FallAttribution(causes, channels, lost)
+
+
+def _places(past: FloatArray, steps: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Where the first row of a past (time, row, path) stands at steps (..., path), when flat."""
+    rows, paths = past.shape[1:]
+    return np.asarray(steps * (rows * paths) + np.arange(paths), np.intp)
+
+
+def _look_up(past: FloatArray, row: int, places: NDArray[np.intp]) -> tuple[FloatArray, FloatArray]:
+    """A row of a past at peaks, and its change to troughs; ``places`` are (2, ..., path)."""
+    flat = past.reshape(-1)[row * past.shape[2] :]
+    # Places are known to be in range; "clip" spares take a second look.
+    begin, end = np.take(flat, places, mode="clip")
+    end -= begin
+    return begin, end
+
+
+def _look_between(
+    past: FloatArray, row: int, places: NDArray[np.intp], part: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """As :func:`_look_up`, for a past that moves evenly from one of its times to the next."""
+    flat = past.reshape(-1)[row * past.shape[2] :]
+    value = np.take(flat, places, mode="clip")
+    following = np.take(flat[past.shape[1] * past.shape[2] :], places, mode="clip")
+    following -= value
+    following *= part
+    value += following
+    begin, end = value
+    end -= begin
+    return begin, end
+
+
+def mean_ratio(rise: FloatArray, growth: FloatArray) -> FloatArray:
+    """L(a, a e^x) / a = (e^x - 1) / x from x and e^x - 1; 1 at x = 0."""
+    still = rise == 0.0  # added to both: 1 / 1
+    return np.asarray((growth + still) / (rise + still))

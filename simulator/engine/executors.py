@@ -1,0 +1,261 @@
+"""Where blocks are computed: in this process, or in several.
+
+An executor is anything with ``map(function, items)`` that yields results in the order of
+the items. It holds a few items at a time, so memory does not grow with their number.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent import futures
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import wait
+from typing import Generic, Protocol, TypeVar
+
+from simulator.errors import RunError, UsageError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+MAX_WORKERS = 256
+_RESTARTS = 2
+"""Dead workers are replaced so often without a result in between: one may have been
+killed from outside, three were not."""
+
+
+class Executor(Protocol):
+    """What a run needs of a computer, a pool or a cluster."""
+
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """``function`` of each item, in the order of the items."""
+        ...
+
+
+class Serial:
+    """One item after another, here."""
+
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """``function`` of each item, computed when asked for."""
+        return map(function, items)
+
+
+class Processes:
+    """``workers`` processes; at most two items for each are under way.
+
+    A worker that is killed costs its items a second computation, not the run. Workers end with
+    this process, even if it is killed.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """``function`` of each item, in order; ``function`` must be pure: it may be called twice.
+
+        Raises
+        ------
+        RunError
+            If workers keep dying. An error raised by ``function`` comes through as it is.
+        """
+        waiting = iter(items)
+        under_way: deque[Item] = deque()
+        begun: deque[Future[Result]] = deque()  # of the first items under way
+        deaths = 0
+        pool = _pool(self.workers)
+        try:
+            while True:
+                under_way.extend(itertools.islice(waiting, 2 * self.workers - len(under_way)))
+                if not under_way:
+                    return
+                try:
+                    while len(begun) < len(under_way):
+                        with _without_main():  # the first submission starts the workers
+                            begun.append(pool.submit(function, under_way[len(begun)]))
+                    result = begun[0].result()
+                except BrokenProcessPool:
+                    deaths += 1
+                    _check_deaths(deaths)
+                    begun.clear()
+                    pool.shutdown()
+                    pool = _pool(self.workers)
+                    continue
+                deaths = 0
+                under_way.popleft()
+                begun.popleft()
+                yield result
+        except BaseException:
+            _stop(pool)  # nobody waits for what is under way
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+class WorkerPool(Generic[Item, Result]):
+    """Processes that compute beside this one, which gives them items and takes what is there.
+
+    A worker that is killed costs its items a second computation, as in :class:`Processes`. On
+    leaving, what is under way is dropped.
+    """
+
+    def __init__(self, workers: int, function: Callable[[Item], Result]) -> None:
+        self._workers, self._function = workers, function
+        self._under_way: dict[Future[Result], Item] = {}
+        self._pool: ProcessPoolExecutor | None = None  # until there is something to do
+        self._deaths = 0
+
+    def __enter__(self) -> WorkerPool[Item, Result]:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is None:
+            return
+        if self._under_way:
+            _stop(self._pool)
+        self._pool.shutdown(cancel_futures=True)
+
+    @property
+    def started(self) -> bool:
+        """Whether workers have been started."""
+        return self._pool is not None
+
+    @property
+    def busy(self) -> int:
+        """Items under way."""
+        return len(self._under_way)
+
+    @property
+    def hungry(self) -> bool:
+        """Whether a worker would have nothing to do after what it does now."""
+        return self.busy < 2 * self._workers
+
+    def give(self, item: Item) -> None:
+        """Have an item computed."""
+        if self._pool is None:
+            self._pool = _pool(self._workers)
+        try:
+            with _without_main():  # the first submission starts the workers
+                future = self._pool.submit(self._function, item)
+        except BrokenProcessPool:
+            self._replace()
+            self.give(item)
+        else:
+            self._under_way[future] = item
+
+    def take(self, *, wait: bool) -> Iterator[Result]:
+        """What is there, in any order; with ``wait``, after the next.
+
+        Raises
+        ------
+        RunError
+            If workers keep dying. An error raised by the function comes through as it is.
+        """
+        done, _ = futures.wait(
+            self._under_way, None if wait else 0.0, return_when=futures.FIRST_COMPLETED
+        )
+        for future in done:
+            try:
+                result = future.result()
+            except BrokenProcessPool:
+                self._replace()
+                return
+            self._deaths = 0
+            del self._under_way[future]
+            yield result
+
+    def _replace(self) -> None:
+        """Give what dead workers had to new ones."""
+        self._deaths += 1
+        _check_deaths(self._deaths)
+        if self._pool is not None:
+            self._pool.shutdown()
+        self._pool = None
+        for future, item in list(self._under_way.items()):
+            if isinstance(future.exception(), BrokenProcessPool):
+                del self._under_way[future]
+                self.give(item)
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    # Not "fork": it copies locks of other threads in whatever state they are.
+    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+    return ProcessPoolExecutor(
+        workers, multiprocessing.get_context(method), initializer=_begin_worker
+    )
+
+
+def _check_deaths(deaths: int) -> None:
+    if deaths > _RESTARTS:
+        raise RunError(
+            f"worker processes died {deaths} times in a row, perhaps for want of memory; "
+            "try workers=1, or fewer workers"
+        ) from None
+
+
+def _stop(pool: ProcessPoolExecutor) -> None:
+    """End the workers at once. Python 3.14 has a method for this."""
+    for process in list((getattr(pool, "_processes", None) or {}).values()):
+        process.kill()
+    # One that was killed while it sent a result left half of it, and the pool would wait for the
+    # rest for ever. With this last writer gone it meets the end instead.
+    if (results := getattr(pool, "_result_queue", None)) is not None:
+        results._writer.close()
+
+
+def get_executor(workers: object) -> Executor:
+    """An executor for this number of worker processes; 1 computes in this process.
+
+    Raises
+    ------
+    UsageError
+        If ``workers`` is not a whole number from 1 to 256.
+    """
+    checked = check_workers(workers)
+    return Serial() if checked == 1 else Processes(checked)
+
+
+def check_workers(workers: object) -> int:
+    """The number of workers. Raises UsageError if it is not a whole number from 1 to 256."""
+    if isinstance(workers, bool) or not isinstance(workers, int) or not 1 <= workers <= MAX_WORKERS:
+        raise UsageError(f"workers must be a whole number from 1 to {MAX_WORKERS}, got {workers!r}")
+    return workers
+
+
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """Start processes that do not import the caller's script.
+
+    They need this package only: a script without ``if __name__ == "__main__"``, a notebook and
+    standard input work alike, and no worker pays for what the script imports.
+    """
+    main = sys.modules["__main__"]
+    names = [name for name in ("__spec__", "__file__") if hasattr(main, name)]
+    saved = {name: getattr(main, name) for name in names}
+    try:
+        for name in names:
+            setattr(main, name, None)
+        yield
+    finally:
+        for name, value in saved.items():
+            setattr(main, name, value)
+
+
+def _begin_worker() -> None:
+    """Leave interrupts to the parent, and end when it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "only called in a worker"
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -1,0 +1,350 @@
+"""The order of the model: technology -> firms -> surprises -> sentiment -> market -> prices.
+
+The rooms of ``simulator.model`` meet here, through arrays, and nowhere else.
+
+Matrix products here are a few firms by a few factors by many paths. Such a product adds
+each element's few terms in one order, however many threads BLAS uses, so results keep
+their bits (tests/test_engine.py holds it to that).
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+
+from simulator.arrays import (
+    LARGEST_LOG,
+    FloatArray,
+    IntArray,
+    cast_constants,
+    in_precision,
+    product,
+)
+from simulator.engine.attribution import Factors, mean_ratio
+from simulator.engine.consensus import Consensus, QuietTable, drivers, fundamental_clock
+from simulator.engine.factors import FACTORS, ai_weights, factor_loadings, known_parts
+from simulator.engine.results import CHANNELS
+from simulator.engine.streams import Shocks
+from simulator.model import firms, market, sentiment, technology, valuation
+from simulator.model.events import Calendar
+from simulator.scenario import Scenario
+from simulator.schema import Params
+
+_SENTIMENT, _NEWS, _RATES, _MARKET, _CONTAGION, _ADOPTION, _BURN, _KNOWN = 0, 1, 2, 3, 7, 8, 9, 10
+
+LEAST_CLONED = 64
+"""Paths are told by the length of an axis when they are cloned: no room has a short axis so long."""
+
+
+@dataclass
+class State:
+    """Everything that changes, in one bag; the last axis of every array is the path."""
+
+    technology: technology.TechnologyState
+    firms: firms.FirmState
+    valuation: valuation.ValuationState
+    sentiment: sentiment.SentimentState
+    market: market.MarketState
+
+    def take(self, index: IntArray) -> Self:
+        """Clone paths: column j of the copy is column ``index[j]``."""
+        return self._each(lambda one: one[..., index])
+
+    def join(self, other: Self) -> Self:
+        """These paths, then those of another."""
+        return self._each(lambda *both: np.concatenate(both, axis=-1), other)
+
+    def _each(self, change: Callable[..., Any], *others: Self) -> Self:
+        """The same bag with every array changed, together with its like in others."""
+        rooms = []
+        for name, room in vars(self).items():
+            alike = [vars(getattr(other, name)).values() for other in others]
+            changed = map(change, vars(room).values(), *alike)
+            rooms.append(type(room)(*changed))
+        return type(self)(*rooms)
+
+
+_SIZES = {"paths", "shape", "_shape"}
+"""Names under which rooms keep their number of paths, alone or as the last of a shape."""
+
+
+def _columns(value: Any, index: IntArray, paths: int, known: dict[int, Any]) -> Any:
+    """A copy of a room in which every array over paths has the columns ``index`` only."""
+    if id(value) in known:  # shared arrays stay shared
+        return known[id(value)]
+    found = value
+    if isinstance(value, np.ndarray):
+        if value.ndim and value.shape[-1] == paths:
+            found = value[..., index]
+    elif isinstance(value, tuple | list):
+        found = type(value)(_columns(item, index, paths, known) for item in value)
+    elif type(value).__module__.startswith("simulator.") and hasattr(value, "__dict__"):
+        found = copy.copy(value)
+        parts = vars(value).items()
+        vars(found).update({name: _columns(item, index, paths, known) for name, item in parts})
+        for name in found.__dict__.keys() & _SIZES:
+            size = getattr(value, name)
+            setattr(found, name, index.size if size == paths else (*size[:-1], index.size))
+    known[id(value)] = found
+    return found
+
+
+class Simulation:
+    """The paths of one block.
+
+    Args:
+        scenario: uncertain assumptions still as distributions.
+        consensus: what is priced in.
+        shocks: where the noise comes from.
+        noise: False leaves out every correction for noise as well.
+    """
+
+    def __init__(
+        self, scenario: Scenario, consensus: Consensus, shocks: Shocks, *, noise: bool = True
+    ) -> None:
+        self.consensus, self.shocks = consensus, shocks
+        self.inputs = draw_assumptions(scenario, shocks)
+        drawn = {key: in_precision(one, shocks.precision) for key, one in self.inputs.items()}
+        s = self.scenario = scenario.at(drawn)
+        table: firms.FirmTable = s.universe if noise else QuietTable(s.universe)
+        dt, paths, precision = s.dt, shocks.paths, shocks.precision
+        shape = self.shape = (len(s.universe.tickers), paths)
+        self.clock = fundamental_clock(s)
+        slow = self.clock * dt
+        self.calendar = Calendar(s.events, s.technology.inference_share, precision)
+        competitors = tuple(s.universe.tickers.index(t) for t in self.calendar.competitors)
+        start = shocks.start()
+
+        self._chain = technology.TechnologyProcess(
+            s.technology, consensus.start, slow, paths, precision
+        )
+        self._accounts = firms.IncomeProcess(
+            s.firms, table, consensus.growth, competitors, slow, paths, precision
+        )
+        self._appraisal = valuation.ValuationProcess(
+            s.valuation, slow, self.clock, shape, precision
+        )
+        self._mood = sentiment.SentimentProcess(
+            s.sentiment,
+            sentiment.premium(s.concentration),
+            start.opening,
+            start.bust_length,
+            start.recession,
+            dt,
+            paths,
+            precision,
+        )
+        self._weather = market.MarketProcess(s.market, table, dt, shape, precision)
+        self.state = State(
+            self._chain.init(),
+            self._accounts.init(),
+            self._appraisal.init(),
+            self._mood.init(),
+            self._weather.init(start.regime, start.volatility),
+        )
+        self._ai_weights = ai_weights(s)
+        self.sold = np.stack([table.column(f"{name}_share") for name in CHANNELS])
+        self.factors = Factors(
+            tuple(cause for cause, _ in FACTORS),
+            self._loadings(table),
+            known_parts(s, table),
+        )
+        self._known = sum(self.factors.known.values(), start=np.zeros(()))
+        self._weights = self.factors.loadings.copy()
+        self._surprise = np.zeros(shape, precision)  # u + m + n, whether markets know it or not
+        failure = table.column("failure_rate")
+        self._labs = np.flatnonzero(failure)
+        # A lab fails after an exponential time of shut funding.
+        self._patience = -np.log(start.lab[self._labs]) / failure[self._labs, None]
+        # What is priced in, at every end of a quarter: a column for each firm.
+        self._priced_in = tuple(
+            in_precision(logs[:, :, None], precision)
+            for logs in (consensus.log_revenue, consensus.log_margin)
+        )
+        cast_constants(self, precision)
+        self.values = table.column("market_value")  # in 64 bits, as given: no path works with it
+
+    def _loadings(self, table: firms.FirmTable) -> FloatArray:
+        """Loadings of factors that move in this scenario; 0 for the others."""
+        loadings = factor_loadings(self.scenario, table)
+        if not self.calendar.rates_move:
+            loadings[:, _RATES] = 0.0
+        return loadings
+
+    def step(self, k: int, log_price: FloatArray, own: FloatArray, factors: FloatArray) -> None:
+        """Advance all paths to step ``k``.
+
+        Args:
+            k: number of the step, from 1.
+            log_price: (firm, path), gets the log of price over that at t=0.
+            own: (firm, path), gets the state of firms' own noise, and stays that state.
+            factors: (J, path), gets the common factors of ``FACTORS``.
+        """
+        self.advance(k, k, factors[np.newaxis])
+        self.advance_firms(k, log_price, own)
+
+    def advance(self, first: int, last: int, factors: FloatArray) -> None:
+        """Advance what firms share from step ``first`` to ``last``; firms must follow, step by step.
+
+        Steps in one go cost less and bring the same. Fundamentals move in the first of them only.
+
+        Args:
+            first, last: numbers of steps, with no beginning of a quarter after the first.
+            factors: (step, J, path), gets the common factors of ``FACTORS``; firms read them.
+        """
+        s, state, count = self.scenario, self.state, last - first + 1
+        if first % self.clock == 0:
+            self._appraisal.learn(state.valuation)
+            self._appraisal.adopt(state.valuation)
+            self._update_fundamentals(first)
+        drawn = self.shocks.steps(count)
+        known = self.calendar.beliefs(first, last, s.dt, self.clock)
+        f = factors.swapaxes(0, 1)
+        drought = np.empty(drawn.hazard.shape, self.shocks.precision)
+        before = state.sentiment.drought
+        moods = sentiment.SentimentPaths(f[_SENTIMENT], f[_CONTAGION], drought, f[_BURN])
+        bust = self._mood.run(state.sentiment, first, drawn.hazard, known.squeeze, moods)
+        f[_CONTAGION] *= self._mood.contagion
+        np.subtract(state.technology.price_war_news, known.news, out=f[_NEWS])
+        f[_NEWS] *= s.valuation.news_response
+        f[_RATES] = known.rates
+        sums = factors[:, _MARKET : _MARKET + 4]
+        self._scale = self._weather.run(state.market, drawn, bust, sums)
+        for k, row in enumerate(factors[:, _ADOPTION], start=first):
+            if k % self.clock:  # else it was the first thing to do
+                self._appraisal.adopt(state.valuation)
+            row[...] = state.valuation.known_adoption
+        f[_KNOWN] = 1.0
+        self._first, self._factors = first, factors
+        self._strike(count, self._weather.jumps(drawn.jumps), *self._failures(before, drought))
+
+    def _failures(self, before: FloatArray, drought: FloatArray) -> Iterator[market.Jumps]:
+        """Labs whose patience ends while drought goes from ``before`` to its last row, (step, path)."""
+        for lab, patience in zip(self._labs, self._patience, strict=True):
+            path = np.flatnonzero((before < patience) & (drought[-1] >= patience))
+            if not path.size:
+                continue
+            step = np.sum(drought[:, path] < patience[path], axis=0)
+            loss = np.full(path.size, -self.scenario.sentiment.lab_failure_loss)
+            yield market.Jumps(step, np.full(path.size, lab), path, loss)
+
+    def _strike(self, count: int, *blows: market.Jumps) -> None:
+        """Sort blows by their step: where each step's begin, where they hit, how hard."""
+        self._blows = []
+        for one in blows:
+            order = np.argsort(one.step, kind="stable")
+            begins = np.searchsorted(one.step[order], np.arange(count + 1))
+            place = one.firm * self.shape[1] + one.path
+            size = one.size.astype(self.shocks.precision)
+            self._blows.append((begins.tolist(), place[order], size[order]))
+
+    def advance_firms(self, k: int, log_price: FloatArray, own: FloatArray) -> None:
+        """Advance firms to step ``k``, the next of those last given to :meth:`advance`.
+
+        Prices: ln P / P0 = rho t + u + m + n + loadings x factors + own + corrections, bounded.
+        """
+        weather, values, now = self.state.market, self.state.valuation, k - self._first
+        if k % self.clock:
+            self._appraisal.learn(values)
+        self._weather.move(weather.own, self._scale[:, now], self.shocks.firms(), own)
+        for begins, places, sizes in self._blows:
+            struck = slice(begins[now], begins[now + 1])
+            # One kind of blow meets a firm on a path once in a step.
+            own.reshape(-1)[places[struck]] += sizes[struck]
+        weather.own = own
+        self._weights[:, _KNOWN] = self._known[k]
+        product(self._weights, self._factors[now], out=log_price)
+        log_price += values.known
+        log_price += own
+        np.clip(log_price, -LARGEST_LOG, LARGEST_LOG, out=log_price)
+
+    def take(self, index: IntArray, state: State) -> Self:
+        """Other paths in the worlds of these: column j has the assumptions of column ``index[j]``.
+
+        Args:
+            index: columns, repeated or not.
+            state: of the new paths; it is changed by stepping.
+
+        ValueError says that an axis of firms could be taken for so few paths.
+        """
+        firm_count, paths = self.shape
+        if paths <= max(firm_count, LEAST_CLONED):
+            raise ValueError(f"clones need more than {max(firm_count, LEAST_CLONED)} paths to tell")
+        known: dict[int, Any] = {}
+        twin = copy.copy(self)
+        twin.shape, twin.state = (firm_count, index.size), state
+        twin.inputs = {key: drawn[index] for key, drawn in self.inputs.items()}
+        tables = {
+            name: _columns(table, index, paths, known)
+            for name, table in vars(self.scenario).items()
+            if isinstance(table, Params)
+        }
+        twin.scenario = replace(self.scenario, **tables)
+        rooms = ("_chain", "_accounts", "_appraisal", "_mood", "_weather", "calendar", "_patience")
+        for name in (*rooms, "_surprise"):
+            setattr(twin, name, _columns(getattr(self, name), index, paths, known))
+        twin._weights = self._weights.copy()
+        twin._hear()
+        return twin
+
+    def _update_fundamentals(self, k: int) -> None:
+        """Technology, firms and surprises, once a quarter; prices learn of them in the next."""
+        s, state, j = self.scenario, self.state, k // self.clock
+        forcing = self.calendar.forcing((k - self.clock) * s.dt, k * s.dt)
+        mood, chain, values = state.sentiment, state.technology, state.valuation
+        self._chain.step(chain, j, self.shocks.chain(), forcing, mood.sentiment)
+        moves = drivers(chain, s.technology.capex_floor, mood.macro, forcing.competition)
+        self._accounts.step(state.firms, j, moves)
+        self._appraisal.step(
+            values,
+            state.firms.revenue,
+            state.firms.margin,
+            firms.adoption(s.firms, chain.surplus - float(self.consensus.surplus[j])),
+            self._priced_in[0][j],
+            self._priced_in[1][j],
+        )
+        self._hear()
+
+    def _hear(self) -> None:
+        """What fundamentals are, surprises in all, decides how likely the boom is to end."""
+        valuation.total(self.state.valuation, out=self._surprise)
+        self._mood.expect(self._ai_weights @ self._surprise)
+
+    def revenue_by_channel(self, j: int) -> Iterator[tuple[IntArray, FloatArray]]:
+        """Parts of the revenue surprise at the end of quarter ``j``, channel by channel.
+
+        Who sells there (firm,), and their parts (firm, path) in logs; the core's is what is left.
+        They are exact (LMDI, as in simulator.engine.attribution).
+        """
+        chain, path = self.state.technology, self.consensus
+        logs = (chain.capex, chain.rental, chain.model_sales)
+        priced_in = (path.capex[j], path.rental[j], path.model_sales[j])
+        for sold, x, y in zip(self.sold, logs, priced_in, strict=True):
+            firm = np.flatnonzero(sold)
+            surprise = self.state.valuation.revenue[firm]
+            mean = mean_ratio(surprise, np.expm1(surprise))
+            mean *= np.exp(self._priced_in[0][j, firm]) / sold[firm, None]
+            yield firm, (np.exp(x) - math.exp(y)) / mean
+
+
+def draw_assumptions(scenario: Scenario, shocks: Shocks) -> dict[str, FloatArray]:
+    """Draw every uncertain assumption once per path: key -> (path,).
+
+    Correlated ones share a Gaussian copula; the others keep a stream of their own.
+    """
+    uncertain = scenario.uncertain()
+    uniforms = {key: shocks.assumption(key) for key in uncertain}
+    keys, root = scenario.copula()
+    if keys:
+        from scipy.special import ndtr, ndtri
+
+        scores = [ndtri(uniforms[key]) for key in keys]
+        for row, key in enumerate(keys):
+            mixed = sum(root[row, j] * scores[j] for j in range(row + 1))
+            uniforms[key] = np.clip(ndtr(mixed), 2.0**-54, 1.0 - 2.0**-53)
+    return {key: uncertain[key].draw(uniforms[key]) for key in uncertain}

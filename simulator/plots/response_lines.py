@@ -1,0 +1,210 @@
+"""Lines and points of a sweep: a statistic along an assumption."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from simulator.history import crashes, index_of
+from simulator.plots.style import (
+    BLUES,
+    DARK_VERMILION,
+    GREY,
+    INK,
+    MEDIAN,
+    SIZE,
+    VERMILION,
+    end_labels,
+    frame,
+)
+from simulator.plots.sweep_plot import SweepPlot, above, format_value, last_name, signed
+from simulator.runs.statistic_labels import FALL, POINTS, unit_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from simulator.sweeps import Sweep
+
+MOST_LINES = 6
+"""Lines of one figure."""
+SAMPLED = ("lhs", "sobol")
+
+
+class Lines(SweepPlot):
+    """One key along x, another as colour; for sampled designs, every cell as a point."""
+
+    kind = "lines"
+
+    @classmethod
+    def missing(cls, sweep: Sweep) -> str:
+        """It takes any design but one-at-a-time."""
+        return "its cells vary one at a time: draw a tornado" if sweep.design.kind == "oat" else ""
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """That of a run's figures."""
+        return SIZE[0] + 0.3, SIZE[1] + 0.2
+
+    @property
+    def sampled(self) -> bool:
+        """Whether all keys vary at once, so that cells are points and no lines."""
+        return self.sweep.design.kind in SAMPLED
+
+    @property
+    def key(self) -> str:
+        """The key along x."""
+        if self.asked:
+            return self.asked[0]
+        if self.sampled:
+            ranks = self.correlations
+            return str(ranks["rank correlation"].abs().idxmax())
+        return self.by_values(1)[0]
+
+    @property
+    def colour(self) -> str | None:
+        """The key told by colour, in a grid of more than one."""
+        return (
+            self.by_values(2)[1]
+            if self.sweep.design.kind == "grid" and len(self.keys) > 1
+            else None
+        )
+
+    @cached_property
+    def correlations(self) -> pd.DataFrame:
+        """Rank correlation of each key with the statistic over the cells; the index is the key."""
+        ranks = self.cells[[*self.keys, "value"]].rank()
+        found = ranks[list(self.keys)].corrwith(ranks["value"]).fillna(0.0)
+        return pd.DataFrame({"rank correlation": found})
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """The cells that are drawn, along x."""
+        if self.sweep.design.kind != "grid":
+            return self.cells.sort_values(self.key, kind="stable")
+        return self.sliced([self.key] if self.colour is None else [self.key, self.colour])
+
+    @property
+    def headline(self) -> str:
+        """From the first to the last value of the key, or what goes with it."""
+        name = last_name(self.key)
+        if self.sampled:
+            share = float(self.correlations["rank correlation"][self.key])
+            told_share = f"{share:+.2f}".replace("-", "\N{MINUS SIGN}")
+            return f"{self.name}: {name} goes most with the {self.what}, by a rank correlation of {told_share}"
+        _, rows = self.series[len(self.series) // 2]
+        first, last = rows.iloc[0], rows.iloc[-1]
+        ends = (
+            f"from {self.value(first)} at {name} = {format_value(first[self.key])} to {self.value(last)} "
+            f"at {format_value(last[self.key])}"
+        )
+        where = ""
+        if self.colour is not None:
+            where = f", with {last_name(self.colour)} = {format_value(first[self.colour])}"
+        return f"{self.name}: the {self.what} goes {ends}{where}"
+
+    @property
+    def subtitle(self) -> str:
+        """What the lines, bands or points are."""
+        if self.sampled:
+            many = len(self.keys) - 1
+            others = f" {many} other assumptions vary too." if many else ""
+            sign = (
+                " A positive correlation: deeper with higher values."
+                if unit_of(self.statistic) is FALL
+                else ""
+            )
+            return f"{self.axis_name}. Every cell a point with its 95 % interval.{others}{sign}"
+        by = "" if self.colour is None else f", a line for each {last_name(self.colour)}"
+        against = [self.key] if self.colour is None else [self.key, self.colour]
+        shared = " Cells share their noise, so differences are known better than the bands say."
+        along = " and ".join(key for key in self.keys if key != self.key)
+        note = f" Along with it: {along}." if along else ""
+        if self.sweep.design.kind == "grid":
+            note = self.held_note(against)
+        return f"{self.axis_name}{by}. Bands: 95 % intervals.{shared}{note}"
+
+    @property
+    def series(self) -> list[tuple[str, pd.DataFrame]]:
+        """A label and the cells of each line, thinned to MOST_LINES."""
+        if self.colour is None:
+            return [("", self.table)]
+        levels = np.unique(self.table[self.colour].to_numpy(np.float64))
+        groups = [
+            (format_value(value), self.table[self.table[self.colour] == value]) for value in levels
+        ]
+        if len(groups) <= MOST_LINES:
+            return groups
+        chosen = np.unique(np.linspace(0, len(groups) - 1, MOST_LINES).round().astype(int))
+        return [groups[place] for place in chosen]
+
+    def draw(self, drawing: Figure) -> None:
+        """Lines with bands, or points with whiskers; the base dashed."""
+        axes = frame(drawing, self.headline, self.caption, left=0.75, right=1.0)
+        if self.sampled:
+            self._points(axes)
+            ends = []
+        else:
+            ends = self._lines(axes)
+        values = self.table[self.key]
+        axes.set_xlim(float(values.min()), float(values.max()))
+        if self.sampled or values.min() == values.max():
+            axes.margins(x=0.04)
+            axes.autoscale(axis="x")
+        self._base_and_crash(axes, ends)
+        axes.set_xlabel(self.unit(self.key))
+        percents = " %" if unit_of(self.statistic) in (FALL, POINTS) else ""
+        axes.yaxis.set_major_formatter(lambda value, _: f"{signed(value)}{percents}")
+        axes.grid(axis="y")
+        end_labels(axes, [end[:2] for end in ends], tuple(c for *_, c in sorted(ends)))
+        if self.colour is not None:
+            above(axes, last_name(self.colour), at_left=False)
+
+    def _lines(self, axes: Axes) -> list[tuple[float, str, str]]:
+        ends = []
+        shades = [BLUES[2], BLUES[3], BLUES[4], "#1b5f9e", "#124a82", MEDIAN]
+        series = self.series
+        for place, (label, rows) in enumerate(series):
+            colour = MEDIAN if len(series) == 1 else shades[place * 5 // max(len(series) - 1, 1)]
+            x, y = rows[self.key].to_numpy(), self.scaled(rows["value"])
+            low, high = self.scaled(rows["low"]), self.scaled(rows["high"])
+            axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
+            axes.plot(x, y, color=colour, linewidth=2, marker="o", markersize=4, clip_on=False)
+            if label:
+                ends.append((float(y[-1]), label, INK))
+        return ends
+
+    def _points(self, axes: Axes) -> None:
+        x, y = self.table[self.key].to_numpy(), self.scaled(self.table["value"])
+        low, high = self.scaled(self.table["low"]), self.scaled(self.table["high"])
+        axes.vlines(x, low, high, color=BLUES[2], linewidth=1)
+        axes.plot(x, y, linestyle="none", marker="o", markersize=4, color=MEDIAN)
+
+    def _base_and_crash(self, axes: Axes, ends: list[tuple[float, str, str]]) -> None:
+        """The base as a dashed line, and the dot-com crash where it is near."""
+        if self.base is not None:
+            height = float(self.base["value"]) * unit_of(self.statistic).scale
+            axes.axhline(height, color=GREY, linewidth=1, linestyle=(0, (4, 3)))
+            ends.append((height, "base", GREY))
+        if unit_of(self.statistic) is not FALL:
+            return
+        steps = self.sweep.scenario.steps_per_year
+        for crash in crashes(index_of(self.entity), steps):
+            low, high = sorted(axes.get_ylim())
+            depth, room = -100 * crash.depth, 0.35 * (high - low)
+            if crash.name == "dotcom" and crash.same_grid and low - room < depth < high + room:
+                axes.axhline(depth, color=VERMILION, linewidth=1.6)
+                ends.append((depth, "dot-com", DARK_VERMILION))
+
+    def shown(self) -> tuple[list[str], list[list[str]]]:
+        """The cells; of a sampled design, the rank correlation of every key."""
+        if not self.sampled:
+            return super().shown()
+        order = self.correlations["rank correlation"].abs().sort_values(ascending=False).index
+        rows = [
+            [str(key), f"{float(self.correlations['rank correlation'][key]):+.2f}"] for key in order
+        ]
+        return ["assumption", f"rank correlation with the {self.what}"], rows

@@ -1,0 +1,176 @@
+"""What the figures of a run show: their tables and their words.
+
+The drawing and the table under a figure in a report both start from one :class:`RunPlot`, so
+that a figure and its numbers cannot differ.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from simulator.errors import UsageError, plain
+from simulator.runs.summary import Sample, sample
+from simulator.statistics.formatting import often, percent
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from simulator.history import Crash
+    from simulator.runs import Run
+
+LEVELS = tuple(round(0.05 + 0.1 * i, 2) for i in range(10))
+"""Edges of the nine 10 % bands, which hold 90 of 100 paths."""
+DOTCOM = "dotcom"
+"""The crash that everything is set beside."""
+SHADES = "Each shade holds 10 of 100 paths, the middle ones the strongest"
+
+
+@dataclass(frozen=True, eq=False)
+class RunPlot(ABC):
+    """One figure of one entity of a run: its numbers, its words, and how it is drawn.
+
+    Raises
+    ------
+    UsageError
+        For an entity the run does not have, or a figure that it cannot give.
+    """
+
+    run: Run
+    entity: str = "sp500"
+
+    kind: ClassVar[str]
+    question: ClassVar[str]
+    """What the figure answers."""
+    size: ClassVar[tuple[float, float]] = (5.4, 4.3)
+    """Inches, unless asked otherwise."""
+
+    def __post_init__(self) -> None:
+        if self.entity not in self.run.entities:
+            known = ", ".join(self.run.entities)
+            raise UsageError(f"no entity {plain(self.entity)!r} in this run; it has {known}")
+        if reason := self.missing(self.run, self.entity):
+            raise UsageError(f"no figure {self.kind!r} of {self.entity} here: {reason}")
+
+    @classmethod
+    def missing(cls, run: Run, entity: str) -> str:  # noqa: ARG003 - most need nothing
+        """Why a run cannot give this figure of an entity; nothing if it can."""
+        return ""
+
+    @cached_property
+    @abstractmethod
+    def table(self) -> pd.DataFrame:
+        """The numbers the figure is drawn from: falls negative, shares of paths in 0..1, t in years."""
+
+    @property
+    @abstractmethod
+    def headline(self) -> str:
+        """The message of the figure in one sentence, in natural frequencies."""
+
+    @property
+    @abstractmethod
+    def subtitle(self) -> str:
+        """What is drawn, said so that the figure can stand alone."""
+
+    @abstractmethod
+    def shown(self) -> tuple[list[str], list[list[str]]]:
+        """The table as text, thinned to what a reader wants: column names, rows."""
+
+    @abstractmethod
+    def draw(self, drawing: Figure) -> None:
+        """Fill an empty figure, in the style of the house."""
+
+    @property
+    def caption(self) -> str:
+        """The subtitle, and where the numbers come from."""
+        return f"{self.subtitle} {origin(self.run)}"
+
+    @property
+    def row(self) -> int:
+        """Where the entity stands on the first axis of results."""
+        return self.run.entities.index(self.entity)
+
+    @property
+    def name(self) -> str:
+        """The entity's name for people."""
+        return label(self.run, self.entity)
+
+    @property
+    def years(self) -> str:
+        """The horizon in words."""
+        return years(self.run.scenario.horizon_years)
+
+    @property
+    def few(self) -> str:
+        """Words for a figure of the paths in the tables, where they are not all."""
+        results = self.run.results
+        return "" if results.n == results.kept else f" (the first {results.kept:,} paths)"
+
+    @cached_property
+    def falls(self) -> Sample:
+        """The largest fall of every path."""
+        return sample(self.run.results, self.entity, "max_drawdown")
+
+    @cached_property
+    def crashes(self) -> tuple[Crash, ...]:
+        """Real crashes of the index the entity is set beside."""
+        return self.run.crashes(self.entity)
+
+    @property
+    def dotcom(self) -> Crash | None:
+        """The dot-com crash on the grid of the run, where it is known on it."""
+        known = (crash for crash in self.crashes if crash.name == DOTCOM and crash.same_grid)
+        return next(known, None)
+
+    def reaching(self, depth: float) -> str:
+        """How many paths fall by ``depth`` or more, in words."""
+        return often(self.falls.at_least(depth), self.run.paths)
+
+
+def band(level: float) -> str:
+    """The name of a quantile's column: "5 %"."""
+    return f"{round(level * 100)} %"
+
+
+def below(*levels: float) -> list[str]:
+    """Heads of columns of quantiles."""
+    return [f"{band(level)} of paths below" for level in levels]
+
+
+def label(run: Run, entity: str) -> str:
+    """The name of an entity for people; what its title has in brackets is left out."""
+    return plain(run.label(entity)).split(" (")[0]
+
+
+def origin(run: Run) -> str:
+    """The scenario, paths and seed behind a figure, on one line."""
+    return f"Scenario: {plain(run.scenario.title, 90)}; {run.paths:,} paths, seed {run.seed}."
+
+
+def closes(run: Run) -> str:
+    """How often the run looks at prices: "weekly"."""
+    steps = run.scenario.steps_per_year
+    return {12: "monthly", 52: "weekly", 252: "daily"}.get(steps, f"{steps}-a-year")
+
+
+def years(span: float) -> str:
+    """A number of years in words: "1 year", "2.5 years"."""
+    return "1 year" if span == 1 else f"{span:g} years"
+
+
+def thinned(rows: pd.DataFrame, most: int = 21) -> pd.DataFrame:
+    """At most so many rows, first and last included."""
+    return rows.iloc[np.unique(np.linspace(0, len(rows) - 1, most).round().astype(int))]
+
+
+def changes(rows: pd.DataFrame) -> list[list[str]]:
+    """Rows of t and shares as text."""
+    return [
+        [f"{row[0]:.2f}", *(percent(value) for value in row[1:])]
+        for row in rows.itertuples(index=False)
+    ]

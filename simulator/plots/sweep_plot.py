@@ -1,0 +1,273 @@
+"""What the figures of a sweep show: their numbers and their words, from its table alone."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from math import isnan
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from simulator.arrays import FloatArray
+from simulator.errors import UsageError, plain
+from simulator.plots.style import INK
+from simulator.runs.statistic_labels import format_change, number, title, unit_of
+from simulator.statistics import Estimate
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from simulator.sweeps import Sweep
+
+STATISTIC = "worst_1_in_20"
+"""What is drawn, unless asked otherwise."""
+MOST_ROWS = 400
+"""Rows of a table under a figure."""
+
+
+@dataclass(frozen=True, eq=False)
+class SweepPlot(ABC):
+    """One figure of one statistic of one entity: its numbers, its words, and how it is drawn.
+
+    ``asked`` names keys to draw against; the others are held at the value nearest the base.
+
+    Raises
+    ------
+    UsageError
+        For a key, entity or statistic the sweep does not have, or a figure that it cannot give.
+    """
+
+    sweep: Sweep
+    entity: str = "sp500"
+    statistic: str = STATISTIC
+    asked: tuple[str, ...] = ()
+
+    kind: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        table = self.sweep.table
+        for wanted, column in ((self.entity, "entity"), (self.statistic, "statistic")):
+            known = list(dict.fromkeys(table[column]))
+            if wanted not in known:
+                told_known = ", ".join(map(str, known))
+                raise UsageError(
+                    f"no {column} {plain(wanted)!r} in this sweep; it has {told_known}"
+                )
+        for key in self.asked:
+            if key not in self.keys:
+                raise UsageError(
+                    f"{plain(key)} does not vary in this sweep; {', '.join(self.keys)} do"
+                )
+        if reason := self.missing(self.sweep):
+            raise UsageError(f"no {self.kind} of this sweep: {reason}")
+
+    @classmethod
+    @abstractmethod
+    def missing(cls, sweep: Sweep) -> str:
+        """Why a sweep cannot give this figure; nothing if it can."""
+
+    @property
+    @abstractmethod
+    def size(self) -> tuple[float, float]:
+        """Inches, unless asked otherwise."""
+
+    @property
+    @abstractmethod
+    def table(self) -> pd.DataFrame:
+        """The cells that are drawn: rows of the sweep's table."""
+
+    @property
+    @abstractmethod
+    def headline(self) -> str:
+        """The message of the figure in one sentence."""
+
+    @property
+    @abstractmethod
+    def subtitle(self) -> str:
+        """What is drawn, said so that the figure can stand alone."""
+
+    @abstractmethod
+    def draw(self, drawing: Figure) -> None:
+        """Fill an empty figure, in the style of the house."""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The varied keys, in the order of the table's columns."""
+        return table_keys(self.sweep.table)
+
+    @cached_property
+    def rows(self) -> pd.DataFrame:
+        """The rows of this entity and statistic, the base first."""
+        table = self.sweep.table
+        chosen = (table["entity"] == self.entity) & (table["statistic"] == self.statistic)
+        return table[chosen].reset_index(drop=True)
+
+    @property
+    def cells(self) -> pd.DataFrame:
+        """Those that are not the base."""
+        return self.rows[self.rows["kind"] == "cell"]
+
+    @property
+    def base(self) -> pd.Series[Any] | None:
+        """The base's row, unless it failed."""
+        found = self.rows[self.rows["kind"] == "base"]
+        return None if found.empty else found.iloc[0]
+
+    @property
+    def name(self) -> str:
+        """The entity's name for people."""
+        return plain(self.sweep.scenario.universe.title_of(self.entity)).split(" (")[0]
+
+    @property
+    def what(self) -> str:
+        """The statistic in words."""
+        return title(self.statistic)
+
+    @property
+    def caption(self) -> str:
+        """The subtitle, and where the numbers come from."""
+        s = self.sweep.scenario
+        origin = f"Scenario: {plain(s.title, 90)}; {s.paths:,} paths a cell, seed {s.seed}."
+        return f"{self.subtitle} {origin}"
+
+    def by_values(self, most: int) -> list[str]:
+        """Keys as asked, else those with the most values first; ``most`` of them."""
+        rest = [key for key in self.keys if key not in self.asked]
+        rest.sort(key=lambda key: -self.cells[key].nunique())
+        return [*self.asked, *rest][:most]
+
+    def held(self, against: list[str]) -> dict[str, float]:
+        """The other keys that vary, at the value nearest the base, else the middle one."""
+        found = {}
+        for key in self.keys:
+            values = np.unique(self.cells[key].dropna().to_numpy(np.float64))
+            if key in against or values.size < 2:
+                continue
+            own = self.sweep.base.get(key)
+            near = values.size // 2 if own is None else int(np.argmin(np.abs(values - own)))
+            found[key] = float(values[near])
+        return found
+
+    def sliced(self, against: list[str]) -> pd.DataFrame:
+        """The cells in which the other keys are held, in the order of the keys drawn against."""
+        rows = self.cells
+        for key, value in self.held(against).items():
+            rows = rows[rows[key] == value]
+        return rows.sort_values(against[::-1], kind="stable")
+
+    def held_note(self, against: list[str]) -> str:
+        """Says which keys are held, if any are."""
+        held = ", ".join(f"{key} = {value:.4g}" for key, value in self.held(against).items())
+        return f" Held: {held}." if held else ""
+
+    def scaled(self, values: pd.Series[Any]) -> FloatArray:
+        """Values as they are drawn: falls negative, shares in percent."""
+        return np.asarray(values.to_numpy(np.float64) * unit_of(self.statistic).scale)
+
+    @property
+    def axis_name(self) -> str:
+        """What stands at the axis of values."""
+        unit = unit_of(self.statistic).name
+        return f"{self.what[0].upper()}{self.what[1:]}, {'%' if unit == 'points' else unit}"
+
+    def value(self, row: pd.Series[Any]) -> str:
+        """The number of a cell."""
+        return number(estimate(row), self.statistic)
+
+    def unit(self, key: str) -> str:
+        """A key with its unit, for an axis."""
+        units = {one.key: one.unit for one in self.sweep.scenario.ledger()}
+        unit = units.get(key, "1")
+        return key if unit == "1" else f"{key} ({plain(unit)})"
+
+    def shown(self) -> tuple[list[str], list[list[str]]]:
+        """The cells as text: column names, rows."""
+        keys = [key for key in self.keys if self.table[key].notna().any()]
+        columns = ["cell", *keys, self.what, "change to the base (95 % interval)"]
+        rows = [
+            [
+                str(row["cell"]),
+                *(format_value(row[key]) for key in keys),
+                self.value(row),
+                str(format_change(change(row), self.statistic)),
+            ]
+            for _, row in self.table.head(MOST_ROWS).iterrows()
+        ]
+        return columns, rows
+
+
+def table_keys(table: pd.DataFrame) -> tuple[str, ...]:
+    """The varied keys of a sweep's table."""
+    columns = list(table.columns)
+    return tuple(columns[columns.index("kind") + 1 : columns.index("entity")])
+
+
+def one_at_a_time(sweep: Sweep) -> Iterator[tuple[str, tuple[float, ...], int]]:
+    """Keys, values and number of the first cell of a one-at-a-time design, in the order of the cells."""
+    values = {axis.key: axis.values or () for axis in sweep.design.axes}  # noqa: PD011 - not a table
+    first = 1
+    for key in table_keys(sweep.table):
+        yield key, values[key], first
+        first += len(values[key])
+
+
+def varied_key(sweep: Sweep, cell: int) -> str:
+    """The key that varies in a cell of a one-at-a-time design; cells are numbered from 1."""
+    for key, levels, first in one_at_a_time(sweep):
+        if cell < first + len(levels):
+            return key
+    raise ValueError(f"the design has no cell {cell}")
+
+
+def estimate(row: pd.Series[Any]) -> Estimate:
+    """The number of a row of the table."""
+    return Estimate(*(float(row[name]) for name in ("value", "mc_error", "low", "high")))
+
+
+def change(row: pd.Series[Any]) -> Estimate:
+    """The change to the base of a row of the table; its error is infinite where it is not known."""
+    value, error, low, high = (
+        float(row[f"change{end}"]) for end in ("", "_error", "_low", "_high")
+    )
+    return Estimate(value, np.inf if isnan(error) else error, low, high)
+
+
+def format_value(value: float) -> str:
+    """A value of an assumption."""
+    return "distribution" if isnan(value) else f"{value:.4g}"
+
+
+def brief(value: float) -> str:
+    """A value of an assumption to three digits."""
+    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.3g}"
+
+
+def last_name(key: str) -> str:
+    """The end of a dotted key, for narrow places."""
+    return key.rpartition(".")[2]
+
+
+def signed(value: float) -> str:
+    """A number on an axis, with a true minus sign."""
+    return f"{value:,g}".replace("-", "\N{MINUS SIGN}")
+
+
+def above(axes: Axes, text: str, *, at_left: bool) -> None:
+    """The name of an axis, lying, above its end; the axes make room."""
+    box, height = axes.get_position(), float(axes.figure.get_size_inches()[1])  # type: ignore[union-attr]
+    axes.set_position((box.x0, box.y0, box.width, box.height - 0.18 / height))
+    axes.annotate(
+        text,
+        (0 if at_left else 1, 1),
+        xycoords="axes fraction",
+        xytext=(-56 if at_left else 56, 8),
+        textcoords="offset points",
+        ha="left" if at_left else "right",
+        size=9.0,
+        color=INK,
+    )

@@ -1,0 +1,334 @@
+"""Figures over time: fan, underwater, recovery."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from simulator.arrays import IntArray
+from simulator.engine.results import ALIGNED_FALL
+from simulator.history.baselines import baseline
+from simulator.plots.run_plot import (
+    DOTCOM,
+    LEVELS,
+    SHADES,
+    RunPlot,
+    band,
+    below,
+    changes,
+    label,
+    thinned,
+)
+from simulator.plots.style import (
+    BLUES,
+    DARK_VERMILION,
+    HALO,
+    INK,
+    MEDIAN,
+    VERMILION,
+    end_labels,
+    frame,
+    round_ticks,
+    shades,
+)
+from simulator.statistics import Survival, kaplan_meier_from_counts
+from simulator.statistics.formatting import percent
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+_QUANTILES = sorted({*LEVELS, 0.5})
+
+
+def _bands(frame: pd.DataFrame, entity: str, sign: int) -> pd.DataFrame:
+    """Quantiles of ``sign`` times what is in the frame: the 5 % of a negative are its 95 %."""
+    rows = frame[frame["entity"] == entity]
+    found = {
+        band(level): sign * rows[level if sign > 0 else round(1.0 - level, 2)].to_numpy()
+        for level in _QUANTILES
+    }
+    return pd.DataFrame({"t": rows["t"].to_numpy(), **found})
+
+
+@dataclass(frozen=True)
+class Future:
+    """One simulated path with a name; ``path`` is its number."""
+
+    letter: str
+    name: str
+    path: int
+    depth: float
+    peak: int
+    trough: int
+
+
+class Fan(RunPlot):
+    """Levels over time, in bands of 10 %, with three named futures."""
+
+    kind = "fan"
+    question = "Where could it go?"
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """Quantiles of the level, start = 1."""
+        return _bands(self.run.fan, self.entity, 1)
+
+    @cached_property
+    def futures(self) -> list[Future]:
+        """Kept paths whose falls come next to the mild, middle and bad ones of all paths."""
+        found = self.run.results
+        measures = {
+            name: found.measures[name][self.row, : found.sample_levels.shape[2]]
+            for name in ("max_drawdown", "peak_step", "trough_step")
+        }
+        depth = np.asarray(measures["max_drawdown"], np.float64)
+        named: list[Future] = []
+        wanted = (("mild", 0.25), ("middling", 0.5), ("bad", 0.9))
+        for name, q in wanted:
+            away = np.abs(depth - self.falls.quantile(q).value)
+            away[[one.path for one in named]] = np.inf
+            path = int(away.argmin())
+            if np.isfinite(away[path]):
+                steps = (int(measures[step][path]) for step in ("peak_step", "trough_step"))
+                named.append(Future("ABC"[len(named)], name, path, float(depth[path]), *steps))
+        return named
+
+    @property
+    def headline(self) -> str:
+        """Where 90 of 100 futures end."""
+        last = self.table.iloc[-1]
+        ends = f"{last[band(0.05)]:.2f} and {last[band(0.95)]:.2f} times its start"
+        return f"{self.name} after {self.years}: between {ends} in 90 of 100 simulated futures"
+
+    @property
+    def subtitle(self) -> str:
+        """What the shades hold, and the lines."""
+        lines = ", ".join(
+            f"{one.letter} {one.name} ({percent(-one.depth)})" for one in self.futures
+        )
+        return f"Level, start = 1, log scale. {SHADES}. Lines: single futures with their largest fall, {lines}."
+
+    def shown(self) -> tuple[list[str], list[list[str]]]:
+        """Some twenty times."""
+        return ["years", *below(*_QUANTILES)], [
+            [f"{row[0]:.2f}", *(f"{level:.2f}" for level in row[1:])]
+            for row in thinned(self.table).itertuples(index=False)
+        ]
+
+    def draw(self, drawing: Figure) -> None:
+        """Shades, single paths, words at the right end."""
+        axes = frame(drawing, self.headline, self.caption)
+        results, rows = self.run.results, self.table
+        axes.set_yscale("log")
+        shades(axes, rows)
+        single = results.sample_levels[self.row] / results.start_levels[self.row]
+        low, high = float(rows[band(0.05)].min()), float(rows[band(0.95)].max())
+        for one in self.futures:
+            line = single[:, one.path]
+            axes.plot(results.times, line, color=INK, linewidth=0.7, alpha=0.8)
+            low, high = min(low, float(line.min())), max(high, float(line.max()))
+        low = max(low, 1e-3)
+        axes.set_ylim(low * 0.93, high * 1.07)
+        for one in self.futures:
+            at = (results.times[one.trough], single[one.trough, one.path])
+            axes.plot(*at, "o", color="white", markeredgecolor=INK, markersize=9.5, clip_on=False)
+            axes.annotate(
+                one.letter, at, ha="center", va="center_baseline", size=7.5, weight="bold"
+            )
+        near = (0.1, 0.15, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 7)
+        steps = [step for step in near if low <= step <= high]
+        if high > 15 * low:
+            steps = round_ticks(low, high)
+        axes.set_yticks(steps, [f"{step:g}" for step in steps])
+        axes.minorticks_off()
+        _band_ends(axes, rows, ("5 in 100\nbelow", "half\nabove", "5 in 100\nabove"))
+
+
+def _band_ends(axes: Axes, rows: pd.DataFrame, texts: Iterable[str]) -> None:
+    ends = sorted(float(rows[band(level)].iloc[-1]) for level in (0.05, 0.5, 0.95))
+    end_labels(axes, list(zip(ends, texts, strict=True)))
+
+
+class Underwater(RunPlot):
+    """Distance below the highest level so far."""
+
+    kind = "underwater"
+    question = "How far below its high?"
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """Quantiles of the fall below the highest level so far, negative."""
+        return _bands(self.run.underwater, self.entity, -1)
+
+    @property
+    def headline(self) -> str:
+        """Where the middle future ends."""
+        low = percent(-self.table.iloc[-1][band(0.5)])
+        return (
+            f"{self.name} after {self.years}: {low} or more below its high in half of the futures"
+        )
+
+    @property
+    def subtitle(self) -> str:
+        """What the shades hold."""
+        return f"Distance below the highest level so far. {SHADES}."
+
+    def shown(self) -> tuple[list[str], list[list[str]]]:
+        """Some twenty times."""
+        return ["years", *below(*_QUANTILES)], changes(thinned(self.table))
+
+    def draw(self, drawing: Figure) -> None:
+        """Shades, words at the right end."""
+        axes, rows = frame(drawing, self.headline, self.caption), self.table
+        shades(axes, rows)
+        axes.set_ylim(min(1.08 * float(rows[band(0.05)].min()), -0.05), 0)
+        axes.yaxis.set_major_formatter(lambda value, _: percent(value))
+        _band_ends(axes, rows, ("5 in 100\nlower", "half\nlower", "5 in 100\nhigher"))
+
+
+class Recovery(RunPlot):
+    """Share of falls made good, by time since the peak."""
+
+    kind = "recovery"
+    question = "How long until the old high is back?"
+
+    @cached_property
+    def _curves(self) -> dict[str, Survival]:
+        """All largest falls, and the deep ones among the paths in the tables."""
+        found, row = self.run.results, self.row
+        curves = {"all": (found.recovered_counts[row], found.censored_counts[row])}
+        depth = np.asarray(found.measures["max_drawdown"][row])
+        peak, back = (
+            np.asarray(found.measures[name][row], np.int64)
+            for name in ("peak_step", "recovery_step")
+        )
+        deep, last = depth >= ALIGNED_FALL, found.times.size - 1
+
+        def count(steps: Any, which: Any) -> IntArray:
+            return np.bincount(steps[which], minlength=found.times.size)
+
+        if np.count_nonzero(deep) >= 10:
+            back_in, left = deep & (back >= 0), deep & (back < 0)
+            curves["deep"] = (count(back - peak, back_in), count(last - peak, left))
+        return {name: kaplan_meier_from_counts(*pair) for name, pair in curves.items()}
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """Share made good since the peak, with its interval: of all largest falls, and of deep ones."""
+        columns: dict[str, Any] = {"t": self.run.results.times}
+        for name, curve in self._curves.items():
+            columns[name] = 1 - curve.survival
+            columns[f"{name} low"], columns[f"{name} high"] = 1 - curve.high, 1 - curve.low
+        return pd.DataFrame(columns)
+
+    @cached_property
+    def real(self) -> list[tuple[str, str, float]]:
+        """Name, title and years from peak to recovery of the real crashes, soonest first."""
+        found = []
+        for crash in self.crashes:
+            fact = baseline(crash.name).fact(crash.index)
+            if fact.recovery_date:
+                spent = (fact.recovery_date - fact.peak_date).days / 365.25
+                found.append((crash.name, crash.title, spent))
+        return sorted(found, key=lambda row: row[2])
+
+    @property
+    def headline(self) -> str:
+        """The share made good at the horizon."""
+        last = self.table.iloc[-1]
+        text = f"{self.name}: {percent(last['all'])} of the largest falls are made good within {self.years} of the peak"
+        if "deep" in self.table:
+            text += f", {percent(last['deep'])} of those of {percent(ALIGNED_FALL)} or more"
+        return text
+
+    @property
+    def subtitle(self) -> str:
+        """How paths that end first are counted."""
+        return (
+            f"Share of falls back at the old high, by time since the peak; light: 95 % interval. Paths that end "
+            f"under water count until then (Kaplan and Meier). Years: what the {self._index} took in real crashes."
+        )
+
+    @property
+    def _index(self) -> str:
+        return label(self.run, self.crashes[0].index).split(" Composite")[0]
+
+    def shown(self) -> tuple[list[str], list[list[str]]]:
+        """Some twenty times, then the real crashes."""
+        heads = ["years since the peak", "made good", "95 % interval from", "to"]
+        width = len(self.table.columns)
+        if width > 4:
+            heads += [f"falls of {percent(ALIGNED_FALL)} or more", "95 % interval from", "to"]
+        real = [
+            [f"{spent:.2f}", f"{self._index} {title}", *[""] * (width - 2)]
+            for _, title, spent in self.real
+        ]
+        return heads, [
+            [f"{row[0]:.2f}", *(percent(share, 1) for share in row[1:])]
+            for row in thinned(self.table).itertuples(index=False)
+        ] + real
+
+    def draw(self, drawing: Figure) -> None:
+        """Two curves, and ticks for the real crashes along the top."""
+        axes = frame(drawing, self.headline, self.caption)
+        rows, end = thinned(self.table, 130), max(float(self.table["t"].iloc[-1]), 1e-9)
+        ends = []
+        for name, line, shade in (("all", BLUES[4], BLUES[0]), ("deep", MEDIAN, BLUES[1])):
+            if name in rows:
+                axes.fill_between(
+                    rows["t"], rows[f"{name} low"], rows[f"{name} high"], color=shade, linewidth=0
+                )
+                axes.plot(rows["t"], rows[name], color=line, linewidth=2)
+                text = "all" if name == "all" else f"{percent(-ALIGNED_FALL)}\nor deeper"
+                ends.append((float(rows[name].iloc[-1]), text))
+        top = min(1.0, 1.15 * max(float(rows["all high"].max()), 0.1))
+        axes.set_xlim(0, end)
+        lines = max(3, self._below(end) + len(self._late(end)))
+        words = (lines + 0.4) * 12 * axes.figure.dpi / 72 / axes.bbox.height
+        axes.set_ylim(0, top / max(1 - words, 0.3))
+        ticks = [tick for tick in axes.get_yticks() if 0 <= tick <= 1.001]
+        axes.set_yticks(ticks, [percent(tick) for tick in ticks])
+        axes.set_xlabel("Years since the peak")
+        axes.grid(axis="y")
+        end_labels(axes, ends)
+        self._draw_crashes(axes, end)
+
+    def _late(self, end: float) -> list[tuple[str, bool]]:
+        """Lines of words for recoveries after the horizon, and whether they are the dot-com crash's."""
+        late = [(name, f"{title} {spent:.1f} y") for name, title, spent in self.real if spent > end]
+        return [(f"later: {text}", name == DOTCOM) for name, text in late]
+
+    def _below(self, end: float) -> int:
+        """Lines that recoveries in the second half need at the top, before the late ones."""
+        soon = [spent for _, _, spent in self.real if spent <= end]
+        return max([1 + k % 3 for k, spent in enumerate(soon) if spent > 0.45 * end], default=0)
+
+    def _draw_crashes(self, axes: Axes, end: float) -> None:
+        """Real recoveries, one line of words each; those after the horizon in a row of their own."""
+        point = axes.figure.dpi / 72
+        line = 12 * point / axes.bbox.height
+        soon = [row for row in self.real if row[2] <= end]
+        for place, (name, title, spent) in enumerate(soon):
+            height = 1 - (0.6 + place % 3) * line
+            colour = VERMILION if name == DOTCOM else INK
+            axes.plot([spent, spent], [0, height - 0.4 * line], color=colour, linewidth=0.8,
+                      linestyle=(0, (1, 2)), transform=axes.get_xaxis_transform())  # fmt: skip
+            left = spent / end > 0.75
+            axes.annotate(
+                f"{title} {spent:.1f} y", (spent, height), xycoords=("data", "axes fraction"), size=8.5,
+                va="center", ha="right" if left else "left", xytext=(2 if left else -2, 0),
+                textcoords="offset points", color=DARK_VERMILION if name == DOTCOM else INK,
+            )  # fmt: skip
+        for place, (text, strong) in enumerate(self._late(end)):
+            axes.annotate(
+                text, (0.99, 1 - (0.6 + self._below(end) + place) * line), xycoords="axes fraction",
+                size=8.5, va="center", ha="right", bbox=HALO,
+                color=DARK_VERMILION if strong else INK, weight="bold" if strong else "normal",
+            )  # fmt: skip

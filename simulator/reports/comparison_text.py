@@ -1,0 +1,294 @@
+"""A comparison as text, as Markdown and as a document: the same rows three times."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from simulator.comparison import Comparison
+from simulator.comparison.scenario_diff import PATHS, SEED
+from simulator.errors import plain
+from simulator.runs.statistic_labels import (
+    HEADLINES,
+    format_change,
+    number,
+    places_of,
+    short,
+    title,
+)
+from simulator.statistics import Estimate
+from simulator.statistics.formatting import MINUS
+
+if TYPE_CHECKING:
+    from simulator.comparison import Explanation
+
+SPLIT = ("median", "worst_1_in_20", "mean", "reach_dotcom")
+"""The statistics whose split is printed; the document has all."""
+_LEFT = 23
+_WIDTHS = (8, 8, 8, 8, 9, 8, 8)
+"""Columns of text: the rest of 80 goes to the numbers of HEADLINES."""
+NO_DIFFERENCE = "no assumption differs"
+
+
+def letters(count: int) -> list[str]:
+    """Short names of runs: A, B, ..., Z, A1, B1 ..."""
+    return [chr(65 + i % 26) + (str(i // 26) if i >= 26 else "") for i in range(count)]
+
+
+def comparison_text(of: Comparison, width: int, order: Sequence[int] | None = None) -> str:
+    """The comparison in ``width`` columns; ``order`` is that of the runs but the first."""
+    names = letters(len(of.runs))
+    chosen = list(range(1, len(of.runs)) if order is None else order)
+    parts = [_runs(of, names, chosen, width), _differences(of, names, width)]
+    parts.append(
+        [
+            "LARGEST FALL, and its change against A in points with a 95 % interval",
+            "  dot-com: the chance to fall as far as the index did then, or further",
+            *_notes(of, names, chosen),
+        ]
+    )
+    for entity in of.entities:
+        parts.append(list(_entity(of, names, chosen, entity)))
+    return "\n\n".join("\n".join(part) for part in parts)
+
+
+def _runs(of: Comparison, names: list[str], chosen: list[int], width: int) -> list[str]:
+    lines = []
+    for at in (0, *chosen):
+        run = of.runs[at]
+        size = f"{run.paths:,} paths, seed {run.seed}"
+        told = f"{names[at]}  {plain(of.labels[at])}: {plain(run.scenario.title, 200)}; {size}"
+        lines += textwrap.wrap(told, width, subsequent_indent="   ")
+    return lines
+
+
+def _differences(of: Comparison, names: list[str], width: int) -> list[str]:
+    """A table of what differs if it fits, else a key a line and a value a line."""
+    rows = [(one.key, *one.texts) for one in of.differences]
+    if not rows:
+        return [f"WHAT DIFFERS: {NO_DIFFERENCE}"]
+    header = ("WHAT DIFFERS", *names)
+    widths = [max(len(row[at]) for row in (header, *rows)) for at in range(len(header))]
+    widths[0] += 2
+    if sum(widths) + 2 * len(names) <= width:
+        aligned = (header, *((f"  {row[0]}", *row[1:]) for row in rows))
+        return ["  ".join(map(str.ljust, line, widths)).rstrip() for line in aligned]
+    lines = ["WHAT DIFFERS"]
+    for key, *values in rows:
+        lines.append(f"  {key}")
+        for name, value in zip(names, values, strict=True):
+            lines += textwrap.wrap(
+                f"{name}  {value}", width, initial_indent="    ", subsequent_indent="       "
+            )
+    return lines
+
+
+def _notes(of: Comparison, names: list[str], chosen: list[int]) -> list[str]:
+    """How each run belongs to the first, said once where all are alike."""
+    notes = {at: of.pairings[at - 1].note for at in chosen}
+    if len(set(notes.values())) == 1:
+        return [f"  {next(iter(notes.values()))}"]
+    return [f"  {names[at]}: {note}" for at, note in notes.items()]
+
+
+def _entity(of: Comparison, names: list[str], chosen: list[int], entity: str) -> Iterator[str]:
+    shown = [name for name in HEADLINES if name in of.runs[0].estimates()[entity]]
+    label = plain(of.runs[0].label(entity)).split(" (")[0]
+    yield _line(textwrap.shorten(label, _LEFT, placeholder="..."), map(_head, shown))
+    for at in (0, *chosen):
+        found = of.runs[at].estimates()[entity]
+        yield _line(f"  {names[at]}", (_ascii(number(found[name], name)) for name in shown))
+        if at == 0:
+            continue
+        cells = [format_change(of.changes[at - 1][entity, name], name) for name in shown]
+        yield _line("  change", (_ascii(cell.value) for cell in cells))
+        yield _line("    from", (_ascii(cell.low) or "?" for cell in cells))
+        yield _line("    to", (_ascii(cell.high) or "?" for cell in cells))
+
+
+def _head(statistic: str) -> str:
+    return short(statistic).removesuffix(" worst").removeprefix("as ")
+
+
+def _line(name: str, cells: Iterator[str]) -> str:
+    body = (cell.rjust(width) for cell, width in zip(cells, _WIDTHS, strict=False))
+    return f"{name:<{_LEFT}}{''.join(body)}".rstrip()
+
+
+def _ascii(cell: str) -> str:
+    """A number as any terminal shows it, and narrow."""
+    return cell.replace(MINUS, "-").replace(" %", "%")
+
+
+# ---------------------------------------------------------------- why
+
+
+def explanation_text(found: Explanation, of: Comparison, width: int) -> str:
+    """The split of the change of each entity among what changed."""
+    parts = [textwrap.wrap(f"WHY: {_method(found)}", width)]
+    for entity in of.entities:
+        rows = split_rows(found, entity)
+        shown = [name for name in SPLIT if (entity, name) in found.totals]
+        label = plain(of.runs[0].label(entity)).split(" (")[0]
+        left = max(len(name) for name, _ in rows)
+        apart = left + 15 * len(shown) > width  # then a name has a line to itself
+        lines = [f"{label if not apart else '':<{left if not apart else 2}}"]
+        lines[0] += "".join(short(name).rjust(15) for name in shown)
+        if apart:
+            lines.insert(0, label)
+        for name, cells in rows:
+            body = "".join(_ascii(cell).rjust(15) for cell in cells)
+            lines += [name, f"  {body}"] if apart else [f"{name:<{left}}{body}"]
+        parts.append(lines)
+    return "\n\n".join("\n".join(part) for part in parts)
+
+
+def split_rows(found: Explanation, entity: str) -> list[tuple[str, list[str]]]:
+    """Names of the changes and their shares as text, the largest share of the mean fall first; the total last."""
+    shown = [name for name in SPLIT if (entity, name) in found.totals]
+    cells: dict[int, list[str]] = {at: [] for at in range(len(found.changes))}
+    totals = []
+    for name in shown:
+        shares, total = found.shares[entity, name], found.totals[entity, name]
+        places = max(places_of(one, name) for one in (*shares, total))  # so that they add up
+        for at, share in enumerate(shares):
+            cells[at].append(format_change(share, name, places).brief)
+        totals.append(format_change(total, name, places).brief)
+    means = found.shares[entity, "mean"]
+    order = sorted(cells, key=lambda at: -abs(means[at].value))
+    rows = [(_change_name(found, at), cells[at]) for at in order]
+    return [*rows, ("together", totals)]
+
+
+def _change_name(found: Explanation, at: int) -> str:
+    change = found.changes[at]
+    count = len(change.differences)
+    return change.name if count == 1 else f"{change.name} ({count} keys)"
+
+
+def _method(found: Explanation) -> str:
+    how = (
+        f"{found.orders} sampled orders, {found.mixtures} mixtures"
+        if found.orders
+        else f"all {found.mixtures} mixtures of the two scenarios"
+    )
+    return (
+        "the change in points, split among what changed (Shapley; shares add up exactly). From "
+        f"{how}, {found.paths:,} paths each with the same noise; ± is one Monte Carlo standard error"
+        f"{' and that of sampling orders' if found.orders else ''}"
+    )
+
+
+# ---------------------------------------------------------------- other forms
+
+
+def markdown(of: Comparison, found: Explanation | None, order: Sequence[int]) -> str:
+    """The comparison as Markdown tables."""
+    names = letters(len(of.runs))
+    lines = [f"# {plain(of.labels[0])} and {', '.join(plain(of.labels[at]) for at in order)}", ""]
+    for at in (0, *order):
+        run = of.runs[at]
+        about = f"{plain(run.scenario.title, 200)}, {run.paths:,} paths, seed {run.seed}"
+        lines.append(f"- {names[at]}: `{plain(of.labels[at])}`: {_cell(about)}")
+    lines += ["", f"{'; '.join(dict.fromkeys(one.note for one in of.pairings))}.", ""]
+    chosen = [0, *order]
+    lines += markdown_table(
+        ["key", *(names[at] for at in chosen)],
+        [[f"`{one.key}`", *(one.texts[at] for at in chosen)] for one in of.differences],
+    )
+    for at in order:
+        rows = []
+        for (entity, name), change in of.changes[at - 1].items():
+            if name in HEADLINES:
+                values = [number(of.runs[run].estimates()[entity][name], name) for run in (0, at)]
+                rows.append([entity, title(name), *values, str(format_change(change, name))])
+        lines += markdown_table(["", "", "A", names[at], "change (95 % interval)"], rows)
+    if found is not None:
+        lines += [f"{_method(found)}.", ""]
+        for entity in of.entities:
+            shown = [short(name) for name in SPLIT if (entity, name) in found.totals]
+            rows = [[name, *cells] for name, cells in split_rows(found, entity)]
+            lines += markdown_table([entity, *shown], rows)
+    return "\n".join(lines)
+
+
+def markdown_table(header: list[str], rows: list[list[str]]) -> list[str]:
+    """A table as lines of Markdown, and an empty one."""
+    lines = [header, ["---"] * len(header), *rows]
+    return [*(f"| {' | '.join(map(_cell, line))} |" for line in lines), ""]
+
+
+def _cell(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+
+
+def document(of: Comparison, found: Explanation | None, order: Sequence[int]) -> dict[str, Any]:
+    """The comparison for programs; infinite ends are null."""
+    first = of.runs[0].estimates()
+    return {
+        "runs": [
+            {
+                "run": of.labels[at],
+                "name": run.scenario.name,
+                "digest": run.digest,
+                "seed": run.seed,
+                "paths": run.paths,
+            }
+            for at, run in enumerate(of.runs)
+        ],
+        "differences": {
+            one.key: list(one.texts) if one.key not in (SEED, PATHS) else list(one.values)
+            for one in of.differences
+        },
+        "changes": [
+            {
+                "run": of.labels[at],
+                "paired": bool(of.pairings[at - 1]),
+                "note": of.pairings[at - 1].note,
+                "entities": _by_entity(
+                    {
+                        key: {
+                            "before": _json(first[key[0]][key[1]]),
+                            "after": _json(of.runs[at].estimates()[key[0]][key[1]]),
+                            "change": _json(change),
+                        }
+                        for key, change in of.changes[at - 1].items()
+                    }
+                ),
+            }
+            for at in order
+        ],
+        "why": None if found is None else _explained(found),
+    }
+
+
+def _explained(found: Explanation) -> dict[str, Any]:
+    return {
+        "paths": found.paths,
+        "mixtures": found.mixtures,
+        "sampled_orders": found.orders,
+        "changes": [
+            {
+                "name": change.name,
+                "keys": sorted(change.keys),
+                "entities": _by_entity(
+                    {key: _json(shares[at]) for key, shares in found.shares.items()}
+                ),
+            }
+            for at, change in enumerate(found.changes)
+        ],
+    }
+
+
+def _by_entity(found: dict[tuple[str, str], Any]) -> dict[str, dict[str, Any]]:
+    nested: dict[str, dict[str, Any]] = {}
+    for (entity, name), value in found.items():
+        nested.setdefault(entity, {})[name] = value
+    return nested
+
+
+def _json(estimate: Estimate) -> dict[str, float | None]:
+    return {name: value if isfinite(value) else None for name, value in asdict(estimate).items()}

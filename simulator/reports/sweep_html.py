@@ -1,0 +1,247 @@
+"""The report of a sweep: one HTML page from its table, without network and without script."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import platform
+import shlex
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from simulator.comparison.scenario_diff import value_text
+from simulator.errors import plain
+from simulator.plots.of_sweeps import available, draw, picture
+from simulator.plots.style import render, without_heading
+from simulator.plots.sweep_plot import (
+    STATISTIC,
+    SweepPlot,
+    change,
+    estimate,
+    format_value,
+    last_name,
+    varied_key,
+)
+from simulator.runs.statistic_labels import format_change, number, title
+from simulator.schema import toml_value
+from simulator.sweeps.sweep import add_files
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from simulator.sweeps import Sweep
+
+REPORT = "report.html"
+LEADERS = ("sp500", "nasdaq", "ai_basket")
+"""Entities that are told of, where the universe has them."""
+DRAWN = (("sp500", STATISTIC), ("sp500", "reach_dotcom"), ("ai_basket", STATISTIC))
+COLUMNS = ("median", STATISTIC, "reach_dotcom")
+"""Statistics of the table of cells; sweep.csv has all."""
+MOST_CELLS, MOST_KEYS = 200, 4
+"""Cells in the table, and keys beside them; a sampled design of more keys has them in sweep.csv."""
+
+_DESIGNS = {
+    "grid": "Every combination of these values.",
+    "zip": "The first values together, then the second, and so on.",
+    "lhs": "A Latin hypercube: all assumptions drawn at once from their own distributions.",
+    "sobol": "A scrambled Sobol sequence: all assumptions drawn at once from their own distributions.",
+    "oat": "One assumption at a time, all others as they are.",
+}
+
+
+def write_report(sweep: Sweep) -> Path:
+    """Write the report into the folder of the sweep; where it is. Raises StoreError."""
+    add_files(sweep.folder, {REPORT: html_report(sweep).encode()})
+    return sweep.folder / REPORT
+
+
+def html_report(sweep: Sweep) -> str:
+    """The report: one HTML page. The same sweep gives the same bytes."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    pages = Environment(
+        loader=PackageLoader("simulator.reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return pages.get_template("sweep.html").render(_content(sweep))
+
+
+def _content(sweep: Sweep) -> dict[str, Any]:
+    scenario, design = sweep.scenario, sweep.design
+    drawn = _pictures(sweep)
+    entities = set(sweep.table["entity"])
+    size = f"{scenario.paths:,} paths"
+    told_of = [entity for entity in LEADERS if entity in entities]
+    return {
+        "title": plain(scenario.title, 200),
+        "sweep_line": (
+            f"sweep of {plain(scenario.name)} over {_some(len(sweep.keys), 'assumption')}: "
+            f"{_some(len(design), 'cell')} and the base, {size} each, seed {scenario.seed}"
+        ),
+        "verdict": drawn[0].headline if drawn else "The base failed: no change can be told",
+        "design": _DESIGNS[design.kind],
+        "varied": _varied(sweep),
+        "failures": _failures(sweep),
+        "cells": f"{len(design) + 1:,}",
+        "figures": [_figure(one) for one in drawn],
+        "order": _order(sweep),
+        "tables": [_cells(sweep, entity) for entity in told_of],
+        "paths": f"{scenario.paths:,}",
+        "kind": design.kind,
+        "command": _command(sweep),
+        "reproduce": _provenance(sweep),
+    }
+
+
+def _some(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _pictures(sweep: Sweep) -> list[SweepPlot]:
+    """The figures, what the design is made for first."""
+    known = set(zip(sweep.table["entity"], sweep.table["statistic"], strict=True))
+    return [
+        picture(kind, sweep, entity, statistic)
+        for entity, statistic in DRAWN
+        if (entity, statistic) in known
+        for kind in available(sweep)
+    ]
+
+
+def _figure(of: SweepPlot) -> dict[str, Any]:
+    columns, rows = of.shown()
+    width, height = of.size
+    svg, cut = without_heading(render(draw(of)), width, of.headline, of.caption)
+    return {
+        "headline": of.headline,
+        "alt": f"{of.headline}. {of.subtitle} The numbers follow below the figure.",
+        "caption": of.subtitle,
+        "data": base64.b64encode(svg).decode("ascii"),
+        "width": round(width * 96),
+        "height": round((height - cut) * 96),
+        "columns": columns,
+        "rows": rows,
+    }
+
+
+def _varied(sweep: Sweep) -> dict[str, Any]:
+    """The varied assumptions: value in the base, values in the cells, unit and source."""
+    known = {one.key: one for one in sweep.scenario.ledger()}
+    rows = []
+    for key in sweep.keys:
+        one, values = known.get(key), sweep.table[key].dropna().unique()
+        cells = ", ".join(map(format_value, values[:12])) + (", ..." if len(values) > 12 else "")
+        if len(values) > 12:
+            cells = f"{len(values)} values, {format_value(values.min())} to {format_value(values.max())}"
+        base = value_text(sweep.base.get(key) if one is None else one.value)
+        unit = "" if one is None else plain(one.unit)
+        evidence = "" if one is None else plain(one.strength)
+        rows.append([key, base, cells, unit, evidence])
+    return {
+        "columns": ["assumption", "in the base", "in the cells", "unit", "evidence, A to D"],
+        "rows": rows,
+    }
+
+
+def _failures(sweep: Sweep) -> list[list[str]]:
+    """Cells without a result, and why."""
+    path = sweep.folder / "failures.csv"
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        return [[row["cell"], plain(row["message"], 400)] for row in csv.DictReader(file)]
+
+
+def _order(sweep: Sweep) -> str:
+    count = int((sweep.table["kind"] == "cell").groupby(sweep.table["cell"]).any().sum())
+    more = f"The {MOST_CELLS} that change most of {count:,}. " if count > MOST_CELLS else ""
+    return f"{more}From the largest to the smallest change of the {title(STATISTIC)}."
+
+
+def _cells(sweep: Sweep, entity: str) -> dict[str, Any]:
+    """The cells of one entity by their change, the base first."""
+    table = sweep.table[sweep.table["entity"] == entity]
+    wide = {
+        name: table[table["statistic"] == name].set_index("cell")
+        for name in COLUMNS
+        if (table["statistic"] == name).any()
+    }
+    lead = wide[STATISTIC]
+    order = lead.assign(base=lead["kind"] != "base").sort_values(
+        ["base", "change"], ascending=[True, False], kind="stable"
+    )
+    columns = ["cell", *(_keys_told(sweep))]
+    for name in wide:
+        columns += [title(name), "change"]
+    rows = [_row(sweep, wide, cell) for cell in order.index[: MOST_CELLS + 1]]
+    name = plain(sweep.scenario.universe.title_of(entity)).split(" (")[0]
+    return {"name": f"{name}, by cell", "columns": columns, "rows": rows}
+
+
+def _keys_told(sweep: Sweep) -> list[str]:
+    """Columns that say what a cell is."""
+    if sweep.design.kind == "oat":
+        return ["assumption", "value"]
+    if len(sweep.keys) > MOST_KEYS:
+        return []
+    short = [last_name(key) for key in sweep.keys]
+    return short if len(set(short)) == len(short) else list(sweep.keys)
+
+
+def _at(rows: pd.DataFrame, cell: int) -> pd.Series[Any]:
+    return rows[rows.index == cell].iloc[0]
+
+
+def _row(sweep: Sweep, wide: dict[str, pd.DataFrame], cell: int) -> list[str]:
+    head = _at(wide[STATISTIC], cell)
+    base = head["kind"] == "base"
+    found = ["base" if base else str(cell)]
+    if sweep.design.kind == "oat":
+        key = "" if base else varied_key(sweep, cell)
+        found += [key, format_value(head[key]) if key else ""]
+    elif len(sweep.keys) <= MOST_KEYS:
+        found += [format_value(head[key]) for key in sweep.keys]
+    for name, rows in wide.items():
+        one = _at(rows, cell)
+        found += [
+            number(estimate(one), name),
+            "" if base else str(format_change(change(one), name)),
+        ]
+    return found
+
+
+def _command(sweep: Sweep) -> str:
+    """The command that repeats the sweep inside its folder."""
+    scenario, design = sweep.scenario, sweep.design
+    words = ["crashsim", "sweep", "scenario.toml"]
+    for axis in design.axes:
+        levels = axis.values or ()  # noqa: PD011 - not a table
+        values = ",".join(f"{value:.12g}" for value in levels)
+        words += ["--vary", f"{axis.key}={values}" if values else axis.key]
+    if design.kind != "grid":
+        words += ["--design", design.kind]
+    if design.size:
+        words += ["--cells", str(design.size)]
+    words += ["--seed", str(scenario.seed), "--paths", str(scenario.paths)]
+    for key, value in scenario.overrides.items():
+        words += ["--set", f"{key}={toml_value(value)}"]
+    return plain(shlex.join(words), 4000)
+
+
+def _provenance(sweep: Sweep) -> list[tuple[str, str]]:
+    scenario = sweep.scenario
+    used = ("crashsim", "numpy", "scipy", "matplotlib")
+    versions = [f"Python {platform.python_version()}", *(f"{x} {version(x)}" for x in used)]
+    return [
+        ("scenario", plain(scenario.name)),
+        ("universe", plain(f"{scenario.universe.name}: {scenario.universe.title}", 200)),
+        ("digest of the base", scenario.digest),
+        ("seed", str(scenario.seed)),
+        ("paths a cell", f"{scenario.paths:,}"),
+        ("report made with", ", ".join(versions)),
+    ]

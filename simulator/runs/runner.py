@@ -1,0 +1,180 @@
+"""Simulating: the blocks of a scenario, here or in processes, added up to a run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+from simulator.engine import Results, block_simulation, memory
+from simulator.engine.block_batches import TOGETHER, counted, portion, simulated
+from simulator.engine.executors import WorkerPool, check_workers
+from simulator.engine.recorder import fan_steps
+from simulator.engine.streams import BLOCK_PATHS
+from simulator.errors import UsageError
+from simulator.runs.digest import KEEP_PATHS
+from simulator.runs.run import Run
+from simulator.runs.stopping_rule import MOST_PATHS, SequentialStopping, parse_goal, so_far, trimmed
+from simulator.statistics import Estimate
+
+if TYPE_CHECKING:
+    from simulator.scenario import Scenario
+
+_FIRST_LOOK = 4 * BLOCK_PATHS
+_WORTH_A_WORKER = 80_000
+"""Rows (entity, step) of blocks that take as long as a worker takes to start, about a second."""
+
+
+def simulate(
+    scenario: Scenario,
+    *,
+    paths: int | None = None,
+    seed: int | None = None,
+    workers: int = 1,
+    keep_levels: bool = False,
+    shocks: Literal["zero"] | None = None,
+    keep_paths: int = KEEP_PATHS,
+    max_memory: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    until: str | None = None,
+    look: Callable[[int, Estimate, float], None] | None = None,
+) -> Run:
+    """Simulate a scenario.
+
+    Parameters
+    ----------
+    scenario
+        From :func:`simulator.load_scenario`.
+    paths, seed
+        Instead of the scenario's.
+    workers
+        Processes; the numbers do not depend on it.
+    keep_levels
+        Keep every level of every path in the tables (entities x steps x 4 bytes a path).
+    shocks
+        "zero" turns the noise off; uncertain assumptions are at their median.
+    keep_paths
+        Paths with a row in the tables. With more paths, statistics come from counts on a fixed
+        grid, whose width their intervals include.
+    max_memory
+        Bytes; default half of what is available.
+    progress
+        Called with (paths done, paths in all) as paths are added; with ``until`` the
+        second is the number of paths at the next look.
+    until
+        Such as ``"P(sp500.max_drawdown >= 0.49) +-0.5pp"``: whole blocks are added until the 95 %
+        interval of that number is so narrow. ``paths`` is then the most there may be, default 10
+        million. The run is that of so many paths, whatever decided their number.
+    look
+        Called at each look with (paths, estimate, half-width wanted).
+
+    Raises
+    ------
+    RunError
+        If the run needs too much memory, or a number is not finite.
+    ScenarioError
+        If ``paths`` or ``seed`` are not allowed.
+    UsageError
+        If an option is out of range, or ``until`` cannot be read.
+    """
+    if shocks not in (None, "zero"):
+        raise UsageError(f'shocks is None or "zero", not {shocks!r}')
+    if keep_paths < 1:
+        raise UsageError(f"keep_paths must be 1 or more, got {keep_paths!r}")
+    check_workers(workers)
+    if shocks == "zero":
+        if paths not in (None, 1):
+            raise UsageError(f"without noise every path is the same: paths is 1, not {paths!r}")
+        if until is not None:
+            raise UsageError("without noise every path is the same: there is no error to narrow")
+        paths = 1
+    goal = None if until is None else parse_goal(until, scenario.universe.entities, scenario.grid)
+    if goal is not None and paths is None:
+        paths = MOST_PATHS
+    scenario = scenario.with_(paths=paths, seed=seed)
+    most, blocks = scenario.paths, -(-scenario.paths // BLOCK_PATHS)
+    memory.check(
+        max_memory,
+        paths=most,
+        keep_paths=keep_paths,
+        keep_levels=keep_levels,
+        entities=len(scenario.universe.entities),
+        steps=scenario.steps,
+        fan_times=fan_steps(scenario).size,
+        inputs=len(scenario.uncertain()),
+        block_paths=BLOCK_PATHS * min(TOGETHER, -(-blocks // workers)),
+        workers=min(workers, blocks),
+        task_paths=BLOCK_PATHS * portion(blocks, workers),
+    )
+    began = time.perf_counter()
+    keep = block_simulation.Keep(levels=keep_levels)
+    results = block_simulation.new_results(scenario, most, keep, keep_paths)
+    looks = (
+        None
+        if goal is None
+        else SequentialStopping(goal, _FIRST_LOOK, TOGETHER * BLOCK_PATHS, most)
+    )
+    stretches = [range(blocks)] if looks is None else _to_looks(looks, blocks)
+    with closing(_filled(results, workers, scenario, keep, shocks is None, stretches)) as filled:
+        for _ in filled:
+            if progress is not None:
+                progress(results.n, most if looks is None else looks.next)
+            if looks is not None and results.n >= looks.next:
+                found = looks.goal.estimate(so_far(results))
+                if look is not None:
+                    look(results.n, found, looks.goal.wanted(found))
+                if looks.enough(found, results.n):
+                    break
+    if goal is not None:
+        results = trimmed(results)
+        scenario = scenario.with_(paths=results.n)
+    seconds = time.perf_counter() - began
+    return Run(scenario, results, shocks, seconds, None if goal is None else goal.text)
+
+
+def _to_looks(looks: SequentialStopping, blocks: int) -> Iterator[range]:
+    """The blocks up to each look, asked for when the one before is over."""
+    begin = 0
+    while begin < blocks:
+        end = min(-(-looks.next // BLOCK_PATHS), blocks)
+        yield range(begin, end)
+        begin = end
+
+
+def _filled(
+    results: Results,
+    workers: int,
+    scenario: Scenario,
+    keep: block_simulation.Keep,
+    noise: bool,  # noqa: FBT001 - short, and read here only
+    stretches: Iterable[range],
+) -> Generator[None]:
+    """Add all blocks to ``results``, with a stop after each addition; closing this ends the work.
+
+    This process is one of the workers. It takes a few blocks at a time from the front, whose paths
+    have rows in the tables, and adds them as they are. The others are given more from the end, and
+    send what they have counted.
+    """
+    most, compute = scenario.paths, partial(counted, scenario, keep, results.keep_paths, noise)
+    rows = scenario.steps * len(results.entities)  # of a block
+    with WorkerPool(workers - 1, compute) as helpers:
+        for blocks in stretches:
+            begin, end = blocks.start, blocks.stop
+            shared = helpers.started or (end - begin) * rows >= _WORTH_A_WORKER
+            crew = workers if shared else 1
+            while begin < end or helpers.busy:
+                mine = range(begin, begin + portion(end - begin, crew, TOGETHER))
+                begin = mine.stop
+                while shared and begin < end and helpers.hungry:
+                    theirs = range(end - portion(end - begin, crew), end)
+                    helpers.give(theirs)
+                    end = theirs.start
+                for block in simulated(scenario, keep, noise, mine):
+                    left = most - block.block * BLOCK_PATHS
+                    results.add(block, min(block.count * BLOCK_PATHS, left))
+                    yield
+                for part in helpers.take(wait=begin == end):
+                    results.merge(part)
+                    yield

@@ -1,0 +1,113 @@
+"""Which uncertain assumption moves which result: rank correlations over the paths of a run.
+
+Each path drew its assumptions once, so the run itself tells how they and its falls go together;
+nothing is simulated again. A rank correlation sees any monotone effect, and none that turns round.
+With assumptions drawn together ([correlations]) it also holds what their companions do.
+"""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from simulator.errors import plain
+from simulator.statistics.rank_correlation import _estimate, _moments, _ranks
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from simulator.runs.run import Run
+    from simulator.scenario import Assumption
+
+GRADES = {"A": 1, "B": 2, "C": 3, "D": 4}
+"""Strength of evidence as a weight: how much there is to doubt."""
+_THIN = {
+    "A": "it is measured",
+    "B": "several sources agree on it",
+    "C": "its evidence is thin",
+    "D": "it is judgement",
+}
+
+
+def sensitivities(run: Run) -> pd.DataFrame:
+    """Rank correlation of every uncertain assumption with the largest fall of every group.
+
+    Columns: key, entity, rank_correlation, mc_error, low, high, strength (of the evidence), moves_most (the
+    group this assumption moves most). A positive correlation: more of it, deeper falls. Uses the paths
+    kept in the tables. Empty where nothing is uncertain.
+    """
+    import pandas as pd  # late: slow to import
+
+    results, grades = run.results, _ledger(run)
+    groups = [entity for entity in run.entities if entity in run.scenario.universe.groups]
+    falls = {
+        entity: _ranks(np.asarray(results.measures["max_drawdown"][row], np.float64))
+        for row, entity in enumerate(run.entities)
+        if entity in groups
+    }
+    rows = []
+    for key, drawn in results.inputs.items():
+        ranks = _ranks(drawn)
+        found = {
+            entity: _estimate(*_moments(ranks, fall), results.kept)
+            for entity, fall in falls.items()
+        }
+        most = max(groups, key=lambda entity: abs(found[entity].value))
+        for entity, r in found.items():
+            grade = grades[key].strength if key in grades else "D"
+            rows.append((key, entity, r.value, r.mc_error, r.low, r.high, grade, entity == most))
+    columns = ["key", "entity", "rank_correlation", "mc_error", "low", "high"]
+    return pd.DataFrame(rows, columns=[*columns, "strength", "moves_most"])
+
+
+def weakest_link(run: Run, entity: str = "sp500") -> str:
+    """One sentence: the uncertain assumption that moves the entity's fall most for how little is known of it.
+
+    That is the largest product of the rank correlation's size and the grade (A 1 ... D 4), among
+    those more than three standard errors from 0: of twenty that move nothing, one would pass two.
+    """
+    table = sensitivities(run)
+    title = plain(run.label(entity)).split(" (")[0]
+    name = f"the {title}" if entity in run.scenario.universe.groups else title
+    if table.empty:
+        return "Every assumption of this run is a single number: the run cannot tell which of them matters."
+    clear = table["rank_correlation"].abs() > 3 * table["mc_error"]
+    table = table[(table["entity"] == entity) & clear]
+    if table.empty:
+        return f"No uncertain assumption moves the largest fall of {name} by more than the noise of this run."
+    weight = table["rank_correlation"].abs() * table["strength"].map(GRADES)
+    worst = table.iloc[int(weight.to_numpy().argmax())]
+    r, low, high = (float(worst[column]) for column in ("rank_correlation", "low", "high"))
+    way = "more of it, deeper falls" if r > 0 else "more of it, milder falls"
+    grade = str(worst["strength"])
+    return (
+        f"The weakest link is {worst['key']}: {_THIN[grade]} ({grade}), and it moves the largest fall of "
+        f"{name} with a rank correlation of {r:+.2f} ({low:+.2f} to {high:+.2f}): {way}."
+    )
+
+
+def document(run: Run) -> list[dict[str, Any]]:
+    """The uncertain assumptions for JSON: key, strength, the group each moves most, correlations by group."""
+    table = sensitivities(run)
+    numbers = ["value", "mc_error", "low", "high"]
+    return [
+        {
+            "key": str(key),
+            "strength": str(rows["strength"].iloc[0]),
+            "moves_most": str(rows.loc[rows["moves_most"], "entity"].iloc[0]),
+            "rank_correlation": {
+                str(row["entity"]): {
+                    name: float(number) if isfinite(number) else None
+                    for name, number in zip(numbers, row.iloc[2:6], strict=True)
+                }
+                for _, row in rows.iterrows()
+            },
+        }
+        for key, rows in table.groupby("key", sort=False)
+    ]
+
+
+def _ledger(run: Run) -> dict[str, Assumption]:
+    return {row.key: row for row in run.scenario.ledger()}

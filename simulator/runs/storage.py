@@ -1,0 +1,361 @@
+"""A run on disk: a folder of plain files and a manifest that is written last.
+
+The manifest holds the SHA-256 of every file and of itself: a folder without one is
+unfinished, and a changed bit is found on loading. Nothing is pickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import re
+import shlex
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from simulator.engine import Results
+from simulator.engine.streams import BLOCK_PATHS
+from simulator.errors import StoreError, plain
+from simulator.portfolio import HOLDINGS
+from simulator.runs import array_format, atomic_files
+from simulator.runs.digest import KEEP_PATHS, run_digest
+from simulator.runs.portfolio_risk import all_contributions, portfolio_risk
+from simulator.runs.run import Run
+from simulator.scenario import MODEL_VERSION, load_scenario
+from simulator.schema import join
+from simulator.statistics import probability
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from simulator.scenario import Scenario
+
+RESULT_FORMAT = 2
+"""Changes when an older program could no longer read a folder.
+
+2: names of the causes, drivers, falls aligned at their peaks. Runs of format 1 are read without them.
+"""
+MANIFEST = "manifest.json"
+TAIL = "rare.csv"
+"""Falls rarer than the paths can tell, where `crashsim rare RUN --tail` has worked them out."""
+_DEPTH_BINS = 100
+"""Bins of histogram.csv: one point of depth each, and one for a loss of 100 %."""
+
+
+def run_folder(
+    scenario: Scenario,
+    parent: str | Path = "results",
+    shocks: Literal["zero"] | None = None,
+    keep_paths: int = KEEP_PATHS,
+) -> Path:
+    """Where the run of a scenario with these options belongs: ``parent/<name>-<digest>``."""
+    return Path(parent) / f"{scenario.name}-{run_digest(scenario, shocks, keep_paths)}"
+
+
+def is_complete(folder: str | Path) -> bool:
+    """Whether a folder holds a finished run; :func:`load_run` verifies it."""
+    return (Path(folder) / MANIFEST).is_file()
+
+
+def save_run(
+    run: Run,
+    folder: str | Path,
+    extras: Mapping[str, bytes] | None = None,
+    command: list[str] | None = None,
+) -> None:
+    """Write a run to ``folder``, which is made if missing; other files in it are left alone.
+
+    Parameters
+    ----------
+    run
+        From :func:`simulator.simulate`.
+    folder
+        The run's own folder.
+    extras
+        More files by name relative to the folder, such as ``report.html``.
+    command
+        Arguments to note in the manifest; default those of this process.
+
+    Raises
+    ------
+    StoreError
+        If the folder cannot be written; nothing half-written is left under a final name.
+    LockedError
+        If another process is writing the folder.
+    """
+    folder = Path(folder)
+    with atomic_files.lock(folder):
+        # From here until the new manifest stands, the folder is unfinished, and says so.
+        _unlink(folder / MANIFEST)
+        names = _write_run(run, folder)
+        names += _write_extras(folder, extras or {})
+        _write_manifest(folder, _describe(run, command), names)
+
+
+def add_files(folder: str | Path, extras: Mapping[str, bytes]) -> None:
+    """Add or replace files of a finished run, such as its report, and note them in the manifest.
+
+    Raises as :func:`save_run`, and StoreError if there is no finished run.
+    """
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    with atomic_files.lock(folder):
+        names = _write_extras(folder, extras)
+        files = manifest.pop("files")
+        files |= {name: atomic_files.fingerprint(folder / name) for name in names}
+        _commit(folder, manifest | {"files": files})
+
+
+def load_run(folder: str | Path) -> Run:
+    """Read a run and verify every file of it.
+
+    Raises
+    ------
+    StoreError
+        If the folder holds no finished run, a file is missing or damaged (it is named), or a newer
+        crashsim wrote it.
+    """
+    import pandas as pd  # late: slow to import
+
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    for name, expected in manifest["files"].items():
+        try:
+            found = atomic_files.fingerprint(folder / name)
+        except OSError as error:
+            raise StoreError(f"{folder / name} cannot be read: {error.strerror}") from error
+        if found != expected:
+            raise StoreError(
+                f"{folder / name} has changed since the run: its SHA-256 differs from the manifest's; "
+                "restore it, or simulate again with --force"
+            )
+    scenario, digest = _reopen(folder, manifest, _overrides(manifest))
+    older = manifest.get("model_version", 1) < MODEL_VERSION
+    if digest != manifest["digest"]:
+        changed = _changed(folder, scenario)
+        scenario, digest = _reopen(folder, manifest, _overrides(manifest) | changed)
+    if digest != manifest["digest"] and not older:
+        raise StoreError(
+            f"{folder}: this crashsim reads the scenario differently (digest {digest}) than "
+            f"crashsim {manifest['versions']['crashsim']} did ({manifest['digest']}); use that version"
+        )
+    results = _read_results(folder, manifest, len(scenario.universe.groups))
+    seconds, made = manifest["timings"]["simulate_seconds"], manifest["digest"] if older else None
+    until = manifest.get("until")
+    tail = pd.read_csv(folder / TAIL) if TAIL in manifest["files"] else None
+    return Run(scenario, results, manifest["shocks"], seconds, until=until, older=made, tail=tail)
+
+
+def _reopen(
+    folder: Path, manifest: Mapping[str, Any], overrides: Mapping[str, Any]
+) -> tuple[Scenario, str]:
+    holdings = folder / HOLDINGS if HOLDINGS in manifest["files"] else None
+    scenario = load_scenario(folder / "scenario.toml", overrides, holdings)
+    scenario = scenario.with_(paths=manifest["paths"], seed=manifest["seed"])
+    return scenario, run_digest(scenario, manifest["shocks"], manifest["keep_paths"])
+
+
+def _changed(folder: Path, scenario: Scenario) -> dict[str, Any]:
+    """Values the run had and today's defaults would change, by key."""
+    stored = json.loads((folder / "scenario.resolved.json").read_text("utf-8"))
+    now = _leaves(scenario.resolved())
+    return {key: value for key, value in _leaves(stored).items() if now.get(key, value) != value}
+
+
+def _leaves(value: Any, key: str = "") -> dict[str, Any]:
+    """Values by dotted key; a distribution is one value."""
+    if isinstance(value, dict) and not value.keys() & {"dist", "p50"}:
+        items = list(value.items())
+    elif isinstance(value, list):
+        items = [(str(index), item) for index, item in enumerate(value)]
+    else:
+        return {key: value}
+    return {k: v for name, item in items for k, v in _leaves(item, join(key, name)).items()}
+
+
+# ---------------------------------------------------------------- manifest
+
+
+def read_manifest(folder: str | Path) -> dict[str, Any]:
+    """The manifest of a finished run, itself verified, its files not. Raises StoreError."""
+    path = Path(folder) / MANIFEST
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise StoreError(f"{folder} holds no finished run: it has no {MANIFEST}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoreError(f"{path} cannot be read: {error}") from error
+    try:
+        manifest = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise StoreError(f"{path} is damaged: {error}") from error
+    if not isinstance(manifest, dict):
+        raise StoreError(f"{path} is damaged: it is not a manifest")
+    written = manifest.get("result_format")
+    if isinstance(written, int) and written > RESULT_FORMAT:
+        raise StoreError(
+            f"{folder} has result format {written}, written by a newer crashsim; this one "
+            f"({version('crashsim')}) reads formats up to {RESULT_FORMAT}: upgrade it"
+        )
+    manifest.pop("sha256", None)
+    if text != _sealed(manifest):
+        raise StoreError(f"{path} is damaged: its own SHA-256 does not fit")
+    for name in manifest["files"]:
+        _check_name(name)
+    return manifest
+
+
+def _sealed(manifest: Mapping[str, Any]) -> str:
+    """The text of a manifest, with the SHA-256 of all else in it."""
+    content = json.dumps(manifest, indent=2, sort_keys=True, allow_nan=False)
+    seal = hashlib.sha256(content.encode()).hexdigest()
+    whole = {**manifest, "sha256": seal}
+    return json.dumps(whole, indent=2, sort_keys=True, allow_nan=False) + "\n"
+
+
+def _commit(folder: Path, manifest: Mapping[str, Any]) -> None:
+    atomic_files.write(folder / MANIFEST, _sealed(manifest).encode())
+
+
+def _write_manifest(folder: Path, described: dict[str, Any], names: list[str]) -> None:
+    files = {name: atomic_files.fingerprint(folder / name) for name in sorted(names)}
+    _commit(folder, described | {"files": files})
+
+
+def _describe(run: Run, command: list[str] | None) -> dict[str, Any]:
+    scenario = run.scenario
+    typed = sys.argv if command is None else command
+    return {
+        "result_format": RESULT_FORMAT,
+        "model_version": MODEL_VERSION,
+        "name": scenario.name,
+        "title": scenario.title,
+        "digest": run.digest,
+        "seed": run.seed,
+        "paths": run.paths,
+        "keep_paths": run.results.keep_paths,
+        "block_paths": BLOCK_PATHS,
+        "shocks": run.shocks,
+        "until": run.until,
+        "overrides": [
+            {"key": key, "value": value, "origin": "--set"}
+            for key, value in scenario.overrides.items()
+        ],
+        "versions": {
+            "crashsim": version("crashsim"),
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+            "scipy": version("scipy"),
+        },
+        "command": plain(shlex.join([Path(typed[0]).name, *typed[1:]]) if typed else "", 2000),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "timings": {"simulate_seconds": round(run.seconds, 3)},
+    }
+
+
+def _overrides(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    return {entry["key"]: entry["value"] for entry in manifest["overrides"]}
+
+
+# ---------------------------------------------------------------- files
+
+
+def _write_run(run: Run, folder: Path) -> list[str]:
+    """Write all data files; their names."""
+    scenario, results = run.scenario, run.results
+    universe = f"universes/{scenario.universe.path.name}"
+    resolved = json.dumps(scenario.resolved(), indent=2, allow_nan=False, ensure_ascii=False)
+    summary = json.dumps(run.document(), indent=2, allow_nan=False, ensure_ascii=False)
+    texts: dict[str, bytes] = {
+        "scenario.toml": scenario.text,
+        universe: scenario.universe.path.read_bytes(),
+        "scenario.resolved.json": f"{resolved}\n".encode(),
+        "summary.json": f"{summary}\n".encode(),
+        "summary.csv": csv_bytes(run.summary()),
+        "fan.csv": csv_bytes(run.fan, "%.6g"),  # the grid supports no more digits
+        "histogram.csv": csv_bytes(histogram(run)),
+    }
+    if scenario.portfolio is not None:
+        texts[HOLDINGS] = scenario.portfolio.raw
+        texts["portfolio-risk.csv"] = csv_bytes(portfolio_risk(run))
+        texts["portfolio-contributions.csv"] = csv_bytes(all_contributions(run))
+    for name, content in texts.items():
+        atomic_files.write(folder / name, content)
+    atomic_files.write_arrays(folder / "paths.npz", array_format.tables(results))
+    atomic_files.write_arrays(folder / "counts.npz", array_format.counts(results))
+    return [*texts, "paths.npz", "counts.npz"]
+
+
+def _write_extras(folder: Path, extras: Mapping[str, bytes]) -> list[str]:
+    for name, content in extras.items():
+        _check_name(name)
+        atomic_files.write(folder / name, content)
+    return list(extras)
+
+
+def _check_name(name: str) -> None:
+    """Raise StoreError for a name that could leave the folder."""
+    parts = PurePosixPath(name).parts
+    if "\\" in name or ":" in name or not parts or any(p in ("/", "..", ".") for p in parts):
+        raise StoreError(f"{plain(name)!r} is not the name of a file in a run folder")
+
+
+def _unlink(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise atomic_files.unwritable(path, error) from error
+
+
+def csv_bytes(table: pd.DataFrame, digits: str | None = None) -> bytes:
+    r"""A table as CSV with ``\n``; text that a spreadsheet would run gets a leading apostrophe.
+
+    Numbers are untouched: they start with "-" when they are negative, and stay numbers.
+    """
+    import pandas as pd  # late: slow to import
+
+    safe = table.copy()
+    for column in safe.columns:
+        if not pd.api.types.is_numeric_dtype(safe[column]):
+            safe[column] = [_safe(str(cell)) for cell in safe[column]]
+    safe.columns = [_safe(str(column)) for column in safe.columns]
+    return safe.to_csv(index=False, lineterminator="\n", float_format=digits).encode()
+
+
+def _safe(cell: str) -> str:
+    line = re.sub(r"[\r\n]", " ", cell)
+    return f"'{line}" if re.match(r"[=+\-@\t\r\n]", cell) else line
+
+
+def histogram(run: Run) -> pd.DataFrame:
+    """Share of paths by maximum drawdown, one point a row: entity, depth_from, depth_to, paths, share, ..."""
+    import pandas as pd  # late: slow to import
+
+    rows = []
+    counts = run.results.counts["max_drawdown"]
+    for entity, fine in zip(run.entities, counts, strict=True):
+        coarse = [*fine[:-1].reshape(_DEPTH_BINS, -1).sum(axis=1), fine[-1]]
+        for number, hits in enumerate(coarse):
+            share = probability(int(hits), run.paths)
+            edges = (number / _DEPTH_BINS, min(number + 1, _DEPTH_BINS) / _DEPTH_BINS)
+            found = (share.value, share.mc_error, share.low, share.high)
+            rows.append((entity, *edges, int(hits), *found))
+    columns = ["entity", "depth_from", "depth_to", "paths", "share", "mc_error", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _read_results(folder: Path, manifest: Mapping[str, Any], groups: int) -> Results:
+    tables = atomic_files.read_arrays(folder / "paths.npz")
+    counts = atomic_files.read_arrays(folder / "counts.npz")
+    sizes = {"paths": manifest["paths"], "keep_paths": manifest["keep_paths"], "groups": groups}
+    try:
+        return array_format.results(tables, counts, **sizes)
+    except (KeyError, IndexError, ValueError) as error:
+        raise StoreError(f"{folder} does not fit together: {error}") from error

@@ -1,0 +1,332 @@
+"""Estimates with their Monte Carlo error: probability, quantile, mean, expected shortfall, survival.
+
+Every interval is nominal 95 % and says how well n paths know the number, nothing about whether the
+model is right. Paths are taken as independent and n as at least some hundreds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from math import ceil, floor, inf, nan, sqrt
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from simulator.arrays import BoolArray, FloatArray, IntArray
+from simulator.statistics.histogram import Grid
+
+_TAIL = 0.025
+_Z = 1.959963984540054  # standard normal quantile of 1 - _TAIL
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A number, its standard error, and its nominal 95 % interval.
+
+    For probabilities and quantiles `mc_error` is the width of the interval over 2 x 1.96: the
+    standard error where the normal law holds, and not 0 when an event was never seen.
+    """
+
+    value: float
+    mc_error: float
+    low: float
+    high: float
+
+
+UNKNOWN = Estimate(nan, inf, -inf, inf)
+"""What too few paths know of a tail."""
+
+
+def enough_paths(n: int, q: float) -> bool:
+    """Whether at least one of ``n`` paths is expected beyond the ``q``-quantile."""
+    return n * (1 - q) > 1 - 1e-9
+
+
+def quantile_rank(n: int, q: float) -> int:
+    """Rank, from 1, of the order statistic at which the share of draws reaches ``q``."""
+    return max(ceil(n * q - 1e-9), 1)
+
+
+def _from_interval(value: float, low: float, high: float) -> Estimate:
+    return Estimate(value, (high - low) / (2 * _Z), low, high)
+
+
+def probability(hits: int, n: int) -> Estimate:
+    """Probability of an event seen on ``hits`` of ``n`` paths.
+
+    Wilson's interval; Clopper and Pearson's exact one when n p (1 - p) < 10, where Wilson's covers
+    too little. See Brown, Cai and DasGupta, Statistical Science 16 (2001).
+    """
+    hits, n = int(hits), int(n)
+    if not 0 <= hits <= n or n == 0:
+        raise ValueError(f"a probability needs 0 <= hits <= n and n > 0, got {hits} of {n}")
+    p = hits / n
+    if n * p * (1 - p) < 10:
+        from scipy.special import betaincinv
+
+        low = float(betaincinv(hits, n - hits + 1, _TAIL)) if hits else 0.0
+        high = float(betaincinv(hits + 1, n - hits, 1 - _TAIL)) if hits < n else 1.0
+        return _from_interval(p, low, high)
+    z2 = _Z * _Z / n
+    centre = (p + z2 / 2) / (1 + z2)
+    half = _Z / (1 + z2) * sqrt(p * (1 - p) / n + z2 / (4 * n))
+    return _from_interval(p, centre - half, centre + half)
+
+
+@lru_cache(maxsize=1024)
+def quantile_ranks(n: int, q: float) -> tuple[int, int]:
+    """Ranks l < u, from 1, whose order statistics hold the q-quantile between them.
+
+    The number of draws below the quantile is binomial (n, q): l and u are its 2.5 % point and one
+    more than its 97.5 % point, so at most 2.5 % is missed on each side, whatever the distribution.
+    l = 0 or u = n + 1 says that n draws cannot bound it on that side.
+    """
+    from scipy.special import bdtr, bdtrik
+
+    def smallest(tail: float) -> int:
+        guess = max(0, ceil(float(bdtrik(tail, n, q))) - 1)  # the inverse is exact to a step
+        while bdtr(guess, n, q) < tail:
+            guess += 1
+        return guess
+
+    return smallest(_TAIL), smallest(1 - _TAIL) + 1
+
+
+def quantile(values: ArrayLike, q: float, support: tuple[float, float] = (-inf, inf)) -> Estimate:
+    """The ``q``-quantile of ``values`` (n,), interpolated as numpy and pandas do, between order statistics.
+
+    Where n is too small to bound it on a side, the interval ends at the ``support`` of the
+    quantity ((0, 1) for a depth).
+    """
+    values = _sample(values)
+    _check_share(q)
+    n = len(values)
+    position = (n - 1) * q
+    below, low, high = floor(position), *quantile_ranks(n, q)
+    wanted = {below, min(below + 1, n - 1), max(low - 1, 0), min(high - 1, n - 1)}
+    ordered = np.partition(values, sorted(wanted))
+    value = _between(float(ordered[below]), float(ordered[min(below + 1, n - 1)]), position - below)
+    return _from_interval(
+        value,
+        float(ordered[low - 1]) if low >= 1 else support[0],
+        float(ordered[high - 1]) if high <= n else support[1],
+    )
+
+
+def mean(values: ArrayLike) -> Estimate:
+    """Mean of ``values`` (n,), interval corrected for skewness. One value has no error: it is inf."""
+    values = _sample(values)
+    return _mean(values)
+
+
+def mean_of_few(values: ArrayLike) -> Estimate:
+    """As :func:`mean` for some tens of values (n,): Student's t stands for the normal."""
+    from scipy.special import stdtrit
+
+    values = _sample(values)
+    return _mean(values, z=float(stdtrit(max(len(values) - 1, 1), 1 - _TAIL)))
+
+
+def expected_shortfall(values: ArrayLike, q: float) -> Estimate:
+    """Mean of the largest 1 - ``q`` of ``values`` (n,): of the worst twentieth of depths at q = 0.95.
+
+    With v the q-quantile it is v + E[(X - v)+] / (1 - q) (Rockafellar and Uryasev 2000). That is
+    flat in v at the quantile, so the error of v drops out to first order, and the variance is
+    Var((X - v)+) / (n (1 - q)^2): the spread within the tail and of the number of paths in it.
+
+    With v an order statistic it is the mean of the n (1 - q) largest values, the last one in part,
+    so it never leaves the sample (Acerbi and Tasche 2002). If that is less than one value, n paths
+    do not know it: all fields but the infinite error and interval are NaN.
+    """
+    values = _sample(values)
+    _check_share(q)
+    n = len(values)
+    if not enough_paths(n, q):
+        return UNKNOWN
+    at = quantile_rank(n, q) - 1
+    v = float(np.partition(values, at)[at])
+    return _mean(np.maximum(values - v, 0.0) / (1 - q), offset=v)
+
+
+def _mean(values: FloatArray, offset: float = 0.0, z: float = _Z) -> Estimate:
+    """Offset plus mean, with Hall's interval (J. R. Statist. Soc. B 54, 1992) of half-width ``z``.
+
+    Most values of a tail are zero, and the normal interval of so skewed a mean lies too low.
+    Hall's cubic makes the studentised mean normal to second order; `bend` is skewness / sqrt(n).
+    """
+    n, centre = len(values), float(values.mean())
+    value = offset + centre
+    if n < 2:
+        return Estimate(value, inf, -inf, inf)
+    away = values - centre
+    square = away * away
+    variance = float(square.mean())
+    error = sqrt(variance / (n - 1))
+    cube = variance * sqrt(variance * n)  # may underflow to 0 for an all but constant sample
+    bend = float((square * away).mean()) / cube if cube > 0 else 0.0
+
+    def studentised(at: float) -> float:
+        if abs(bend) < 1e-6:
+            return at
+        return 3 / bend * (float(np.cbrt(1 + bend * (at - bend / 6))) - 1)
+
+    return Estimate(value, error, value - error * studentised(z), value - error * studentised(-z))
+
+
+def _between(low: float, high: float, share: float) -> float:
+    return low + (high - low) * share
+
+
+def _sample(values: ArrayLike) -> FloatArray:
+    values = np.asarray(values, dtype=np.float64)
+    if values.ndim != 1 or values.size == 0 or not np.all(np.isfinite(values)):
+        raise ValueError(
+            f"expected one finite number per path, got an array of shape {values.shape}"
+        )
+    return values
+
+
+def _check_share(q: float) -> None:
+    if not 0 < q < 1:
+        raise ValueError(f"expected a share between 0 and 1, got {q}")
+
+
+def jackknife(statistic: Callable[..., float], *samples: FloatArray, groups: int = 32) -> Estimate:
+    """``statistic(*samples)`` with the error of leaving out one of ``groups`` groups of paths at a time.
+
+    For statistics without a formula, such as a difference of quantiles. The last axis of every sample
+    is the path. See Shao and Wu, Annals of Statistics 17 (1989): quantiles need large groups.
+    """
+    found = jackknives(lambda *parts: {"": statistic(*parts)}, *samples, groups=groups)
+    return found[""]
+
+
+def jackknives(
+    statistics: Callable[..., Mapping[str, float]], *samples: FloatArray, groups: int = 32
+) -> dict[str, Estimate]:
+    """As :func:`jackknife`, for several statistics by name that share their work."""
+    paths = samples[0].shape[-1]
+    groups = min(groups, paths)
+    values = statistics(*samples)
+    if groups < 2:
+        return {name: Estimate(float(v), inf, -inf, inf) for name, v in values.items()}
+    group = np.arange(paths) * groups // paths
+    parts = [statistics(*(sample[..., group != g] for sample in samples)) for g in range(groups)]
+    found = {}
+    for name, value in values.items():
+        without = np.array([part[name] for part in parts], dtype=np.float64)
+        away = float(np.sum((without - without.mean()) ** 2))
+        half = _Z * (error := sqrt((groups - 1) / groups * away))
+        found[name] = Estimate(float(value), error, float(value) - half, float(value) + half)
+    return found
+
+
+# --- the same from counts on a grid: for runs whose paths are not all kept -------------------
+
+
+def quantile_from_counts(
+    counts: IntArray, grid: Grid, q: float, support: tuple[float, float] = (-inf, inf)
+) -> Estimate:
+    """As :func:`quantile`, from ``counts`` (bins,) on ``grid``.
+
+    The value is off by at most half a bin (the middle of a bin stands for all in it); the interval
+    is widened to whole bins, so it keeps its coverage. The end bins hold all that lies outside the
+    grid: a value there is a bound.
+    """
+    counts = _counts(counts)
+    _check_share(q)
+    upto = np.cumsum(counts)
+    n = int(upto[-1])
+
+    def bin_of(rank: int) -> int:
+        return int(np.searchsorted(upto, rank))
+
+    def middle(rank: int) -> float:
+        return grid.low + grid.width * (bin_of(rank) + 0.5)
+
+    position = (n - 1) * q
+    below, low, high = floor(position), *quantile_ranks(n, q)
+    value = _between(middle(below + 1), middle(min(below + 2, n)), position - below)
+    return _from_interval(
+        value,
+        grid.low + grid.width * bin_of(low) if low >= 1 else support[0],
+        grid.low + grid.width * (bin_of(high) + 1) if high <= n else support[1],
+    )
+
+
+def _counts(counts: IntArray) -> IntArray:
+    if counts.ndim != 1 or counts.sum() <= 0:
+        raise ValueError(
+            f"expected counts of at least one path, one per bin, got shape {counts.shape}"
+        )
+    return counts
+
+
+# --- time to recovery --------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Survival:
+    """Share not yet recovered after each number of steps, all fields of shape (steps,)."""
+
+    steps: IntArray
+    survival: FloatArray
+    low: FloatArray
+    high: FloatArray
+
+
+def kaplan_meier(durations: ArrayLike, observed: ArrayLike) -> Survival:
+    """Kaplan-Meier survival of ``durations`` (n,) in steps; ``observed`` (n,) is False where the path ended first.
+
+    A path that is censored at a step counts as at risk there.
+    """
+    lasted = np.asarray(durations)
+    seen: BoolArray = np.asarray(observed, dtype=np.bool_)
+    if lasted.shape != seen.shape or lasted.ndim != 1 or lasted.size == 0:
+        raise ValueError(
+            f"expected one duration and one flag a path, got {lasted.shape} and {seen.shape}"
+        )
+    if not np.issubdtype(lasted.dtype, np.integer) or lasted.min() < 0:
+        raise ValueError("durations are whole numbers of steps, 0 or more")
+    size = int(lasted.max()) + 1
+    return kaplan_meier_from_counts(
+        np.bincount(lasted[seen], minlength=size), np.bincount(lasted[~seen], minlength=size)
+    )
+
+
+def kaplan_meier_from_counts(recovered: IntArray, censored: IntArray) -> Survival:
+    """Kaplan-Meier survival from the number of paths that ``recovered`` or were ``censored`` (steps,) at each step.
+
+    Interval by Greenwood's variance on the log(-log) scale, which keeps it within 0 and 1. Before
+    the first recovery it is the single point 1; after the last path recovers its upper end is the
+    last one known.
+    """
+    if (
+        recovered.shape != censored.shape
+        or recovered.ndim != 1
+        or recovered.sum() + censored.sum() == 0
+    ):
+        raise ValueError("expected counts of at least one path, one per step, in both arrays")
+    gone = recovered + censored
+    at_risk = gone.sum() - np.cumsum(gone) + gone
+    any_left = np.maximum(at_risk, 1)
+    survival = np.cumprod(1 - recovered / any_left)
+    staying = at_risk - recovered
+    greenwood = np.cumsum(
+        np.divide(recovered, any_left * staying, out=np.zeros(len(gone)), where=staying > 0)
+    )
+    low, high = survival.copy(), survival.copy()
+    inside = (survival > 0) & (survival < 1)
+    log_survival = np.log(survival[inside])
+    spread = np.exp(_Z * np.sqrt(greenwood[inside]) / -log_survival)
+    low[inside] = np.exp(log_survival * spread)
+    high[inside] = np.exp(log_survival / spread)
+    over = survival <= 0
+    high[over] = high[~over][-1] if not over.all() else 1.0
+    return Survival(np.arange(len(gone)), survival, low, high)
+
+
+Z = 1.959963984540054
+"""Half a nominal 95 % interval, in standard errors."""

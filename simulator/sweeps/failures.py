@@ -1,0 +1,50 @@
+"""Cells that failed: why, where, and the file that lists them."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from simulator.runs import atomic_files
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a cell has no result, and where it broke."""
+
+    cell: int
+    id: str
+    seed: int
+    message: str
+    block: int | None = None
+    path: int | None = None
+    step: int | None = None
+    quantity: str = ""
+
+
+def failed_before(folder: Path) -> set[str]:
+    """Ids in ``failures.csv``, none if it cannot be read: they are told as a reason, no more."""
+    try:
+        with (folder / "failures.csv").open(encoding="utf-8", newline="") as file:
+            return {row["id"] for row in csv.DictReader(file)}
+    except (OSError, ValueError, KeyError, csv.Error):
+        return set()
+
+
+def write_failures(folder: Path, failures: list[Failure]) -> list[str]:
+    """Write ``failures.csv`` if there are any, else take an old one away; its name."""
+    path = folder / "failures.csv"
+    if not failures:
+        path.unlink(missing_ok=True)
+        return []
+    text = io.StringIO(newline="")
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["cell", "id", "seed", "block", "path", "step", "quantity", "message"])
+    for one in failures:
+        place: list[Any] = [one.block, one.path, one.step, one.quantity]
+        rows.writerow([one.cell, one.id, one.seed, *place, one.message])
+    atomic_files.write(path, text.getvalue().encode())
+    return [path.name]

@@ -1,0 +1,298 @@
+"""Sweeps: one scenario in many versions, computed where they are missing, told in one table.
+
+A sweep folder holds a sealed plan (``sweep.json``), the scenario, a folder for every cell and,
+when all cells are there, ``sweep.csv``. Its name depends on the base scenario and on what varies,
+not on the values or the number of paths: a changed value finds all other cells in place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from simulator.engine import Executor, get_executor
+from simulator.errors import FailedCells, StoreError
+from simulator.runs import atomic_files
+from simulator.scenario import Design, Scenario
+from simulator.scenario.sweep_design import Number
+from simulator.sweeps import sweep_cell
+from simulator.sweeps.design import resolve_design
+from simulator.sweeps.failures import Failure, write_failures
+from simulator.sweeps.plan import MANIFEST, Plan, base_values, make_plan, sweep_folder
+from simulator.sweeps.table import write_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "Plan",
+    "Sweep",
+    "add_files",
+    "is_sweep",
+    "load_sweep",
+    "make_plan",
+    "run_plan",
+    "sweep",
+    "sweep_folder",
+]
+
+SWEEP_FORMAT = 1
+"""Changes when an older program could no longer read a folder."""
+MOST_FAILURES = 50
+"""Failed cells after which a sweep stops: something is wrong with all of them."""
+
+Tick = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """A finished sweep."""
+
+    folder: Path
+    scenario: Scenario
+    design: Design
+    cells: int  # base included
+    failures: tuple[Failure, ...] = ()
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The varied keys, in the order of the table's columns."""
+        return self.design.keys
+
+    @property
+    def base(self) -> dict[str, Number | None]:
+        """What each varied key is in the base; None where it is a distribution."""
+        return base_values(self.scenario, self.keys)
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """``sweep.csv``: a row per cell, entity and statistic, cells in design order, base first.
+
+        Columns: cell, id, kind ("base" or "cell"), one per varied key (NaN where it is a
+        distribution), entity, statistic, value, mc_error, low, high, and the paired difference to
+        the base: change, change_error, change_low, change_high.
+        """
+        import pandas as pd
+
+        return pd.read_csv(self.folder / "sweep.csv", dtype={"id": str})
+
+
+def is_sweep(folder: str | Path) -> bool:
+    """Whether a folder holds a sweep; :func:`load_sweep` verifies it."""
+    return (Path(folder) / MANIFEST).is_file()
+
+
+# ---------------------------------------------------------------- run
+
+
+def run_plan(
+    plan: Plan,
+    executor: Executor,
+    *,
+    parquet: bool = False,
+    progress: Tick | None = None,
+) -> Sweep:
+    """Compute what is missing and write the table. The caller holds the folder's lock.
+
+    Raises
+    ------
+    FailedCells
+        If 50 cells failed.
+    StoreError
+        If the folder cannot be written.
+    """
+    if _is_there(plan, parquet=parquet):
+        return Sweep(plan.folder, plan.scenario, plan.design, plan.cells)
+    seal = _begin(plan)
+    work = partial(sweep_cell.compute, plan.folder.resolve(), seal)
+    failures: list[Failure] = []
+    done = 0
+    for order, failure in zip(plan.orders(), executor.map(work, plan.orders()), strict=True):
+        done += plan.scenario.paths - order.begun
+        if progress is not None:
+            progress(done, plan.paths)
+        if failure is not None:
+            failures.append(failure)
+            if len(failures) == MOST_FAILURES:
+                break
+    names = write_failures(plan.folder, failures)
+    if len(failures) == MOST_FAILURES:
+        raise FailedCells(
+            f"{MOST_FAILURES} cells failed, the first with: {failures[0].message}; "
+            f"see {plan.folder / 'failures.csv'}"
+        )
+    names += write_table(plan, {failure.cell for failure in failures}, parquet=parquet)
+    _forget_spent(plan)
+    _finish(plan, names, len(failures))
+    return Sweep(plan.folder, plan.scenario, plan.design, plan.cells, tuple(failures))
+
+
+def _describe(plan: Plan, *, finished: bool, files: list[str], failed: int) -> dict[str, Any]:
+    return {
+        "sweep_format": SWEEP_FORMAT,
+        "name": plan.scenario.name,
+        "digest": plan.folder.name.rpartition("-")[2],
+        "design": plan.design.document(),
+        "overrides": dict(plan.scenario.overrides),
+        "seed": plan.scenario.seed,
+        "paths": plan.scenario.paths,
+        "cells": plan.cells,
+        "failed": failed,
+        "finished": finished,
+        "done": plan.scenario.paths if finished else plan.done,
+        "known": sorted(n for n in plan.known if not finished or n > plan.scenario.paths),
+        "files": {name: atomic_files.fingerprint(plan.folder / name) for name in sorted(files)},
+    }
+
+
+def _is_there(plan: Plan, *, parquet: bool) -> bool:
+    """Whether the folder holds this very sweep, finished and whole: then nothing is written."""
+    if plan.to_compute:
+        return False
+    try:
+        manifest = _finished(plan.folder)
+        atomic_files.verify(plan.folder, manifest["files"])
+    except StoreError:
+        return False
+    wanted = _describe(plan, finished=True, files=[], failed=0)
+    same = all(manifest[name] == wanted[name] for name in wanted.keys() - {"files", "known"})
+    return same and (not parquet or "sweep.parquet" in manifest["files"])
+
+
+def _sources(plan: Plan) -> dict[str, bytes]:
+    universe, portfolio = plan.scenario.universe, plan.scenario.portfolio
+    own = {} if portfolio is None else {sweep_cell.PORTFOLIO: portfolio.raw}
+    return {
+        "scenario.toml": plan.scenario.text,
+        f"universes/{universe.path.name}": universe.path.read_bytes(),
+        **own,
+    }
+
+
+def _begin(plan: Plan) -> str:
+    """Write what workers need, take away what told of another plan; the seal of this one."""
+    sources = _sources(plan)
+    with contextlib.suppress(StoreError):
+        for name in atomic_files.read_sealed(plan.folder / MANIFEST)["files"]:
+            if name not in sources:
+                (plan.folder / name).unlink(missing_ok=True)
+    for name, content in sources.items():
+        atomic_files.write(plan.folder / name, content)
+    described = _describe(plan, finished=False, files=list(sources), failed=0)
+    return atomic_files.write_sealed(plan.folder / MANIFEST, described)
+
+
+def _finish(plan: Plan, names: list[str], failed: int) -> None:
+    files = [*_sources(plan), *names]
+    described = _describe(plan, finished=True, files=files, failed=failed)
+    atomic_files.write_sealed(plan.folder / MANIFEST, described)
+
+
+def _forget_spent(plan: Plan) -> None:
+    """Remove cells with fewer paths: those with more hold all of theirs."""
+    for earlier, id_ in plan.spent.items():
+        if sweep_cell.cell_folder(plan.folder, id_).exists():
+            place = sweep_cell.cell_folder(plan.folder, earlier)
+            shutil.rmtree(place, ignore_errors=True)
+            with contextlib.suppress(OSError):  # not empty
+                place.parent.rmdir()
+
+
+def sweep(
+    scenario: Scenario,
+    design: Design | Mapping[str, Any],
+    *,
+    paths: int | None = None,
+    seed: int | None = None,
+    parent: str | Path = "results",
+    workers: int = 1,
+    executor: Executor | None = None,
+    progress: Tick | None = None,
+) -> pd.DataFrame:
+    """Simulate a scenario in many versions; the table of all of them.
+
+    Parameters
+    ----------
+    scenario
+        The base, from :func:`simulator.load_scenario`.
+    design
+        A :class:`Design`, or the values by key: ``{"technology.elasticity": [0.6, 1.0]}`` is a grid.
+    paths, seed
+        Instead of the scenario's.
+    parent
+        Folder of the sweep folder; cells that are there already are not computed again.
+    workers
+        Processes.
+    executor
+        Instead of ``workers``, anything with their ``map``.
+    progress
+        Called with (paths done, paths in all).
+
+    Raises
+    ------
+    FailedCells
+        If a cell could not be simulated; all others are in the folder.
+    """
+    if not isinstance(design, Design):
+        design = Design.grid(design)
+    whole = resolve_design(design, scenario)
+    scenario = scenario.with_(paths=paths, seed=seed)
+    with atomic_files.lock(sweep_folder(scenario, whole, parent), wait=0.1):
+        plan = make_plan(scenario, whole, parent)
+        found = run_plan(plan, executor or get_executor(workers), progress=progress)
+    if found.failures:
+        raise FailedCells(f"{len(found.failures)} cells failed: {found.failures[0].message}")
+    return found.table
+
+
+def add_files(folder: str | Path, extras: Mapping[str, bytes]) -> None:
+    """Add or replace files of a finished sweep, such as its report, and note them in its manifest.
+
+    Raises
+    ------
+    StoreError
+        If there is no finished sweep, or the folder cannot be written.
+    LockedError
+        If another process holds the folder.
+    """
+    folder = Path(folder)
+    with atomic_files.lock(folder):
+        manifest = _finished(folder)
+        for name, content in extras.items():
+            atomic_files.write(folder / name, content)
+            manifest["files"][name] = atomic_files.fingerprint_of(content)
+        atomic_files.write_sealed(folder / MANIFEST, manifest)
+
+
+def _finished(folder: Path) -> dict[str, Any]:
+    """The manifest of a finished sweep. Raises StoreError."""
+    manifest = atomic_files.read_sealed(folder / MANIFEST)
+    if manifest["sweep_format"] > SWEEP_FORMAT:
+        raise StoreError(f"{folder} was written by a newer crashsim: upgrade this one")
+    if not manifest["finished"]:
+        raise StoreError(f"{folder} holds an unfinished sweep: repeat its command")
+    return manifest
+
+
+def load_sweep(folder: str | Path) -> Sweep:
+    """Read a finished sweep and verify every file of it, cells included.
+
+    Raises
+    ------
+    StoreError
+        If it is not finished, or a file is missing or damaged (it is named).
+    """
+    folder = Path(folder)
+    manifest = _finished(folder)
+    atomic_files.verify(folder, manifest["files"])
+    for place in sorted(folder.glob("cells/??/*")):
+        if not place.name.startswith("."):
+            sweep_cell.verify(place)
+    scenario = sweep_cell.read_scenario(folder, manifest)
+    design = Design.from_document(manifest["design"])
+    return Sweep(folder, scenario, design, manifest["cells"])

@@ -1,0 +1,211 @@
+"""Cells of a sweep: each computed by itself, and committed by whoever computed it.
+
+A cell is a folder ``cells/<first two digits>/<id>`` that is there as a whole or not at all: it
+is filled under another name and renamed. Its manifest carries the SHA-256 of the files beside it
+and of itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.engine import block_simulation
+from simulator.engine.block_batches import TOGETHER
+from simulator.engine.streams import BLOCK_PATHS
+from simulator.errors import NotFinite, StoreError
+from simulator.history import crashes, index_of
+from simulator.runs import atomic_files
+from simulator.scenario import Scenario, load_scenario
+from simulator.sweeps.cell_histograms import CellHistograms
+from simulator.sweeps.cell_statistics import CellStatistics, cell_statistics
+from simulator.sweeps.failures import Failure
+
+Made = TypeVar("Made")
+
+ID_DIGITS = 20
+CELL_FORMAT = 1
+"""Part of every id: a cell of another format is another cell."""
+PORTFOLIO = "portfolio.csv"
+DATA, MANIFEST = "cell.npz", "cell.json"
+_KEEP = block_simulation.Keep(pictures=False)
+
+
+@dataclass(frozen=True)
+class CellTask:
+    """What to do for one cell; small, because it travels to workers."""
+
+    number: int  # in design order, 0 is the base
+    overrides: Mapping[str, int | float]
+    id: str
+    earlier: str = ""  # id of the cell with fewer paths to go on from
+    begun: int = 0  # its paths
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A committed cell."""
+
+    manifest: Mapping[str, Any]
+    counts: CellHistograms
+    figures: CellStatistics
+
+
+def cell_id(scenario: Scenario) -> str:
+    """Identity of a cell in hexadecimal digits: model, resolved scenario, seed, paths, format."""
+    text = f"{scenario.fingerprint} cell {CELL_FORMAT}"
+    return hashlib.sha256(text.encode()).hexdigest()[:ID_DIGITS]
+
+
+def cell_folder(folder: Path, id_: str) -> Path:
+    """Where a cell of the sweep in ``folder`` belongs."""
+    return folder / "cells" / id_[:2] / id_
+
+
+@lru_cache(maxsize=4)
+def opened(folder: Path, seal: str) -> Scenario:
+    """The base scenario of the sweep in a folder; ``seal`` is the SHA-256 of its plan.
+
+    Read from the folder, so that a worker on another machine needs nothing else.
+    """
+    plan = atomic_files.read_sealed(folder / "sweep.json")
+    if plan["sha256"] != seal:
+        raise StoreError(f"{folder / 'sweep.json'} has changed since this sweep began")
+    return read_scenario(folder, plan)
+
+
+def read_scenario(folder: Path, plan: Mapping[str, Any]) -> Scenario:
+    """The base scenario of a sweep folder with this plan."""
+    portfolio = folder / PORTFOLIO if PORTFOLIO in plan["files"] else None
+    scenario = load_scenario(folder / "scenario.toml", plan["overrides"], portfolio)
+    return scenario.with_(paths=plan["paths"], seed=plan["seed"])
+
+
+def compute(folder: Path, seal: str, order: CellTask) -> Failure | None:
+    """Simulate a cell and commit it; a cell that cannot be simulated is told, not raised.
+
+    Raises
+    ------
+    StoreError
+        If the folder cannot be written or has changed.
+    """
+    base = opened(folder, seal)
+    scenario = base.overlaid(order.overrides) if order.overrides else base
+    if cell_id(scenario) != order.id:
+        raise StoreError(
+            "a worker reads this sweep differently than the program that started it: "
+            "install the same crashsim everywhere"
+        )
+    try:
+        begun = load_cell(cell_folder(folder, order.earlier)).counts if order.earlier else None
+        counts = simulated(scenario, begun)
+    except NotFinite as error:
+        place = (error.block, error.path, error.step, error.quantity)
+        return Failure(order.number, order.id, scenario.seed, str(error), *place)
+    commit(folder, order, scenario, counts)
+    return None
+
+
+def simulated(scenario: Scenario, counts: CellHistograms | None = None) -> CellHistograms:
+    """All paths of a scenario, added to ``counts`` of its first ones if there are any.
+
+    Raises NotFinite.
+    """
+    if counts is None:
+        room = block_simulation.new_results(scenario, 0, _KEEP, 0)
+        counts = CellHistograms(room.entities, room.times, room.start_levels)
+    blocks = -(-scenario.paths // BLOCK_PATHS)
+    while counts.n < scenario.paths:
+        first = counts.n // BLOCK_PATHS  # the last block may have been used in part
+        together = range(first, min(first + TOGETHER, blocks))
+        block = block_simulation.run_block(
+            scenario, scenario.seed, first, _KEEP, count=len(together)
+        )
+        begin = first * BLOCK_PATHS
+        counts.add(block, slice(counts.n - begin, scenario.paths - begin))
+    return counts
+
+
+def packed(scenario: Scenario, counts: CellHistograms) -> bytes:
+    """The data file of a cell."""
+    found = figures_of(scenario, counts)
+    return atomic_files.pack_arrays(
+        {
+            "names": np.array(found.names),
+            "estimates": found.estimates,
+            "rounding": found.rounding,
+            "deviations": found.deviations,
+            **counts.pack(),
+        }
+    )
+
+
+def commit(folder: Path, order: CellTask, scenario: Scenario, counts: CellHistograms) -> None:
+    """Write a cell, whole or not at all. Raises StoreError."""
+    data = packed(scenario, counts)
+    manifest = {
+        "cell_format": CELL_FORMAT,
+        "id": order.id,
+        "overrides": dict(order.overrides),
+        "seed": scenario.seed,
+        "paths": counts.n,
+        "files": {DATA: atomic_files.fingerprint_of(data)},
+    }
+    files = {DATA: data, MANIFEST: atomic_files.sealed(manifest)}
+    atomic_files.write_folder(cell_folder(folder, order.id), files)
+
+
+def figures_of(scenario: Scenario, counts: CellHistograms) -> CellStatistics:
+    """The statistics of a cell, beside the real falls on the grid of its scenario."""
+
+    def depths(entity: str) -> dict[str, float]:
+        found = crashes(index_of(entity), scenario.steps_per_year)
+        return {crash.name: crash.depth for crash in found if crash.same_grid}
+
+    return cell_statistics(counts, depths)
+
+
+def load_manifest(place: Path) -> dict[str, Any]:
+    """A cell's manifest, itself verified. Raises StoreError."""
+    manifest = atomic_files.read_sealed(place / MANIFEST)
+    if manifest.get("id") != place.name:
+        raise StoreError(f"{place} holds another cell: {manifest.get('id')}")
+    return manifest
+
+
+def verify(place: Path) -> dict[str, Any]:
+    """The manifest of a cell, all of whose files are as they were written. Raises StoreError."""
+    manifest = load_manifest(place)
+    atomic_files.verify(place, manifest["files"])
+    return manifest
+
+
+def load_cell(place: Path) -> Cell:
+    """A cell, verified. Raises StoreError."""
+    manifest = verify(place)
+    return _read(place, lambda data: Cell(manifest, CellHistograms.unpack(data), _figures(data)))
+
+
+def load_figures(place: Path) -> CellStatistics:
+    """The statistics of a cell, verified. Raises StoreError."""
+    verify(place)
+    return _read(place, _figures)
+
+
+def _read(place: Path, make: Callable[[Mapping[str, NDArray[Any]]], Made]) -> Made:
+    try:
+        return make(atomic_files.read_arrays(place / DATA))
+    except (KeyError, IndexError, ValueError) as error:
+        raise StoreError(f"{place} does not fit together: {error}") from error
+
+
+def _figures(data: Mapping[str, NDArray[Any]]) -> CellStatistics:
+    entities, names = (tuple(map(str, data[name])) for name in ("entities", "names"))
+    return CellStatistics(entities, names, data["estimates"], data["rounding"], data["deviations"])

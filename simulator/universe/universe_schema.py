@@ -1,0 +1,256 @@
+"""The tables of a universe file, and what must hold within and between its rows."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from simulator.errors import Problem, ScenarioError
+from simulator.schema import (
+    NAME_RULE,
+    Params,
+    Path,
+    Source,
+    TomlFile,
+    is_name,
+    problems_of,
+    quantity,
+    read_sources,
+    suggestion,
+)
+from simulator.schema.parameters import FormatVersion
+
+GROUPS = ("sp500", "mag7", "nasdaq", "ai_basket", "picks_and_shovels", "rest")
+"""Groups every part of the program knows, in the order of tables and reports."""
+ALWAYS = ("sp500", "nasdaq", "rest")
+MOST_FIRMS = 200
+_SHARES = ("core_share", "chips_share", "rental_share", "models_share")
+
+
+def _figure(default: Any, unit: str, low: float, high: float, doc: str) -> Any:
+    """A number of one firm. Its source stands in the universe file, not here."""
+    return quantity(
+        default,
+        unit=unit,
+        low=low,
+        high=high,
+        source="the universe file",
+        strength="D",
+        doc=doc,
+        uncertain=False,
+    )
+
+
+class FirmRow(Params):
+    """One firm, or an aggregate of firms. Defaults stand for the absence of a mechanism."""
+
+    ticker: str = Field(pattern=r"^[A-Z][A-Z0-9.-]{0,11}$", description="name in tables")
+    name: str = Field(min_length=1, max_length=80, description="name in full")
+    kind: Literal["public", "private", "aggregate"] = Field(
+        description="public, private (a laboratory), or aggregate (a row for many firms)"
+    )
+    market_value: float = _figure(..., "USD billion", 1e-3, 1e6, "value of all shares")
+    revenue: float = _figure(
+        ..., "USD billion a year", 1e-4, 1e6, "revenue of the last fiscal year"
+    )
+    operating_margin: float = _figure(..., "share", -20.0, 0.95, "reported operating margin")
+    normal_margin: float | None = _figure(
+        None, "share", 1e-3, 0.95, "margin values are based on; the reported one if not given"
+    )
+    fixed_cost_share: float = _figure(..., "share", 0.0, 1.0, "costs that do not follow revenue")
+    core_share: float = _figure(..., "share", 0.0, 1.0, "revenue outside AI supply")
+    chips_share: float = _figure(0.0, "share", 0.0, 1.0, "revenue from AI chips and servers")
+    rental_share: float = _figure(0.0, "share", 0.0, 1.0, "revenue from renting out AI compute")
+    models_share: float = _figure(0.0, "share", 0.0, 1.0, "revenue from selling models and tokens")
+    core_growth: float = _figure(
+        ..., "log per year", -0.5, 1.0, "growth of core profit priced in: sales, margins, buy-backs"
+    )
+    depreciation_share: float = _figure(0.0, "share", 0.0, 2.0, "AI depreciation over revenue")
+    beta: float = _figure(..., "1", -1.0, 5.0, "beta to the market factor")
+    volatility: float = _figure(..., "per sqrt year", 0.0, 3.0, "volatility of its own noise")
+    sector_share: float = _figure(
+        0.0, "share", 0.0, 1.0, "how much of the AI sector factor it carries"
+    )
+    premium_loading: float = _figure(0.0, "1", 0.0, 5.0, "loading on the AI premium")
+    news_loading: float = _figure(0.0, "1", -2.0, 5.0, "loading on AI news")
+    equity_duration: float = _figure(..., "years", 0.0, 80.0, "log value lost per unit rate rise")
+    contagion: float = _figure(0.0, "share", 0.0, 1.0, "how much of the AI group's fall reaches it")
+    adoption_loading: float = _figure(0.0, "1", -2.0, 3.0, "gain from more AI use than priced in")
+    macro_loading: float = _figure(1.0, "1", -2.0, 5.0, "core revenue per unit of macro growth")
+    jump_rate: float = _figure(0.0, "per year", 0.0, 50.0, "single-name jumps")
+    jump_mean: float = _figure(0.0, "log", -2.0, 1.0, "mean size of a jump")
+    jump_sd: float = _figure(0.0, "log", 0.0, 1.0, "standard deviation of a jump's size")
+    burn_rate: float = _figure(0.0, "per year", 0.0, 5.0, "cash burnt over value")
+    failure_rate: float = _figure(
+        0.0, "per year", 0.0, 12.0, "failures when funding is fully closed"
+    )
+    pe_band: tuple[float, float] | None = Field(
+        default=None, description="plausible forward price over earnings at the horizon: low, high"
+    )
+    membership: dict[str, float] = Field(
+        default_factory=dict, description="share of the market value counted in each group, 0 to 1"
+    )
+    sources: dict[str, Any] = Field(default_factory=dict, description="figure -> source")
+
+
+FIGURES = tuple(FirmRow.specs())
+
+
+class Group(Params):
+    """A group of firms, counted in dollars."""
+
+    title: str = Field(min_length=1, max_length=80, description="name in full")
+
+
+class Bounds(Params):
+    """What the rows must add up to."""
+
+    low: float = Field(description="lowest plausible value")
+    high: float = Field(description="highest plausible value")
+    source: str = Field(min_length=1, max_length=600, description="who says so")
+
+
+class Guidance(Params):
+    """What managements had announced, to set the consensus beside."""
+
+    first_year_capex_growth: Bounds | None = Field(
+        default=None, description="growth of AI capex in the first year, share"
+    )
+
+
+class UniverseFile(Params):
+    """The tables of a universe file."""
+
+    format_version: FormatVersion = Field(description="version of the file format")
+    name: str = Field(description="as the file is called, without .toml")
+    title: str = Field(min_length=1, max_length=200, description="one line for people")
+    as_of: date = Field(description="day of the market values, after the close")
+    firms: tuple[FirmRow, ...] = Field(min_length=1, max_length=MOST_FIRMS)
+    groups: dict[str, Group] = Field(description="groups used in membership")
+    bubble_group: str = Field(
+        default="ai_basket",
+        description="group whose premium, hazard and crash the scenario is about",
+    )
+    checks: dict[str, Bounds] = Field(
+        default_factory=dict, description="<group>_weight, <group>_total or <group>_beta"
+    )
+    guidance: Guidance = Field(default_factory=Guidance)
+    sources: dict[str, Any] = Field(
+        default_factory=dict, description="figure -> source, for firms that name none"
+    )
+
+
+Sources = dict[str, dict[str, Source]]
+"""Sources by ticker ("" for all firms) and figure."""
+
+
+def read_tables(file: TomlFile) -> tuple[UniverseFile, Sources]:
+    """The checked tables of a universe file and its sources; raises ScenarioError with every problem."""
+    try:
+        parsed = UniverseFile.model_validate(file.data)
+    except ValidationError as error:
+        raise ScenarioError(problems_of(error, UniverseFile, file)) from None
+    sources, problems = _read_all_sources(file, parsed)
+    problems += _row_problems(file, parsed) + _group_problems(file, parsed)
+    if problems:
+        raise ScenarioError(problems)
+    return parsed, sources
+
+
+def _read_all_sources(file: TomlFile, parsed: UniverseFile) -> tuple[Sources, list[Problem]]:
+    """The file-wide sources and those of each firm."""
+    allowed = (*FIGURES, "pe_band", "membership")
+    tables: list[tuple[str, Path, Any]] = [("", ("sources",), parsed.sources)]
+    tables += [
+        (firm.ticker, ("firms", index, "sources"), firm.sources)
+        for index, firm in enumerate(parsed.firms)
+    ]
+    found: Sources = {}
+    problems: list[Problem] = []
+    for ticker, path, table in tables:
+        found[ticker], places, faults = read_sources(file, path, table)
+        problems += faults
+        problems += [
+            file.problem(
+                places[key],
+                f"a source for `{key}`, which is not a figure",
+                hint=suggestion(key, allowed),
+                at_key=True,
+            )
+            for key in found[ticker]
+            if key not in allowed
+        ]
+    return found, problems
+
+
+def _row_problems(file: TomlFile, parsed: UniverseFile) -> list[Problem]:
+    """Faults within and between rows that no single figure shows."""
+    problems: list[Problem] = []
+    if not is_name(parsed.name):
+        problems.append(file.problem(("name",), "not a usable name", expected=NAME_RULE))
+    first: dict[str, int] = {}
+    for index, firm in enumerate(parsed.firms):
+        row: Path = ("firms", index)
+        if firm.ticker in first:
+            message = f"{firm.ticker} is there twice"
+            problems.append(file.problem((*row, "ticker"), message, hint="one row for each firm"))
+        first.setdefault(firm.ticker, index)
+        total = sum(getattr(firm, share) for share in _SHARES)
+        if abs(total - 1.0) > 1e-6:
+            message = f"the revenue shares of {firm.ticker} add up to {total:.6g}"
+            expected = " + ".join(_SHARES) + " = 1"
+            problems.append(file.problem((*row, "core_share"), message, expected=expected))
+        if firm.normal_margin is None and firm.operating_margin < 1e-3:
+            message = f"{firm.ticker} makes no profit, and has no normal margin"
+            hint = "add normal_margin, the margin of the mature business"
+            problems.append(file.problem((*row, "operating_margin"), message, hint=hint))
+        if firm.pe_band is not None and not 0.0 < firm.pe_band[0] < firm.pe_band[1]:
+            message = "pe_band does not increase"
+            problems.append(
+                file.problem((*row, "pe_band"), message, expected="[low, high], above 0")
+            )
+        for group, share in firm.membership.items():
+            path = (*row, "membership", group)
+            if group not in parsed.groups:
+                hint = suggestion(group, parsed.groups) or "add it under [groups]"
+                problems.append(file.problem(path, f"no group `{group}`", hint=hint, at_key=True))
+            elif not 0.0 <= share <= 1.0:
+                message = f"{share:g} of the market value is counted in {group}"
+                problems.append(file.problem(path, message, expected="0 to 1 (share)"))
+    return problems
+
+
+def _group_problems(file: TomlFile, parsed: UniverseFile) -> list[Problem]:
+    problems = [
+        file.problem(("groups",), f"the group `{group}` is missing", hint="every universe has it")
+        for group in ALWAYS
+        if group not in parsed.groups
+    ]
+    if parsed.bubble_group not in parsed.groups:
+        problems.append(
+            file.problem(
+                ("bubble_group",) if "bubble_group" in file.data else ("groups",),
+                f"the bubble group `{parsed.bubble_group}` is not among the groups",
+                hint='name the group the scenario is about, e.g. bubble_group = "nasdaq"',
+            )
+        )
+    tickers = {firm.ticker for firm in parsed.firms}
+    for group in parsed.groups:
+        path = ("groups", group)
+        if group in tickers or not (group.isascii() and group.isidentifier() and group.islower()):
+            expected = "lower-case letters, digits and underscores, unlike any ticker"
+            problems.append(
+                file.problem(path, f"`{group}` cannot name a group", expected=expected, at_key=True)
+            )
+        if not any(firm.membership.get(group, 0.0) > 0.0 for firm in parsed.firms):
+            problems.append(
+                file.problem(
+                    path,
+                    f"the group `{group}` has no members",
+                    hint="add it to a firm",
+                    at_key=True,
+                )
+            )
+    return problems

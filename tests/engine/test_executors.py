@@ -1,0 +1,220 @@
+"""Blocks computed here or in processes: the order, the errors and the deaths."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simulator.engine.executors import Processes, Serial, WorkerPool, get_executor
+from simulator.errors import RunError, UsageError
+
+
+def square(number: int) -> int:
+    if number == 1:
+        time.sleep(0.2)  # overtaken by its successors
+    return number * number
+
+
+def fail_at_three(number: int) -> int:
+    if number == 3:
+        raise RunError("block 3, path 7, step 5: price is not finite; seed 1")
+    return number
+
+
+def die_once(marker_and_number: tuple[Path, int]) -> int:
+    marker, number = marker_and_number
+    if number == 2 and not marker.exists():
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def die(_number: int) -> None:
+    os._exit(9)
+
+
+def numpy_free(_number: int) -> tuple[list[str], str]:
+    return sorted({"pandas", "matplotlib", "typer"} & set(sys.modules)), sys.modules[
+        "__main__"
+    ].__name__
+
+
+def test_serial_is_lazy() -> None:
+    seen: list[int] = []
+
+    def look(number: int) -> int:
+        seen.append(number)
+        return number
+
+    results = get_executor(1).map(look, range(10**12))
+    assert [next(results), next(results)] == [0, 1]
+    assert seen == [0, 1]
+
+
+@pytest.mark.slow
+def test_processes_keep_order_and_hold_few_items() -> None:
+    taken: list[int] = []
+
+    def items() -> Iterator[int]:
+        for number in range(40):
+            taken.append(number)
+            yield number
+
+    results = get_executor(2).map(square, items())
+    assert next(results) == 0
+    assert len(taken) <= 4
+    assert list(results) == [number * number for number in range(1, 40)]
+
+
+@pytest.mark.slow
+def test_an_error_in_a_worker_arrives_as_it_was_raised() -> None:
+    with pytest.raises(RunError, match=r"^block 3, path 7, step 5: price is not finite; seed 1$"):
+        list(get_executor(2).map(fail_at_three, range(20)))
+
+
+@pytest.mark.slow
+def test_a_killed_worker_costs_nothing(tmp_path: Path) -> None:
+    items = [(tmp_path / "died", number) for number in range(9)]
+    assert list(get_executor(2).map(die_once, items)) == list(range(9))
+    assert (tmp_path / "died").exists()
+
+
+@pytest.mark.slow
+def test_workers_that_always_die_end_the_run() -> None:
+    with pytest.raises(RunError, match="died 3 times in a row"):
+        list(get_executor(2).map(die, range(4)))
+
+
+def helped(helpers: WorkerPool[Any, Any], items: list[Any]) -> list[Any]:
+    """What helpers make of all items."""
+    found: list[Any] = []
+    left = deque(items)
+    while left or helpers.busy:
+        while left and helpers.hungry:
+            helpers.give(left.popleft())
+        assert helpers.busy <= 4
+        found += helpers.take(wait=True)
+    return found
+
+
+@pytest.mark.slow
+def test_helpers_compute_everything_once(tmp_path: Path) -> None:
+    with WorkerPool(2, square) as helpers:
+        assert not list(helpers.take(wait=True)), "nothing was given"
+        assert sorted(helped(helpers, list(range(20)))) == [n * n for n in range(20)]
+        helpers.give(3)
+        helpers.give(4)  # dropped
+    with WorkerPool(2, die_once) as helpers:
+        items = [(tmp_path / "died", number) for number in range(9)]
+        assert sorted(helped(helpers, items)) == list(range(9))
+    assert (tmp_path / "died").exists()
+
+
+@pytest.mark.slow
+def test_errors_and_deaths_of_helpers_end_the_run() -> None:
+    with (
+        pytest.raises(RunError, match=r"^block 3, path 7, step 5: price is not finite; seed 1$"),
+        WorkerPool(2, fail_at_three) as helpers,
+    ):
+        helped(helpers, list(range(20)))
+    with pytest.raises(RunError, match="died 3 times in a row"), WorkerPool(2, die) as helpers:
+        helped(helpers, list(range(4)))
+
+
+def test_no_helpers_start_no_process() -> None:
+    with WorkerPool(0, square) as helpers:
+        assert not helpers.hungry
+        assert not list(helpers.take(wait=False))
+        assert helpers.busy == 0
+
+
+@pytest.mark.slow
+def test_workers_load_no_tables_and_no_script() -> None:
+    loaded, main = next(get_executor(2).map(numpy_free, range(2)))
+    assert loaded == []
+    assert main == "__main__"  # the worker's own, not a copy of ours ("__mp_main__")
+
+
+@pytest.mark.slow
+def test_an_unguarded_script_works(tmp_path: Path) -> None:
+    script = tmp_path / "unguarded.py"
+    script.write_text(
+        "from math import sqrt\n"
+        "from simulator.engine.executors import get_executor\n"
+        "print(list(get_executor(2).map(sqrt, [1, 4, 9])))\n",
+        encoding="utf-8",
+    )
+    done = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout == "[1.0, 2.0, 3.0]\n", done.stderr
+    piped = subprocess.run(
+        [sys.executable, "-"],
+        input=script.read_text(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert piped.stdout == done.stdout, piped.stderr
+
+
+@pytest.mark.slow
+def test_workers_end_with_a_killed_parent() -> None:
+    code = """
+        import time
+        from simulator.executors import get_executor
+        for _ in get_executor(2).map(time.sleep, [0, 0, 600, 600]):
+            print("ready", flush=True)
+    """
+    parent = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True
+    )
+    assert parent.stdout is not None
+    with parent.stdout:
+        assert parent.stdout.readline() == "ready\n"
+        assert parent.stdout.readline() == "ready\n"
+        group = _descendants(parent.pid)
+        assert len(group) >= 2
+        parent.kill()
+        parent.wait()
+    deadline = time.monotonic() + 2
+    while any(_alive(pid) for pid in group) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert [pid for pid in group if _alive(pid)] == []
+
+
+def _descendants(pid: int) -> list[int]:
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in map(int, (task / "children").read_text().split()):
+            found += [child, *_descendants(child)]
+    return found
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+@pytest.mark.parametrize("workers", [0, -1, 257, 1.5, True, "2", 10**20])
+def test_bad_numbers_of_workers_are_refused(workers: Any) -> None:
+    with pytest.raises(UsageError, match="workers must be a whole number from 1 to 256"):
+        get_executor(workers)
+
+
+def test_kinds() -> None:
+    assert isinstance(get_executor(1), Serial)
+    assert isinstance(get_executor(2), Processes)

@@ -1,0 +1,319 @@
+"""Baselines: the shipped files, their measures on a grid, and closes of the user's own."""
+
+import hashlib
+import os
+import re
+import runpy
+from datetime import date
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from simulator.errors import BaselineError, UsageError
+from simulator.history import baselines
+from simulator.history.baselines import (
+    Closes,
+    baseline,
+    load_baseline_csv,
+    names,
+    reference_depths,
+    sample,
+)
+
+DATA = Path(str(files("simulator.history"))) / "data"
+SCRIPT = Path(__file__).parents[2] / "scripts" / "make_baselines.py"
+
+
+# --- the shipped files -----------------------------------------------------------------------
+
+
+def test_the_facts_everyone_knows() -> None:
+    nasdaq, sp500 = (baseline("dotcom").fact(index) for index in ("nasdaq", "sp500"))
+    assert (nasdaq.peak_date, nasdaq.peak_close) == (date(2000, 3, 10), 5048.62)
+    assert (nasdaq.trough_date, nasdaq.trough_close) == (date(2002, 10, 9), 1114.11)
+    assert (nasdaq.recovery_date, sp500.recovery_date) == (date(2015, 4, 23), date(2007, 5, 30))
+    depths = {(name, i): fact.depth for name in names() for i, fact in baseline(name).facts.items()}
+    known = {
+        ("1929", "sp500"): 86.2,
+        ("1973-74", "sp500"): 48.2,
+        ("1973-74", "nasdaq"): 59.9,
+        ("1987", "sp500"): 33.5,
+        ("1987", "nasdaq"): 35.9,
+        ("dotcom", "sp500"): 49.1,
+        ("dotcom", "nasdaq"): 77.9,
+        ("2008", "sp500"): 56.8,
+        ("2008", "nasdaq"): 55.6,
+        ("2020", "sp500"): 33.9,
+        ("2020", "nasdaq"): 30.1,
+        ("2022", "sp500"): 25.4,
+        ("2022", "nasdaq"): 36.4,
+    }
+    assert {key: round(100 * depth, 1) for key, depth in depths.items()} == known
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_fact_is_consistent(name: str) -> None:
+    for index, fact in baseline(name).facts.items():
+        assert (fact.episode, fact.index) == (name, index)
+        assert fact.peak_date < fact.trough_date
+        assert fact.recovery_date is not None
+        assert fact.trough_date < fact.recovery_date
+        assert fact.depth == pytest.approx(1 - fact.trough_close / fact.peak_close, abs=5e-7)
+        assert fact.source
+
+
+def percent(share: object) -> float:
+    assert isinstance(share, float)
+    return round(100 * share, 1)
+
+
+def test_weekly_falls() -> None:
+    """What a weekly series holds of the same crashes: less than the daily closes."""
+    nasdaq = baseline("dotcom").measure("nasdaq", 52)
+    sp500 = baseline("dotcom").measure("sp500", 52)
+    assert percent(nasdaq["max_drawdown"]) == 77.4
+    assert percent(sp500["max_drawdown"]) == 47.6
+    assert (nasdaq["peak_date"], nasdaq["trough_date"]) == (date(2000, 3, 10), date(2002, 10, 4))
+    assert nasdaq["recovery_date"] == date(2015, 4, 24)
+    assert (nasdaq["peak_step"], nasdaq["trough_step"]) == (0, 134)
+    assert percent(nasdaq["worst_week"]) == -25.3
+
+
+@pytest.mark.parametrize("name", ["dotcom", "2008"])
+@pytest.mark.parametrize("index", ["sp500", "nasdaq"])
+def test_shipped_series_are_the_last_closes_of_weeks(name: str, index: str) -> None:
+    series = baseline(name).levels(index)
+    weeks = sample(series, 52)
+    np.testing.assert_array_equal(weeks.dates, series.dates)  # no week missing, none twice
+    fact, grid = baseline(name).fact(index), baseline(name).measure(index, 52)
+    assert series.dates[0] < np.datetime64(fact.peak_date)
+    assert isinstance(grid["max_drawdown"], float)
+    assert fact.depth - 0.03 < grid["max_drawdown"] < fact.depth
+    assert grid["recovery_date"] is not None
+
+
+def test_reference_depths() -> None:
+    weekly = reference_depths(52)
+    assert list(weekly) == names()
+    assert weekly["dotcom"]["nasdaq"] == pytest.approx((0.779324, 0.774216), abs=1e-6)
+    assert weekly["1929"] == {"sp500": (0.861896, None)}
+    monthly = reference_depths(12)["dotcom"]["nasdaq"][1]
+    assert monthly is not None
+    assert monthly < 0.774216  # a coarser grid sees less
+    assert reference_depths(252)["dotcom"]["nasdaq"] == (0.779324, None)  # finer than the closes
+
+
+def test_checksums() -> None:
+    """SOURCES.md says where each file comes from and what its bytes are."""
+    text = (DATA / "SOURCES.md").read_text(encoding="utf-8")
+    listed = dict(re.findall(r"^\| (\S+\.csv) \|.*\| `([0-9a-f]{64})` \|$", text, re.MULTILINE))
+    found = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in DATA.glob("*.csv")}
+    assert listed == found
+    assert len(found) == 5
+
+
+def test_the_script_makes_the_same_bytes(tmp_path: Path) -> None:
+    pytest.importorskip("arch", reason="the source of the series is a development dependency")
+    script = runpy.run_path(str(SCRIPT))
+    script["main"](tmp_path)
+    made = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert made == {path.name: path.read_bytes() for path in DATA.glob("*.csv")}
+
+
+def test_unknown_names() -> None:
+    with pytest.raises(UsageError, match="did you mean dotcom"):
+        baseline("dotcon")
+    with pytest.raises(UsageError, match="only its facts are known"):
+        baseline("1929").levels("sp500")
+    with pytest.raises(UsageError, match="knows sp500, not 'nasdaq'"):
+        baseline("1929").fact("nasdaq")
+
+
+def test_shared_closes_cannot_be_changed() -> None:
+    with pytest.raises(ValueError, match="read-only"):
+        baseline("dotcom").levels("nasdaq").closes[0] = 1.0
+
+
+# --- the grid --------------------------------------------------------------------------------
+
+
+def closes(days: list[str], levels: list[float]) -> Closes:
+    return Closes(np.array(days, dtype="datetime64[D]"), np.array(levels))
+
+
+def test_sample_takes_the_last_close_of_each_period() -> None:
+    # 2024-01-05 is a Friday, the 7th a Sunday, the 8th a Monday
+    days = ["2024-01-05", "2024-01-07", "2024-01-08", "2024-01-31", "2024-02-01", "2024-04-30"]
+    series = closes(days, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
+    with pytest.raises(BaselineError, match="too few for 52 steps a year"):
+        sample(series, 52)
+    short = Closes(series.dates[:3], series.closes[:3])
+    assert sample(short, 52).closes.tolist() == [2.0, 3.0]
+    with pytest.raises(BaselineError, match="try a coarser grid"):
+        sample(series, 12)  # no close in March
+    assert sample(series, 4).closes.tolist() == [5.0, 6.0]
+    for steps in (0, -1, 5, 24):
+        with pytest.raises(UsageError, match="divisor of 52 or 12"):
+            sample(series, steps)
+
+
+def test_a_missing_period_repeats_the_close_before() -> None:
+    weeks = np.arange(
+        np.datetime64("2024-01-05"), np.datetime64("2024-06-01"), np.timedelta64(7, "D")
+    )
+    levels = np.arange(1.0, weeks.size + 1)
+    kept = np.delete(np.arange(weeks.size), 5)
+    found = sample(Closes(weeks[kept], levels[kept]), 52)
+    assert found.closes.size == weeks.size
+    assert found.closes[5] == found.closes[4] == 5.0
+
+
+@pytest.mark.parametrize(("steps", "rule"), [(12, "ME"), (52, "W-SUN")])
+@pytest.mark.parametrize("index", ["sp500", "nasdaq"])
+def test_on_a_grid_start_and_all_are_the_closes_of_that_grid(
+    index: str, steps: int, rule: str
+) -> None:
+    stored = baseline("dotcom").levels(index)
+    ends = pd.Series(stored.closes, pd.DatetimeIndex(stored.dates)).resample(rule).last().ffill()
+    by_pandas = float((1 - ends / ends.cummax()).max())
+    found = baseline("dotcom").measure(index, steps)
+    assert found["max_drawdown"] == pytest.approx(by_pandas, abs=1e-12)
+    assert found["peak_step"] == 0
+
+
+def test_a_peak_within_a_month_is_not_on_the_monthly_grid(tmp_path: Path) -> None:
+    rows = "2024-01-31,100\n2024-02-15,200\n2024-02-29,110\n2024-03-28,88\n2024-04-30,111\n"
+    path = write(tmp_path, f"date,close\n{rows}")
+    found = load_baseline_csv(path).measure("mine", 12)
+    assert found["max_drawdown"] == pytest.approx(0.2)  # 110 to 88, not 200 to 88
+    assert str(found["peak_date"]) == "2024-02-29"
+    assert str(found["recovery_date"]) == "2024-04-30"
+    assert found["worst_week"] is None
+    with pytest.raises(BaselineError, match=r"mine\.csv"):
+        load_baseline_csv(path).measure("mine", 52)
+
+
+# --- closes of the user's own ----------------------------------------------------------------
+
+GOOD = "date,close\n2024-01-05,100\n2024-01-12,60.5\n2024-01-19,121\n2024-01-26,1.1e2\n"
+
+
+def write(tmp_path: Path, content: str | bytes) -> Path:
+    path = tmp_path / "mine.csv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(GOOD, id="plain"),
+        pytest.param("\ufeff" + GOOD, id="byte order mark"),
+        pytest.param(GOOD.replace("\n", "\r\n"), id="windows"),
+        pytest.param(GOOD.rstrip() + "\n\n \n", id="blank lines at the end"),
+        pytest.param(GOOD.replace("date,close", '"Date", "Close"'), id="quoted header"),
+        pytest.param(re.sub(r"(\S+),(\S+)", r'"\1","\2"', GOOD), id="all quoted"),
+    ],
+)
+def test_a_good_file(tmp_path: Path, content: str) -> None:
+    mine = load_baseline_csv(write(tmp_path, content))
+    assert mine.levels("mine").closes.tolist() == [100.0, 60.5, 121.0, 110.0]
+    fact = mine.fact("mine")
+    assert (fact.peak_date, fact.trough_date) == (date(2024, 1, 5), date(2024, 1, 12))
+    assert fact.depth == pytest.approx(0.395)
+    assert fact.recovery_date == date(2024, 1, 19)
+    measures = mine.measure("mine", 52)
+    assert measures["max_drawdown"] == fact.depth
+    assert (measures["recovery_step"], measures["worst_month"]) == (2, None)
+
+
+BAD: list[Any] = [
+    # content, line, what the message says
+    pytest.param(GOOD.replace("date,close", "Day,Price"), 1, "expected date,close", id="header"),
+    pytest.param(GOOD[11:], 1, "expected date,close", id="no header"),
+    pytest.param(GOOD.replace(",", ";"), 1, "use commas", id="semicolons"),
+    pytest.param(GOOD.replace("2024-01-12", "12.01.2024"), 3, "is not a date", id="date order"),
+    pytest.param(GOOD.replace("2024-01-12", "2024-02-30"), 3, "is not a date", id="no such day"),
+    pytest.param(GOOD.replace("2024-01-12", "20240112"), 3, "is not a date", id="short date"),
+    pytest.param(GOOD.replace("2024-01-12", "٢٠٢٤-٠١-١٢"), 3, "is not a date", id="other digits"),
+    pytest.param(GOOD.replace("2024-01-19", "2024-01-08"), 4, "after 2024-01-12", id="unsorted"),
+    pytest.param(GOOD.replace("2024-01-19", "2024-01-12"), 4, "is there twice", id="duplicate"),
+    pytest.param(GOOD.replace("60.5", "0"), 3, "number above 0", id="zero"),
+    pytest.param(GOOD.replace("60.5", "-3"), 3, "number above 0", id="negative"),
+    pytest.param(GOOD.replace("60.5", "NaN"), 3, "number above 0", id="nan"),
+    pytest.param(GOOD.replace("60.5", "1e999"), 3, "number above 0", id="overflow"),
+    pytest.param(GOOD.replace("60.5", ""), 3, "number above 0", id="no close"),
+    pytest.param(GOOD.replace("60.5", "1_000"), 3, "number above 0", id="underscore"),
+    pytest.param(GOOD.replace("60.5", "1,060.5"), 3, "thousands separators", id="thousands"),
+    pytest.param(GOOD.replace("\n2024-01-19", "\n\n2024-01-19"), 4, "1 fields", id="blank line"),
+    pytest.param("", 0, "is empty", id="empty"),
+    pytest.param(" \n\n", 0, "is empty", id="blank"),
+    pytest.param("date,close\n", 1, "at least two", id="header only"),
+    pytest.param("date,close\n2024-01-05,1\n", 2, "at least two", id="one row"),
+    pytest.param(GOOD.encode("utf-16"), 1, "save it as CSV in UTF-8", id="UTF-16"),
+    pytest.param(b"date,close\n2024-01-05,\xa3100\n", 2, "in UTF-8", id="Latin-1"),
+    pytest.param(b"\x00" * 100, 1, "expected date,close", id="zeros"),
+]
+
+
+@pytest.mark.parametrize(("content", "line", "says"), BAD)
+def test_a_bad_file(tmp_path: Path, content: str | bytes, line: int, says: str) -> None:
+    path = write(tmp_path, content)
+    with pytest.raises(BaselineError) as caught:
+        load_baseline_csv(path)
+    error = caught.value
+    assert (error.file, error.line, error.exit_code) == (str(path), line, 3)
+    assert says in str(error)
+    assert str(error).startswith(f"{path}:{line}: " if line else f"{path}: ")
+
+
+def test_a_file_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert baselines.LARGEST_FILE == 20_000_000
+    path = write(tmp_path, GOOD)
+    monkeypatch.setattr(baselines, "LARGEST_FILE", len(GOOD))
+    load_baseline_csv(path)
+    monkeypatch.setattr(baselines, "LARGEST_FILE", len(GOOD) - 1)
+    with pytest.raises(BaselineError, match="is over"):
+        load_baseline_csv(path)
+
+
+def test_a_file_too_long(tmp_path: Path) -> None:
+    path = write(tmp_path, "date,close\n" + "2024-01-05,1\n" * 100_001)
+    with pytest.raises(BaselineError, match="has 100002 rows: expected at most 100000"):
+        load_baseline_csv(path)
+
+
+def test_no_file(tmp_path: Path) -> None:
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe")  # to open it would wait for a writer
+    for path in (tmp_path / "absent.csv", tmp_path, tmp_path / "pipe", "x" * 5_000, "\0"):
+        with pytest.raises(BaselineError):
+            load_baseline_csv(path)
+
+
+PIECES = ["date,close", "2024-01-05", "2024-01-12", "9999-12-31", "0001-01-01", "1", "1e308"]
+PIECES += ["1e-320", "-", "nan", "\u0663", "\ufeff", "\x00", "\x1b", "\u2028", *'\n\r,;" ']
+
+
+@given(
+    st.one_of(st.binary(max_size=200), st.lists(st.sampled_from(PIECES), max_size=30).map("".join))
+)
+@example("date,close\n0001-01-01,1e308\n9999-12-31,1e-320")
+@example("date,close\n2024-01-05,1\n2024-01-12,1e308")
+def test_any_file_is_a_baseline_or_a_clear_error(
+    tmp_path_factory: pytest.TempPathFactory, content: str | bytes
+) -> None:
+    path = write(tmp_path_factory.getbasetemp(), content)
+    said = ""
+    try:
+        load_baseline_csv(path).measure("mine", 52)
+    except BaselineError as error:
+        said = str(error)
+    assert "\x1b" not in said
+    assert len(said) < 600

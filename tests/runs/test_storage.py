@@ -1,0 +1,355 @@
+"""A saved run: everything comes back, every changed bit is found, nothing is half there."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import pandas as pd
+import pytest
+from test_results import same_bytes
+from test_run import TEXT
+
+from simulator import load_run, load_scenario, simulate
+from simulator.errors import LockedError, StoreError
+from simulator.model.market import Market
+from simulator.runs import atomic_files
+from simulator.runs.run import Run
+from simulator.runs.storage import (
+    MANIFEST,
+    RESULT_FORMAT,
+    _sealed,
+    add_files,
+    csv_bytes,
+    is_complete,
+    read_manifest,
+    run_folder,
+    save_run,
+)
+from simulator.scenario.scenario_schema import ScenarioFile
+
+DATA = {
+    "scenario.toml",
+    "universes/us-2025-01.toml",
+    "scenario.resolved.json",
+    "summary.json",
+    "summary.csv",
+    "fan.csv",
+    "histogram.csv",
+    "paths.npz",
+    "counts.npz",
+}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    path = tmp_path_factory.mktemp("scenario") / "short.toml"
+    path.write_text(TEXT, encoding="utf-8")
+    return simulate(load_scenario(path, {"technology.elasticity": 0.9}), paths=300, seed=7)
+
+
+@pytest.fixture(scope="module")
+def saved(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("results") / "short"
+    save_run(run, folder, {"report.html": b"<p>report</p>", "figures/fan.svg": b"<svg/>"})
+    return folder
+
+
+@pytest.fixture
+def folder(saved: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(saved, tmp_path / "moved")
+
+
+def test_everything_comes_back(run: Run, folder: Path) -> None:
+    loaded = load_run(folder)
+    assert same_bytes(loaded.results, run.results)
+    assert loaded.summary().equals(run.summary())
+    assert loaded.metrics.equals(run.metrics)
+    assert loaded.document() == run.document()
+    assert loaded.drivers() == run.drivers()
+    assert loaded.digest == run.digest
+    assert loaded.scenario.resolved() == run.scenario.resolved()
+    assert loaded.scenario.overrides == {"technology.elasticity": 0.9}
+    assert loaded.scenario.text == TEXT.encode()
+
+
+def test_a_run_with_more_paths_than_kept_comes_back(tmp_path: Path, run: Run) -> None:
+    thin = simulate(run.scenario, paths=300, keep_paths=50, keep_levels=True)
+    thin.save(tmp_path)
+    loaded = load_run(tmp_path)
+    assert same_bytes(loaded.results, thin.results)
+    assert loaded.document() == thin.document()
+    still = simulate(run.scenario, shocks="zero")
+    still.save(tmp_path / "still")
+    assert load_run(tmp_path / "still").document() == still.document()
+
+
+def test_the_same_run_gives_the_same_bytes(run: Run, saved: Path, tmp_path: Path) -> None:
+    save_run(simulate(run.scenario), tmp_path)
+    for name in DATA:
+        assert (tmp_path / name).read_bytes() == (saved / name).read_bytes(), name
+
+
+@pytest.mark.slow
+def test_bytes_do_not_hang_on_locale_or_hash_seed(run: Run, saved: Path, tmp_path: Path) -> None:
+    source = tmp_path / "short.toml"
+    source.write_bytes(run.scenario.text)
+    code = f"""
+from simulator import load_scenario, simulate
+run = simulate(load_scenario({str(source)!r}, {{"technology.elasticity": 0.9}}), paths=300, seed=7)
+run.save({str(tmp_path / "other")!r})
+"""
+    environment = {**os.environ, "PYTHONHASHSEED": "9", "TZ": "Asia/Tokyo", "LC_ALL": "tr_TR.UTF-8"}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=120)
+    for name in DATA:
+        assert (tmp_path / "other" / name).read_bytes() == (saved / name).read_bytes(), name
+
+
+def test_the_manifest_tells_what_was_run(run: Run, saved: Path) -> None:
+    manifest = read_manifest(saved)
+    assert manifest["files"].keys() == DATA | {"report.html", "figures/fan.svg"}
+    assert (manifest["result_format"], manifest["digest"]) == (RESULT_FORMAT, run.digest)
+    assert (manifest["seed"], manifest["paths"], manifest["block_paths"]) == (7, 300, 1024)
+    assert manifest["overrides"] == [
+        {"key": "technology.elasticity", "value": 0.9, "origin": "--set"}
+    ]
+    assert manifest["versions"]["numpy"] == np.__version__
+    assert manifest["created"].endswith("+00:00")
+    assert manifest["timings"]["simulate_seconds"] > 0
+    newest = max(saved.rglob("*"), key=lambda path: path.stat().st_mtime_ns * path.is_file())
+    assert newest.name in (MANIFEST, ".lock")
+
+
+def test_no_path_of_the_machine_is_stored(saved: Path) -> None:
+    for path in saved.rglob("*"):
+        if path.is_file() and path.name != ".lock":
+            assert str(saved.parent.parent).encode() not in path.read_bytes(), path
+
+
+def test_every_flipped_bit_is_found_and_its_file_named(folder: Path) -> None:
+    rng = np.random.default_rng(1)
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != ".lock"]
+    assert len(files) == len(DATA) + 3
+    for path in files:
+        whole = path.read_bytes()
+        for bit in rng.integers(0, 8 * len(whole), 12):
+            spoilt = bytearray(whole)
+            spoilt[bit // 8] ^= 1 << (bit % 8)
+            path.write_bytes(spoilt)
+            with pytest.raises(StoreError, match=path.name) as caught:
+                load_run(folder)
+            assert caught.value.exit_code == 4
+        path.write_bytes(whole)
+    load_run(folder)
+
+
+@pytest.mark.parametrize("name", sorted(DATA))
+def test_a_missing_or_cut_file_is_named(folder: Path, name: str) -> None:
+    whole = (folder / name).read_bytes()
+    (folder / name).write_bytes(whole[:-1])
+    with pytest.raises(StoreError, match=name.replace(".", r"\.")):
+        load_run(folder)
+    (folder / name).unlink()
+    with pytest.raises(StoreError, match=f"{name} cannot be read: No such file"):
+        load_run(folder)
+
+
+def forge(folder: Path, **changes: Any) -> None:
+    """A manifest with changes and a right seal, as an attacker or another version writes it."""
+    manifest = json.loads((folder / MANIFEST).read_text())
+    del manifest["sha256"]
+    (folder / MANIFEST).write_text(_sealed(manifest | changes))
+
+
+def test_newer_formats_are_refused_with_advice(folder: Path) -> None:
+    forge(folder, result_format=RESULT_FORMAT + 1)
+    with pytest.raises(StoreError, match=r"format 3, written by a newer crashsim.*upgrade"):
+        load_run(folder)
+
+
+def test_names_that_leave_the_folder_are_refused(folder: Path, run: Run) -> None:
+    files = read_manifest(folder)["files"]
+    for name in ("../secret", "/etc/hostname", "a/../../b", "C:\\x", ""):
+        forge(folder, files=files | {name: {"sha256": "", "bytes": 0}})
+        with pytest.raises(StoreError, match="is not the name of a file in a run folder"):
+            load_run(folder)
+        with pytest.raises(StoreError, match="is not the name of a file in a run folder"):
+            save_run(run, folder.parent / "fresh", {name: b""})
+    assert not (folder.parent / "secret").exists()
+
+
+def test_a_scenario_that_is_read_differently_is_refused(folder: Path) -> None:
+    forge(folder, digest="0" * 12)
+    with pytest.raises(StoreError, match="reads the scenario differently"):
+        load_run(folder)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", "[" * 100_000, '{"result_format": "x"}', "\xff"])
+def test_a_manifest_that_is_none(folder: Path, text: str) -> None:
+    (folder / MANIFEST).write_text(text, encoding="latin-1")
+    with pytest.raises(StoreError, match=r"manifest\.json"):
+        load_run(folder)
+
+
+def test_an_unfinished_folder_is_no_run_and_is_finished_by_the_next(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert is_complete(folder)
+
+    def stop(*_args: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(atomic_files, "write_arrays", stop)
+    with pytest.raises(KeyboardInterrupt):
+        save_run(run, folder)
+    assert not is_complete(folder)
+    with pytest.raises(StoreError, match="holds no finished run"):
+        load_run(folder)
+    monkeypatch.undo()
+    (folder / "notes.txt").write_text("mine")
+    save_run(run, folder)
+    load_run(folder)
+    assert (folder / "notes.txt").read_text() == "mine"
+    assert not list(folder.rglob(".tmp-*"))
+
+
+def test_a_full_disk_ends_the_save_with_exit_4(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = os.fsync, list[int]()
+
+    def full(handle: int) -> None:
+        calls.append(handle)
+        if len(calls) == 9:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StoreError, match="No space left on device"):
+        save_run(run, tmp_path)
+    assert not is_complete(tmp_path)
+    assert not list(tmp_path.rglob(".tmp-*"))
+    save_run(run, tmp_path)
+    load_run(tmp_path)
+
+
+@pytest.mark.slow
+def test_a_second_writer_is_turned_away(run: Run, tmp_path: Path) -> None:
+    code = f"""
+import time
+from pathlib import Path
+from simulator import disk
+with disk.lock(Path({str(tmp_path)!r})):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(LockedError):
+            save_run(run, tmp_path)
+        assert not is_complete(tmp_path)
+        holder.kill()
+    save_run(run, tmp_path)
+
+
+def test_files_are_added_to_a_finished_run(folder: Path) -> None:
+    add_files(folder, {"report.html": b"new", "figures/histogram.png": b"png"})
+    files = read_manifest(folder)["files"]
+    assert files["report.html"]["bytes"] == 3
+    assert files.keys() >= {"figures/histogram.png", "figures/fan.svg"} | DATA
+    load_run(folder)
+    with pytest.raises(StoreError, match="holds no finished run"):
+        add_files(folder.parent, {"report.html": b"new"})
+
+
+def test_tables_open_anywhere(saved: Path, run: Run) -> None:
+    summary = pd.read_csv(saved / "summary.csv")
+    assert summary.equals(run.summary())
+    histogram = pd.read_csv(saved / "histogram.csv")
+    assert list(histogram.columns[:4]) == ["entity", "depth_from", "depth_to", "paths"]
+    assert (histogram.groupby("entity")["paths"].sum() == 300).all()
+    fan = pd.read_csv(saved / "fan.csv")
+    assert list(fan.columns[:3]) == ["entity", "t", "0.01"]
+    assert b"\r" not in (saved / "summary.csv").read_bytes()
+    with zipfile.ZipFile(saved / "paths.npz") as archive:
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+    document = json.loads((saved / "summary.json").read_text(encoding="utf-8"))
+    assert document == run.document()
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1"])
+def test_text_cells_are_safe_in_spreadsheets_and_numbers_stay(text: str) -> None:
+    table = pd.DataFrame({"name": [text, "NVDA"], "value": [-0.25, 1e-17]})
+    rows = list(csv.reader(io.StringIO(csv_bytes(table).decode(), newline="")))
+    assert rows[1] == ["'" + text.replace("\r", " ").replace("\n", " "), "-0.25"]
+    assert float(rows[2][1]) == 1e-17
+    assert rows[2][0] == "NVDA"
+
+
+def test_the_folder_of_a_run(run: Run) -> None:
+    folder = run_folder(run.scenario, "out")
+    assert folder.parts == ("out", f"short-{run.digest}")
+    assert run_folder(run.scenario, "out", "zero") != folder
+
+
+# --- runs of earlier releases ----------------------------------------------------------------
+
+FIXTURE = Path(__file__).parents[1] / "fixtures" / "result-format-1"
+
+
+def test_a_run_of_format_1_can_be_read() -> None:
+    run = load_run(FIXTURE)
+    assert (run.paths, run.seed, run.scenario.name) == (16, 1, "calm")
+    assert run.metrics.groupby("entity", observed=True).size().eq(16).all()
+    stored = pd.read_csv(FIXTURE / "summary.csv").set_index(["entity", "statistic"])["value"]
+    now = run.summary().set_index(["entity", "statistic"])["value"]
+    pd.testing.assert_series_equal(now, stored.reindex(now.index), rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["result-format-2", "result-format-2-model-2"])
+def test_a_run_of_format_2_can_be_read(name: str) -> None:
+    folder = FIXTURE.with_name(name)
+    run = load_run(folder)
+    assert (run.older is not None) == name.endswith("model-2")
+    assert read_manifest(folder)["result_format"] == 2
+    assert (run.paths, run.seed, run.scenario.name) == (16, 1, "deepseek")
+    stored = pd.read_csv(folder / "summary.csv").set_index(["entity", "statistic"])["value"]
+    now = run.summary().set_index(["entity", "statistic"])["value"]
+    pd.testing.assert_series_equal(now, stored.reindex(now.index), rtol=1e-12)
+    found = run.results
+    assert (found.driver_counts.sum(axis=2) == 16).all()
+    assert found.driver_consensus.shape == found.driver_counts.shape[:2]
+    assert found.aligned_counts.shape[:2] == (len(run.scenario.universe.groups), 8)
+    assert found.aligned_counts.any()
+    assert found.channels.shape == (int(found.sells.sum()), 16)
+    assert found.cause_names[0] == "revenue"
+
+
+def test_a_run_survives_a_change_of_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = load_run(FIXTURE).scenario
+    monkeypatch.setattr(Market.model_fields["calm_sd"], "default", 0.2)
+    Market.model_rebuild(force=True)
+    ScenarioFile.model_rebuild(force=True)
+    try:
+        assert load_scenario("calm").market.calm_sd == 0.2
+        again = load_run(FIXTURE).scenario
+        assert again.market.calm_sd == before.market.calm_sd != 0.2
+        assert again.digest == before.digest
+    finally:
+        monkeypatch.undo()
+        Market.model_rebuild(force=True)
+        ScenarioFile.model_rebuild(force=True)
+    assert load_scenario("calm").market.calm_sd == before.market.calm_sd
