@@ -38,6 +38,7 @@ class Lines(SweepPlot):
     """One key along x, another as colour; for sampled designs, every cell as a point."""
 
     kind = "lines"
+    question = "How does it change along an assumption?"
 
     @classmethod
     def missing(cls, sweep: Sweep) -> str:
@@ -66,7 +67,7 @@ class Lines(SweepPlot):
 
     @property
     def colour(self) -> str | None:
-        """The key told by colour, in a grid of more than one."""
+        """The key shown by colour, in a grid of more than one."""
         return (
             self.by_values(2)[1]
             if self.sweep.design.kind == "grid" and len(self.keys) > 1
@@ -93,8 +94,8 @@ class Lines(SweepPlot):
         name = last_name(self.key)
         if self.sampled:
             share = float(self.correlations["rank correlation"][self.key])
-            told_share = f"{share:+.2f}".replace("-", "\N{MINUS SIGN}")
-            return f"{self.name}: {name} goes most with the {self.what}, by a rank correlation of {told_share}"
+            shown = f"{share:+.2f}".replace("-", "\N{MINUS SIGN}")
+            return f"{self.name}: {name} has the strongest rank correlation with the {self.what}: {shown}"
         _, rows = self.series[len(self.series) // 2]
         first, last = rows.iloc[0], rows.iloc[-1]
         ends = (
@@ -120,7 +121,7 @@ class Lines(SweepPlot):
             return f"{self.axis_name}. Every cell a point with its 95 % interval.{others}{sign}"
         by = "" if self.colour is None else f", a line for each {last_name(self.colour)}"
         against = [self.key] if self.colour is None else [self.key, self.colour]
-        shared = " Cells share their noise, so differences are known better than the bands say."
+        shared = " Cells share their noise, so differences are known better than the bands suggest."
         along = " and ".join(key for key in self.keys if key != self.key)
         note = f" Along with it: {along}." if along else ""
         if self.sweep.design.kind == "grid":

@@ -26,9 +26,10 @@ LOW, HIGH = BLUES[1], BLUES[4]
 
 
 class Tornado(SweepPlot):
-    """Each assumption by itself at its low and its high value, the one that moves most on top."""
+    """Each assumption by itself at its low and its high value, the largest effect on top."""
 
     kind = "tornado"
+    question = "Which assumption matters most?"
 
     @classmethod
     def missing(cls, sweep: Sweep) -> str:
@@ -89,7 +90,7 @@ class Tornado(SweepPlot):
         rest = self.effects["key"].nunique() - self.table["key"].nunique()
         more = f" {rest} with smaller effects are left out." if rest else ""
         return (
-            f"Change against the base{base} with one assumption at its low (upper bar) and high "
+            f"Change from the base{base} with one assumption at its low (upper bar) and high "
             f"(lower bar) value, all others as they are; {unit.name}. Whiskers: paired 95 % intervals.{deeper}{more}"
         )
 

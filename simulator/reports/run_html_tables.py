@@ -8,16 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simulator.errors import plain
-from simulator.plots.run_plot import label, years
+from simulator.plots.run_plot import label
 from simulator.plots.time_series import Fan
-from simulator.portfolio import PORTFOLIO
 from simulator.reports.run_tables import STRENGTHS, WEAK
-from simulator.runs.portfolio_risk import BESIDE, contributions
 from simulator.runs.sensitivity import sensitivities
 from simulator.runs.statistic_labels import CAUSE_NAMES
-from simulator.runs.summary import risk
 from simulator.statistics import Estimate
-from simulator.statistics.formatting import format_error, format_log, format_share, percent
+from simulator.statistics.formatting import format_log, percent
 
 if TYPE_CHECKING:
     from simulator.runs import Run
@@ -96,53 +93,3 @@ def moves(run: Run, entity: str = "sp500") -> list[Moves]:
 
 def _signed(value: float) -> str:
     return f"{value:+.2f}".replace("-", "\N{MINUS SIGN}")
-
-
-@dataclass(frozen=True)
-class PortfolioTable:
-    """What a portfolio loses beside the index, and which holdings lose it."""
-
-    what: str
-    notices: list[str]
-    risks: list[tuple[str, list[str]]]  # name and time; losses with their errors
-    when: str
-    holdings: list[
-        tuple[str, str, str, str, str]
-    ]  # ticker, weight, taken for, share of loss, own loss
-
-
-def portfolio(run: Run) -> PortfolioTable | None:
-    """The section of a run with a portfolio; None without one."""
-    held = run.scenario.portfolio
-    if held is None:
-        return None
-    horizon = run.scenario.horizon_years
-    spans = [("1y", "after 1 year")] if horizon >= 1 else []
-    spans += [("horizon", f"after {years(horizon)}")] if horizon != 1 else []
-    names = ("var_95", "es_95", "var_99", "es_99")
-    rows = []
-    for when, span in spans:
-        for entity in (PORTFOLIO, BESIDE):
-            found = risk(run.results, entity)
-            if found:
-                cells = [_loss(found[f"{name}_{when}"]) for name in names]
-                rows.append((f"{label(run, entity)} {span}", cells))
-    when, span = spans[0]
-    table = contributions(run, 95, when)
-    holdings = [
-        (
-            plain(str(row["ticker"]), 40),
-            percent(row["weight"], 1),
-            plain(str(row["told"]), 200),
-            _loss(Estimate(row["loss"], row["mc_error"], row["low"], row["high"])),
-            percent(-row["own_loss"]),
-        )
-        for _, row in table.iterrows()
-    ]
-    worth = "" if held.value is None else f" worth ${held.value:,.0f}"
-    what = f"{len(held.holdings)} holding{'' if len(held.holdings) == 1 else 's'}{worth}, bought and held."
-    return PortfolioTable(what, [plain(text, 300) for text in held.notices], rows, span, holdings)
-
-
-def _loss(found: Estimate) -> str:
-    return f"{format_share(found, sign=-1)} {format_error(found)}"
