@@ -23,6 +23,7 @@ from simulator.statistics.formatting import (
     format_log,
     is_known,
     percent,
+    signed,
 )
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class Waterfall(RunPlot):
         for row in self.table.itertuples(index=False):
             of = Estimate(row[1], row[2], row[3], row[4])
             places = decimals(100 * of.mc_error)
-            low, high = (f"{100 * end:+.{places}f}".replace("-", MINUS) for end in row[3:5])
+            low, high = (signed(100 * end, places) for end in row[3:5])
             ends = f"{low} to {high}" if of.mc_error > 0 and is_known(of) else ""
             rows.append([row[0], format_log(of), format_error(of), ends])
         return heads, rows

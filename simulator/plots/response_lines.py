@@ -20,8 +20,9 @@ from simulator.plots.style import (
     end_labels,
     frame,
 )
-from simulator.plots.sweep_plot import SweepPlot, above, format_value, last_name, signed
+from simulator.plots.sweep_plot import SweepPlot, above, format_value, last_name, tick_text
 from simulator.runs.statistic_labels import FALL, POINTS, unit_of
+from simulator.statistics.formatting import signed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -94,7 +95,7 @@ class Lines(SweepPlot):
         name = last_name(self.key)
         if self.sampled:
             share = float(self.correlations["rank correlation"][self.key])
-            shown = f"{share:+.2f}".replace("-", "\N{MINUS SIGN}")
+            shown = signed(share, 2)
             return f"{self.name}: {name} has the strongest rank correlation with the {self.what}: {shown}"
         _, rows = self.series[len(self.series) // 2]
         first, last = rows.iloc[0], rows.iloc[-1]
@@ -158,7 +159,7 @@ class Lines(SweepPlot):
         self._base_and_crash(axes, ends)
         axes.set_xlabel(self.unit(self.key))
         percents = " %" if unit_of(self.statistic) in (FALL, POINTS) else ""
-        axes.yaxis.set_major_formatter(lambda value, _: f"{signed(value)}{percents}")
+        axes.yaxis.set_major_formatter(lambda value, _: f"{tick_text(value)}{percents}")
         axes.grid(axis="y")
         end_labels(axes, [end[:2] for end in ends], tuple(c for *_, c in sorted(ends)))
         if self.colour is not None:
@@ -206,6 +207,7 @@ class Lines(SweepPlot):
             return super().shown()
         order = self.correlations["rank correlation"].abs().sort_values(ascending=False).index
         rows = [
-            [str(key), f"{float(self.correlations['rank correlation'][key]):+.2f}"] for key in order
+            [str(key), signed(float(self.correlations["rank correlation"][key]), 2)]
+            for key in order
         ]
         return ["assumption", f"rank correlation with the {self.what}"], rows

@@ -121,7 +121,7 @@ def heading_height(width: float, title: str, subtitle: str) -> float:
 
     For pages that set title and subtitle as text of their own and hide that part of the figure.
     """
-    return 0.06 + sum(
+    return _TOP + sum(
         _deep(lines, points) for lines, points, *_ in _wrapped(width, title, subtitle)
     )
 

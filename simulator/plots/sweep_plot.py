@@ -224,7 +224,7 @@ def last_name(key: str) -> str:
     return key.rpartition(".")[2]
 
 
-def signed(value: float) -> str:
+def tick_text(value: float) -> str:
     """A number on an axis, with a true minus sign."""
     return f"{value:,g}".replace("-", "\N{MINUS SIGN}")
 

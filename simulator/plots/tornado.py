@@ -10,7 +10,7 @@ import pandas as pd
 
 from simulator.errors import plain
 from simulator.plots.style import BLUES, GREY, INK, SIZE, frame
-from simulator.plots.sweep_plot import SweepPlot, brief, change, last_name, one_at_a_time, signed
+from simulator.plots.sweep_plot import SweepPlot, brief, change, last_name, one_at_a_time, tick_text
 from simulator.runs.statistic_labels import FALL, format_change, unit_of
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class Tornado(SweepPlot):
         axes.axvline(0, color=GREY, linewidth=0.8)
         axes.margins(x=0.05)
         axes.grid(axis="x")
-        axes.xaxis.set_major_formatter(lambda value, _: signed(value))
+        axes.xaxis.set_major_formatter(lambda value, _: tick_text(value))
         axes.set_xlabel(f"Change, {unit_of(self.statistic).name}")
 
     def _bar(self, axes: Axes, row: pd.Series[Any], y: float, colour: str) -> None:

@@ -85,7 +85,7 @@ def _content(run: Run, drawn: Mapping[str, bytes]) -> dict[str, Any]:
         "drivers": run_tables.driver_table(run),
         "chosen": chosen,
         "defaults": [row for row in ledger if row not in chosen],
-        "moves": run_html_tables.moves(run),
+        "sensitivities": run_html_tables.sensitivity_rows(run),
         "weakest_link": weakest_link(run),
         "weak_sentence": f"Of {len(ledger)} numbers, {weak} rest on thin evidence or judgement.",
         "command": _command(run),
@@ -105,7 +105,7 @@ def _figures(run: Run, drawn: Mapping[str, bytes]) -> dict[str, list[dict[str, A
 def _figure(name: str, of: RunPlot, svg: bytes | None) -> dict[str, Any]:
     block = html_page.figure(of, name, svg)
     if "-" in name:
-        block["question"] += f" {of.name}"
+        block["question"] = f"{of.name}: {of.question[0].lower()}{of.question[1:]}"
     return block
 
 

@@ -1,4 +1,4 @@
-"""Rows of text for the parts of a report that the terminal does not show, or shows otherwise."""
+"""Rows of text for the parts of a report that the terminal does not show."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from simulator.plots.time_series import Fan
 from simulator.reports.run_tables import STRENGTHS, WEAK
 from simulator.runs.sensitivity import sensitivities
 from simulator.runs.statistic_labels import CAUSE_NAMES
-from simulator.statistics import Estimate
-from simulator.statistics.formatting import format_log, percent
+from simulator.statistics.formatting import percent, signed
 
 if TYPE_CHECKING:
     from simulator.runs import Run
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NamedFuture:
-    """One simulated path of the fan, told in words."""
+    """One simulated path of the fan chart, in words."""
 
     letter: str
     name: str
@@ -34,62 +33,59 @@ class NamedFuture:
 
 
 def futures(run: Run, entity: str = "sp500") -> list[NamedFuture]:
-    """The named paths of the fan: how far they fall, when, mostly why, and where they end."""
-    found, row = run.results, run.entities.index(entity)
+    """The named paths of the fan chart: how far they fall, when, the main cause, and where they end."""
+    results, row = run.results, run.entities.index(entity)
     rows = []
-    for one in Fan(run, entity).futures:
-        peak, low = found.times[one.peak], found.times[one.trough]
-        causes = found.causes[row, :, one.path]
+    for future in Fan(run, entity).futures:
+        peak, trough = results.times[future.peak], results.times[future.trough]
+        causes = results.causes[row, :, future.path]
         worst = int(np.argmin(causes))
-        name = CAUSE_NAMES[found.cause_names[worst]][0]
-        points = format_log(Estimate(float(causes[worst]), 0.001, 0.0, 0.0), 0)
-        whole = format_log(Estimate(float(causes.sum()), 0.001, 0.0, 0.0), 0)
-        end = found.measures["terminal_return"][row, one.path]
+        name = CAUSE_NAMES[results.cause_names[worst]][0]
+        points, whole = (signed(100 * float(log), 0) for log in (causes[worst], causes.sum()))
+        end = 1 + float(results.measures["terminal_return"][row, future.path])
         rows.append(
             NamedFuture(
-                one.letter,
-                one.name,
-                one.path,
-                percent(-one.depth, 1),
-                f"from year {peak:.1f} to {low:.1f}",
+                future.letter,
+                future.name,
+                future.path,
+                percent(-future.depth, 1),
+                f"from year {peak:.1f} to {trough:.1f}",
                 f"{name} ({points} of {whole} log points)",
-                f"{1 + float(end):.2f} times the start",
+                f"{end:.2f} times the start",
             )
         )
     return rows
 
 
 @dataclass(frozen=True)
-class Moves:
-    """How one uncertain assumption goes together with falls, by rank correlation."""
+class Sensitivity:
+    """The rank correlation of one uncertain assumption with falls."""
 
     key: str
     evidence: str
     is_weak: bool
-    index: str  # with the S&P 500's fall
-    most: str  # the group it moves most, and its correlation
+    index: str  # with the fall of the S&P 500
+    strongest: str  # the group with the strongest correlation, and its correlation
 
 
-def moves(run: Run, entity: str = "sp500") -> list[Moves]:
-    """Uncertain assumptions by how strongly they go together with the fall of an entity, strongest first."""
+def sensitivity_rows(run: Run, entity: str = "sp500") -> list[Sensitivity]:
+    """Uncertain assumptions by their rank correlation with the fall of an entity, strongest first."""
     table = sensitivities(run)
-    found = []
-    for key, rows in table.groupby("key", sort=False):
-        own = rows[rows["entity"] == entity].iloc[0]
-        most = rows[rows["moves_most"]].iloc[0]
+    size = table[table["entity"] == entity].set_index("key")["rank_correlation"].abs()
+    rows = []
+    for key in size.sort_values(ascending=False, kind="stable").index:
+        of_key = table[table["key"] == key]
+        own = of_key[of_key["entity"] == entity].iloc[0]
+        most = of_key[of_key["moves_most"]].iloc[0]
+        value, low, high = (signed(own[name], 2) for name in ("rank_correlation", "low", "high"))
         grade = str(own["strength"])
-        told = f"{label(run, str(most['entity']))} {_signed(most['rank_correlation'])}"
-        interval = f"({_signed(own['low'])} to {_signed(own['high'])})"
-        row = Moves(
-            str(key),
-            STRENGTHS.get(grade, plain(grade)),
-            grade in WEAK,
-            f"{_signed(own['rank_correlation'])} {interval}",
-            told,
+        rows.append(
+            Sensitivity(
+                str(key),
+                STRENGTHS.get(grade, plain(grade)),
+                grade in WEAK,
+                f"{value} ({low} to {high})",
+                f"{label(run, str(most['entity']))} {signed(most['rank_correlation'], 2)}",
+            )
         )
-        found.append((abs(float(own["rank_correlation"])), row))
-    return [row for _, row in sorted(found, key=lambda pair: -pair[0])]
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "\N{MINUS SIGN}")
+    return rows

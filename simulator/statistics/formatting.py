@@ -30,6 +30,14 @@ def percent(share: float, decimals: int = 0) -> str:
     return f"{MINUS if share < 0 and float(body) else ''}{body} %"
 
 
+def signed(value: float, places: int) -> str:
+    """A number with its sign, never a signed zero: "+0.12", "−3", "0.0"."""
+    body = f"{abs(value):,.{places}f}"
+    if not float(body.replace(",", "")):
+        return body
+    return f"{MINUS if value < 0 else '+'}{body}"
+
+
 def often(share: Estimate, n: int) -> str:
     """A share of ``n`` paths in words: "3 in 10", "2 of 500", "none of 500", "all 500"."""
     if share.value <= 0 or share.value >= 1:
@@ -94,9 +102,7 @@ def format_log(cause: Estimate, most: int = 1) -> str:
     """A log in points (hundredths), cut to its error: "−31", "+2.4". Logs add up; percentages would not."""
     if not is_known(cause):
         return UNKNOWN_TEXT
-    places = decimals(100 * cause.mc_error, most)
-    body = f"{abs(cause.value) * 100:.{places}f}"
-    return f"{'' if not float(body) else MINUS if cause.value < 0 else '+'}{body}"
+    return signed(100 * cause.value, decimals(100 * cause.mc_error, most))
 
 
 _UNITS = {"trillion": 1e3, "billion": 1.0, "million": 1e-3, "thousand": 1e-6}

@@ -140,8 +140,8 @@ def test_exceedance_goes_on_where_splitting_has_been(run: Run) -> None:
     far = far.assign(low=far["probability"] / 2, high=far["probability"] * 2, mc_error=0.0)
     with_tail = picture("exceedance", replace(run, tail=far))
     assert with_tail.shown()[1][-2:] == [
-        ["−90.0 % (splitting)", "0.01 %", "0.005 %", "0.02 %"],
-        ["−95.0 % (splitting)", "0.0001 %", "5e-05 %", "0.0002 %"],
+        ["90.0 % (splitting)", "0.01 % (0.005 to 0.02)"],
+        ["95.0 % (splitting)", "0.0001 % (5e-05 to 0.0002)"],
     ], "what the paths can tell themselves is theirs"
     axes = draw(with_tail).axes[0]
     assert axes.get_ylim()[0] == pytest.approx(5e-7)

@@ -242,7 +242,7 @@ def test_points_of_a_sampled_design_tell_rank_correlations(sweeps: dict[str, Swe
     assert "16 other assumptions vary too" in of.subtitle
     by_hand = of.cells[[ELASTICITY, "value"]].corr(method="spearman").iloc[0, 1]
     told = {row[0]: row[1] for row in rows}
-    assert float(told[ELASTICITY]) == pytest.approx(by_hand, abs=0.006)
+    assert float(told[ELASTICITY].replace("−", "-")) == pytest.approx(by_hand, abs=0.006)
 
 
 # ---------------------------------------------------------------- words

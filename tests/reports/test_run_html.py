@@ -289,7 +289,7 @@ def test_named_futures_are_real_paths(run: Run, html: str) -> None:
 
 
 def test_rank_correlations_are_told_strongest_first(run: Run, html: str) -> None:
-    rows = run_html_tables.moves(run)
+    rows = run_html_tables.sensitivity_rows(run)
     table = sensitivity.sensitivities(run)
     assert {row.key for row in rows} == set(table["key"])
     sizes = [abs(float(row.index.split(" ")[0].replace("−", "-"))) for row in rows]
