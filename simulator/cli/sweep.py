@@ -213,7 +213,7 @@ def _duration(seconds: float) -> str:
 
 
 def _print(screen: Screen, plan: Plan, found: Sweep) -> None:
-    from simulator.plots.of_sweeps import available
+    from simulator.plots import available
 
     folder = shlex.quote(str(found.folder))
     kind = next(iter(available(found)), "lines")

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from simulator.arrays import FloatArray, IntArray
-from simulator.plots.run_plot import DOTCOM, RunPlot, closes, label
+from simulator.plots.run_plot import DOTCOM, RunPlot, closes, label, with_interval
 from simulator.plots.style import (
     AT_RIGHT_END,
     BLUES,
@@ -48,7 +48,7 @@ class Histogram(RunPlot):
     """Share of paths by largest fall, and the dot-com crash."""
 
     kind = "histogram"
-    question = "How deep is the largest fall?"
+    question = "How deep is the largest fall? (maximum drawdown)"
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -62,13 +62,13 @@ class Histogram(RunPlot):
         """How many paths fall as far as in the dot-com crash."""
         if self.dotcom is not None:
             share = self.reaching(self.dotcom.depth)
-            return f"{self.name}: {share} simulated futures fall as far as in the dot-com crash, or further"
-        typical = percent(-self.falls.quantile(0.5).value)
+            return f"{self.name}: {share} simulated futures fall at least as far as in the dot-com crash"
+        typical = percent(self.falls.quantile(0.5).value)
         return f"{self.name}: half of the simulated futures fall by {typical} or more"
 
     @property
     def subtitle(self) -> str:
-        """What is counted."""
+        """What the bars count."""
         return (
             f"Largest fall from a peak within {self.years} on {closes(self.run)} closes; "
             "share of paths per 2 points."
@@ -112,10 +112,10 @@ class Histogram(RunPlot):
 
 
 class Exceedance(RunPlot):
-    """How often a fall is at least so deep, on a log scale."""
+    """Exceedance probability of the largest fall, on a log scale."""
 
     kind = "exceedance"
-    question = "How rare are the deepest falls?"
+    question = "How rare are the deepest falls? (exceedance)"
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -127,7 +127,7 @@ class Exceedance(RunPlot):
 
     @cached_property
     def tail(self) -> pd.DataFrame:
-        """Rarer falls than these paths can tell, worked out by splitting, where the run has them."""
+        """Falls too rare for these paths, estimated by splitting, where the run has them."""
         found = self.run.tail
         if found is None:
             return pd.DataFrame({"depth": [], "probability": [], "low": [], "high": []})
@@ -137,41 +137,42 @@ class Exceedance(RunPlot):
     @property
     def headline(self) -> str:
         """The fall of one future in twenty."""
-        bad = percent(-self.falls.quantile(0.95).value)
-        return f"{self.name}: 1 in 20 simulated futures has a fall of {bad} or more"
+        bad = percent(self.falls.quantile(0.95).value)
+        return f"{self.name}: 1 in 20 simulated futures falls by {bad} or more"
 
     @property
     def subtitle(self) -> str:
         """What is counted."""
         return (
-            f"How often the largest fall within {self.years} on {closes(self.run)} closes is at least this deep; "
-            "light: 95 % interval. Per scenario, not per year."
+            f"Probability that the largest fall within {self.years} on {closes(self.run)} closes is at least so deep; "
+            f"light: 95 % interval. Return periods (1 in N) count spans of {self.years}, not single years."
             f"{' Dots with bars: rarer falls, by splitting.' if len(self.tail) else ''}"
         )
 
     def shown(self) -> tuple[list[str], list[list[str]]]:
-        """Every fifth row, down to the deepest fall; then what splitting found."""
+        """Every fifth row, down to the deepest fall; then the rarer ones of splitting."""
         rows = self.table.iloc[::5]
         rows = rows.iloc[: int((rows["value"] > 0).sum()) + 1]
-        return ["fall of at least", "share of paths", "95 % interval from", "to"], [
-            *(
-                [percent(row[0], 1), *(percent(share, 2) for share in row[1:])]
-                for row in rows.itertuples(index=False)
-            ),
-            *(
-                [
-                    f"{percent(-depth, 1)} (splitting)",
-                    *(f"{100 * share:.2g} %" for share in shares),
-                ]
-                for depth, *shares in self.tail[["depth", "probability", "low", "high"]].to_numpy()
-            ),
+        heads = ["fall of at least", "share of paths (95 % interval)"]
+        seen = [
+            [percent(-row[0], 1), with_interval(*row[1:])] for row in rows.itertuples(index=False)
         ]
+        rare = [
+            [
+                f"{percent(depth, 1)} (splitting)",
+                f"{100 * share:.2g} % ({100 * low:.2g} to {100 * high:.2g})",
+            ]
+            for depth, share, low, high in self.tail[
+                ["depth", "probability", "low", "high"]
+            ].to_numpy()
+        ]
+        return heads, seen + rare
 
     def draw(self, drawing: Figure) -> None:
         """The curve with its interval, rarer falls if known, and real crashes on it."""
         axes = frame(drawing, self.headline, self.caption)
         n = self.run.paths
-        floor = (5 if n >= 100 else 0.7) / n  # what is rarer than that, these paths cannot tell
+        floor = (5 if n >= 100 else 0.7) / n  # what is rarer than that, these paths do not know
         seen = self.table[self.table["value"] > (floor if len(self.tail) else 0.0)]
         depth = -seen["fall of at least"]
         if len(self.tail):
@@ -261,7 +262,7 @@ class Firms(RunPlot):
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """A row a firm: its middle fall, and the share of paths in each tenth of depth."""
+        """A row a firm: its median fall, and the share of paths in each tenth of depth."""
         found = []
         for ticker in self.run.scenario.universe.tickers:
             paths, edges = _shares(self.run, self.run.entities.index(ticker), self.width)
@@ -269,16 +270,16 @@ class Firms(RunPlot):
             heads = [f"{percent(a)} to {percent(b)}" for a, b in itertools.pairwise(edges)]
             shares = dict(zip(heads, paths / self.run.paths, strict=True))
             name = label(self.run, ticker)
-            found.append({"firm": ticker, "name": name, "middle fall": -typical, **shares})
-        return pd.DataFrame(found).sort_values("middle fall", kind="stable", ignore_index=True)
+            found.append({"firm": ticker, "name": name, "median fall": -typical, **shares})
+        return pd.DataFrame(found).sort_values("median fall", kind="stable", ignore_index=True)
 
     @property
     def headline(self) -> str:
         """The firms at both ends."""
         first, last = self.table.iloc[0], self.table.iloc[-1]
         return (
-            f"Half of the futures see {first['name']} fall by {percent(first['middle fall'])} or more, "
-            f"and {last['name']} by {percent(last['middle fall'])}"
+            f"{first['name']} falls by {percent(-first['median fall'])} or more in half of the futures, "
+            f"{last['name']} by {percent(-last['median fall'])}"
         )
 
     @property
@@ -286,12 +287,12 @@ class Firms(RunPlot):
         """What each panel shows."""
         return (
             f"Largest fall of each firm within {self.years}: share of paths per 10 points of depth, shallow falls at "
-            "the left. Dark line and number: the middle fall."
+            "the left. Dark line and number: the median."
         )
 
     def shown(self) -> tuple[list[str], list[list[str]]]:
         """All rows."""
-        heads = ["firm", "middle fall", *self.table.columns[3:]]
+        heads = ["firm", "median fall", *self.table.columns[3:]]
         return heads, [
             [f"{row[1]} ({row[0]})", percent(row[2], 1), *(percent(share) for share in row[3:])]
             for row in self.table.itertuples(index=False)

@@ -1,4 +1,4 @@
-"""Figures of what moves the story: price and use of AI, and the knife edge."""
+"""Figures of what drives the scenario: price and use of AI, and the elasticity of demand."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from simulator.engine.results import DRIVER_GRID, DRIVERS
-from simulator.plots.run_plot import LEVELS, SHADES, RunPlot, band, below
+from simulator.plots.run_plot import LEVELS, SHADES, RunPlot, band, below, with_interval
 from simulator.plots.style import (
     DARK_VERMILION,
     HALO,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class Drivers(RunPlot):
-    """What moves the story: price and use of tokens, computing, capital spending."""
+    """What drives the scenario: price and use of tokens, computing, capital spending."""
 
     kind = "drivers"
     question = "What happens to prices and spending?"
@@ -161,12 +161,12 @@ class Elasticity(RunPlot):
     """The largest fall against what the elasticity of demand turned out to be."""
 
     kind = "elasticity"
-    question = "How much hangs on the elasticity of demand?"
+    question = "How much depends on the elasticity of demand?"
     key: ClassVar[str] = "technology.elasticity"
 
     @classmethod
     def missing(cls, run: Run, entity: str) -> str:  # noqa: ARG003
-        """Where it is one number, it decides nothing."""
+        """It takes an elasticity that differs from path to path."""
         drawn = run.results.inputs.get(cls.key)
         if drawn is None:
             return f"{cls.key} is one number in this scenario, not a distribution"
@@ -202,11 +202,13 @@ class Elasticity(RunPlot):
         first, last = self.table.iloc[0], self.table.iloc[-1]
         if self.dotcom is not None:
             return (
-                f"{self.name}: as deep as dot-com in {percent(first['reach'])} of futures with the least elastic "
-                f"demand, {percent(last['reach'])} with the most"
+                f"{self.name}: at least as deep as dot-com in {percent(first['reach'])} of futures with the least "
+                f"elastic demand, in {percent(last['reach'])} with the most"
             )
         low, high = (percent(row[band(0.5)]) for row in (first, last))
-        return f"{self.name}: middle fall {low} with the least elastic demand, {high} with the most"
+        return (
+            f"{self.name}: median change {low} with the least elastic demand, {high} with the most"
+        )
 
     @property
     def subtitle(self) -> str:
@@ -219,23 +221,20 @@ class Elasticity(RunPlot):
 
     def shown(self) -> tuple[list[str], list[list[str]]]:
         """All classes."""
-        heads = ["elasticity from", "to", "paths", "fall: 5 % deeper than", "middle", "95 % interval from",
-                 "to", "5 % shallower than", "as deep as dot-com", "95 % interval from", "to"]  # fmt: skip
-        names = [
-            band(0.05),
-            band(0.5),
-            "low",
-            "high",
-            band(0.95),
-            "reach",
-            "reach low",
-            "reach high",
-        ]
+        heads = ["elasticity from", "to", "paths", "5 % deeper than", "median (95 % interval)",
+                 "5 % less deep than", "as deep as dot-com (95 % interval)"]  # fmt: skip
         return heads, [
-            [f"{row['from']:.2f}", f"{row['to']:.2f}", f"{row['paths']:,.0f}",
-             *(percent(row[name], 1) if np.isfinite(row[name]) else "" for name in names)]
+            [
+                f"{row['from']:.2f}",
+                f"{row['to']:.2f}",
+                f"{row['paths']:,.0f}",
+                percent(row[band(0.05)], 1),
+                with_interval(row[band(0.5)], row["low"], row["high"]),
+                percent(row[band(0.95)], 1),
+                with_interval(row["reach"], row["reach low"], row["reach high"]),
+            ]
             for _, row in self.table.iterrows()
-        ]  # fmt: skip
+        ]
 
     def draw(self, drawing: Figure) -> None:
         """Bands over elasticity, what is priced in, and where spending turns."""

@@ -1,26 +1,26 @@
-"""What the figures of a sweep show: their numbers and their words, from its table alone."""
+"""What the figures of a sweep share: cells, keys and words, from its table alone."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from math import isnan
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from simulator.arrays import FloatArray
 from simulator.errors import UsageError, plain
+from simulator.plots.plot import Plot
 from simulator.plots.style import INK
 from simulator.runs.statistic_labels import format_change, number, title, unit_of
 from simulator.statistics import Estimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from simulator.sweeps import Sweep
 
@@ -31,8 +31,8 @@ MOST_ROWS = 400
 
 
 @dataclass(frozen=True, eq=False)
-class SweepPlot(ABC):
-    """One figure of one statistic of one entity: its numbers, its words, and how it is drawn.
+class SweepPlot(Plot):
+    """One figure of one statistic of one entity of a sweep.
 
     ``asked`` names keys to draw against; the others are held at the value nearest the base.
 
@@ -47,16 +47,13 @@ class SweepPlot(ABC):
     statistic: str = STATISTIC
     asked: tuple[str, ...] = ()
 
-    kind: ClassVar[str]
-
     def __post_init__(self) -> None:
         table = self.sweep.table
         for wanted, column in ((self.entity, "entity"), (self.statistic, "statistic")):
             known = list(dict.fromkeys(table[column]))
             if wanted not in known:
-                told_known = ", ".join(map(str, known))
                 raise UsageError(
-                    f"no {column} {plain(wanted)!r} in this sweep; it has {told_known}"
+                    f"no {column} {plain(wanted)!r} in this sweep; it has {', '.join(map(str, known))}"
                 )
         for key in self.asked:
             if key not in self.keys:
@@ -70,30 +67,6 @@ class SweepPlot(ABC):
     @abstractmethod
     def missing(cls, sweep: Sweep) -> str:
         """Why a sweep cannot give this figure; nothing if it can."""
-
-    @property
-    @abstractmethod
-    def size(self) -> tuple[float, float]:
-        """Inches, unless asked otherwise."""
-
-    @property
-    @abstractmethod
-    def table(self) -> pd.DataFrame:
-        """The cells that are drawn: rows of the sweep's table."""
-
-    @property
-    @abstractmethod
-    def headline(self) -> str:
-        """The message of the figure in one sentence."""
-
-    @property
-    @abstractmethod
-    def subtitle(self) -> str:
-        """What is drawn, said so that the figure can stand alone."""
-
-    @abstractmethod
-    def draw(self, drawing: Figure) -> None:
-        """Fill an empty figure, in the style of the house."""
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -129,11 +102,10 @@ class SweepPlot(ABC):
         return title(self.statistic)
 
     @property
-    def caption(self) -> str:
-        """The subtitle, and where the numbers come from."""
+    def origin(self) -> str:
+        """The scenario, paths and seed."""
         s = self.sweep.scenario
-        origin = f"Scenario: {plain(s.title, 90)}; {s.paths:,} paths a cell, seed {s.seed}."
-        return f"{self.subtitle} {origin}"
+        return f"Scenario: {plain(s.title, 90)}; {s.paths:,} paths a cell, seed {s.seed}."
 
     def by_values(self, most: int) -> list[str]:
         """Keys as asked, else those with the most values first; ``most`` of them."""
@@ -188,7 +160,7 @@ class SweepPlot(ABC):
     def shown(self) -> tuple[list[str], list[list[str]]]:
         """The cells as text: column names, rows."""
         keys = [key for key in self.keys if self.table[key].notna().any()]
-        columns = ["cell", *keys, self.what, "change to the base (95 % interval)"]
+        columns = ["cell", *keys, self.what, "change from the base (95 % interval)"]
         rows = [
             [
                 str(row["cell"]),
@@ -252,7 +224,7 @@ def last_name(key: str) -> str:
     return key.rpartition(".")[2]
 
 
-def signed(value: float) -> str:
+def tick_text(value: float) -> str:
     """A number on an axis, with a true minus sign."""
     return f"{value:,g}".replace("-", "\N{MINUS SIGN}")
 

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import base64
 import csv
-import platform
-import shlex
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from simulator.comparison.scenario_diff import value_text
 from simulator.errors import plain
-from simulator.plots.of_sweeps import available, draw, picture
-from simulator.plots.style import render, without_heading
+from simulator.plots import Plot, available, picture
 from simulator.plots.sweep_plot import (
     STATISTIC,
-    SweepPlot,
     change,
     estimate,
     format_value,
     last_name,
     varied_key,
 )
+from simulator.reports import html_page
 from simulator.runs.statistic_labels import format_change, number, title
-from simulator.schema import toml_value
 from simulator.sweeps.sweep import add_files
 
 if TYPE_CHECKING:
@@ -59,16 +53,7 @@ def write_report(sweep: Sweep) -> Path:
 
 def html_report(sweep: Sweep) -> str:
     """The report: one HTML page. The same sweep gives the same bytes."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    pages = Environment(
-        loader=PackageLoader("simulator.reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return pages.get_template("sweep.html").render(_content(sweep))
+    return html_page.render_page("sweep.html", _content(sweep))
 
 
 def _content(sweep: Sweep) -> dict[str, Any]:
@@ -88,7 +73,9 @@ def _content(sweep: Sweep) -> dict[str, Any]:
         "varied": _varied(sweep),
         "failures": _failures(sweep),
         "cells": f"{len(design) + 1:,}",
-        "figures": [_figure(one) for one in drawn],
+        "figures": [
+            html_page.figure(plot, f"{plot.kind}-{number}") for number, plot in enumerate(drawn, 1)
+        ],
         "order": _order(sweep),
         "tables": [_cells(sweep, entity) for entity in told_of],
         "paths": f"{scenario.paths:,}",
@@ -102,7 +89,7 @@ def _some(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def _pictures(sweep: Sweep) -> list[SweepPlot]:
+def _pictures(sweep: Sweep) -> list[Plot]:
     """The figures, what the design is made for first."""
     known = set(zip(sweep.table["entity"], sweep.table["statistic"], strict=True))
     return [
@@ -111,22 +98,6 @@ def _pictures(sweep: Sweep) -> list[SweepPlot]:
         if (entity, statistic) in known
         for kind in available(sweep)
     ]
-
-
-def _figure(of: SweepPlot) -> dict[str, Any]:
-    columns, rows = of.shown()
-    width, height = of.size
-    svg, cut = without_heading(render(draw(of)), width, of.headline, of.caption)
-    return {
-        "headline": of.headline,
-        "alt": f"{of.headline}. {of.subtitle} The numbers follow below the figure.",
-        "caption": of.subtitle,
-        "data": base64.b64encode(svg).decode("ascii"),
-        "width": round(width * 96),
-        "height": round((height - cut) * 96),
-        "columns": columns,
-        "rows": rows,
-    }
 
 
 def _varied(sweep: Sweep) -> dict[str, Any]:
@@ -228,20 +199,14 @@ def _command(sweep: Sweep) -> str:
     if design.size:
         words += ["--cells", str(design.size)]
     words += ["--seed", str(scenario.seed), "--paths", str(scenario.paths)]
-    for key, value in scenario.overrides.items():
-        words += ["--set", f"{key}={toml_value(value)}"]
-    return plain(shlex.join(words), 4000)
+    return html_page.command(words, scenario)
 
 
 def _provenance(sweep: Sweep) -> list[tuple[str, str]]:
     scenario = sweep.scenario
-    used = ("crashsim", "numpy", "scipy", "matplotlib")
-    versions = [f"Python {platform.python_version()}", *(f"{x} {version(x)}" for x in used)]
-    return [
-        ("scenario", plain(scenario.name)),
-        ("universe", plain(f"{scenario.universe.name}: {scenario.universe.title}", 200)),
+    return html_page.provenance(
+        scenario,
         ("digest of the base", scenario.digest),
         ("seed", str(scenario.seed)),
         ("paths a cell", f"{scenario.paths:,}"),
-        ("report made with", ", ".join(versions)),
-    ]
+    )

@@ -12,7 +12,14 @@ from math import floor, isfinite, log10
 
 from simulator.runs.summary import WORST
 from simulator.statistics import Estimate
-from simulator.statistics.formatting import MINUS, decimals, format_dollars, format_share
+from simulator.statistics.formatting import (
+    UNKNOWN_TEXT,
+    decimals,
+    format_dollars,
+    format_share,
+    is_known,
+    signed,
+)
 
 HEADLINES = (*WORST, "mean", "reach_dotcom")
 """The statistics of a table that shows only some."""
@@ -37,10 +44,7 @@ class Unit:
 
     def signed(self, value: float, places: int) -> str:
         """A change with its sign, never a signed nought."""
-        body = f"{abs(value * self.scale):,.{places}f}"
-        if not float(body.replace(",", "")):
-            return body
-        return f"{MINUS if value * self.scale < 0 else '+'}{body}"
+        return signed(value * self.scale, places)
 
 
 FALL, POINTS = Unit("points", -100.0), Unit("points", 100.0)
@@ -93,6 +97,8 @@ def number(found: Estimate, statistic: str) -> str:
     unit = unit_of(statistic)
     if unit is DOLLARS:
         return format_dollars(found)
+    if unit is YEARS and not is_known(found):
+        return UNKNOWN_TEXT
     if unit is YEARS:
         return f"{found.value:.{decimals(found.mc_error, 2)}f} years"
     return format_share(found, sign=-1 if unit is FALL else 1)
