@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from typer import Exit, Option
 
 from simulator.cli.console import Screen
-from simulator.cli.options import PathsOption, ScenarioArgument, SeedOption, SetOption
+from simulator.cli.options import NOT_REACHED, PathsOption, ScenarioArgument, SeedOption, SetOption
 from simulator.cli.run import _cores
 from simulator.errors import FailedCells, LockedError, ScenarioError, UsageError
 from simulator.reports.text_table import table
@@ -95,7 +95,7 @@ def sweep(
         from simulator.reports.sweep_html import write_report
         from simulator.runs import atomic_files
         from simulator.scenario import load_scenario
-        from simulator.scenario.scenario import parse_override
+        from simulator.scenario.typed_values import parse_overrides
         from simulator.sweeps.design import resolve_design
         from simulator.sweeps.sweep import make_plan, run_plan, sweep_folder
         from simulator.sweeps.table import need_parquet
@@ -104,7 +104,7 @@ def sweep(
             raise UsageError("--extend adds to the paths that are there: leave --paths out")
         if parquet:
             need_parquet()
-        changes = dict(parse_override(text) for text in set_ or ())
+        changes = parse_overrides(set_ or (), screen.say)
         story = load_scenario(scenario, changes, portfolio).with_(paths=paths, seed=seed)
         chosen = resolve_design(_design(story, vary, design, cells), story)
         if dry_run:
@@ -118,9 +118,16 @@ def sweep(
             executor = _executor(workers, scheduler, plan.to_compute)
             with screen.progress("sweeping") as tick:
                 found = run_plan(plan, executor, parquet=parquet, progress=tick)
-            if len(found.failures) < found.cells <= REPORTED:
-                write_report(found)
         _print(screen, plan, found)
+        if len(found.failures) < found.cells <= REPORTED:
+            try:
+                screen.say(f"report: {write_report(found)}")
+            except Exception as error:  # noqa: BLE001 - the table is safe and printed
+                screen.warn(
+                    f"the sweep is stored in {found.folder}, but its report could not be made "
+                    f"({type(error).__name__}: {error})"
+                )
+                raise Exit(NOT_REACHED) from None
         if found.failures:
             raise Exit(CELLS_FAILED)
 
@@ -237,7 +244,7 @@ def _print(screen: Screen, plan: Plan, found: Sweep) -> None:
         screen.text(_summary(found))
     for failure in found.failures:
         screen.warn(f"cell {failure.cell} failed: {failure.message}")
-    screen.say(f"table: {found.folder / 'sweep.csv'}, report: {found.folder / 'report.html'}")
+    screen.say(f"table: {found.folder / 'sweep.csv'}")
     screen.next(following)
 
 

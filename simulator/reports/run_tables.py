@@ -186,7 +186,11 @@ def falls(run: Run, entities: Iterable[str] | None = None) -> list[FallRow]:
             (format_share(values[name], sign=-1), format_error(values[name])) for name in FALLS
         ]
         name = label(run, entity)
-        short = name if entity in groups(run) else f"{entity:<{width}}{name}"
+        short = (
+            name
+            if entity in groups(run)
+            else f"{entity:<{width}}{name.replace(' of the ', ' of ')}"
+        )
         rows.append(FallRow(entity, name, short, cells))
     return rows
 

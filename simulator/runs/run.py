@@ -34,7 +34,7 @@ SCHEMA_VERSION = 1
 _CLOSES = {12: "monthly", 52: "weekly", 252: "daily"}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Run:
     """The result of a scenario. The same scenario, seed and paths give the same numbers.
 
@@ -50,6 +50,10 @@ class Run:
     """Rarer falls than the paths can tell, by splitting, where a stored run has them."""
     older: str | None = None
     """Digest of a stored run of an older model, which cannot be simulated again."""
+
+    def __repr__(self) -> str:
+        name, paths = self.scenario.name, self.paths
+        return f"<Run {name}: {paths:,} paths, seed {self.seed}, digest {self.digest}>"
 
     @property
     def seed(self) -> int:

@@ -365,11 +365,15 @@ def _locate(path_or_name: str | Path) -> Path:
         return path
     if path_or_name in list_scenarios():
         return find_scenario(path_or_name)
+    own = (
+        path,
+        Path(f"{path}.toml"),
+        Path("scenarios", f"{path}.toml"),
+    )  # as `crashsim new` writes it
     try:
-        exists = path.exists()
+        return next((file for file in own if file.is_file()), None) or find_scenario(path_or_name)
     except (OSError, ValueError):  # too long, or with a null byte
-        exists = False
-    return path if exists else find_scenario(path_or_name)
+        return find_scenario(path_or_name)
 
 
 def _universe(file: TomlFile) -> tuple[Universe | None, list[Problem]]:
