@@ -11,23 +11,25 @@ from typing import TYPE_CHECKING, overload
 from simulator.errors import UsageError, plain
 from simulator.plots import causes, drawdowns, drivers, real_crashes, time_series
 from simulator.plots.heatmap import Heatmap
-from simulator.plots.plot import Plot as Plot
+from simulator.plots.plot import Plot
 from simulator.plots.response_lines import Lines
 from simulator.plots.run_plot import RunPlot
-from simulator.plots.style import BLUES as BLUES
-from simulator.plots.style import DARK_VERMILION as DARK_VERMILION
-from simulator.plots.style import GREY as GREY
-from simulator.plots.style import INK as INK
-from simulator.plots.style import MEDIAN as MEDIAN
-from simulator.plots.style import SIZE as SIZE
-from simulator.plots.style import VERMILION as VERMILION
-from simulator.plots.style import frame as frame
-from simulator.plots.style import heading_height as heading_height
-from simulator.plots.style import render as render
-from simulator.plots.style import style as style
+from simulator.plots.style import (
+    BLUES,
+    DARK_VERMILION,
+    GREY,
+    INK,
+    MEDIAN,
+    SIZE,
+    VERMILION,
+    frame,
+    heading_height,
+    render,
+    style,
+)
 from simulator.plots.sweep_plot import STATISTIC, SweepPlot
 from simulator.plots.tornado import Tornado
-from simulator.runs.run import Run
+from simulator.runs import Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
