@@ -250,6 +250,10 @@ def _print(screen: Screen, plan: Plan, found: Sweep) -> None:
 
 def _summary(found: Sweep) -> str:
     """Falls of the S&P 500 by cell, with the paired difference to the base."""
+    from simulator.plots.sweep_plot import change, estimate
+    from simulator.runs.statistic_labels import format_change, number
+    from simulator.statistics.formatting import MINUS
+
     rows = found.table
     rows = rows[rows["entity"] == "sp500"]
     shown = ("median", "worst_1_in_20")
@@ -266,14 +270,13 @@ def _summary(found: Sweep) -> str:
             line.append("" if head["kind"] == "base" else _only(found, head))
         for name in shown:
             one = wide[name].loc[cell]
-            line.append(f"-{one['value']:.1%}")
-            change = f"{-100 * one['change']:+.1f} ± {100 * one['change_error']:.1f}"
-            line.append("" if head["kind"] == "base" else change)
-        lines.append(line)
+            shift = "" if head["kind"] == "base" else format_change(change(one), name).brief
+            line += [number(estimate(one), name), shift]
+        lines.append([cell.replace(MINUS, "-").replace(" %", "%") for cell in line])
     varied = ["assumption"] if found.design.kind == "oat" else list(keys)
     header = ["cell", *varied, "median", "change", "1-in-20 worst", "change"]
     title = found.scenario.universe.title_of("sp500")
-    text = f"Largest falls of {title}; changes against the base, in points\n"
+    text = f"Largest falls of {title}; changes from the base in points, ± one Monte Carlo standard error\n"
     text += table(header, lines, left=1 + len(varied) * (found.design.kind == "oat"))
     more = found.cells - 1 - _MOST_ROWS
     return text + (f"\n... {more:,} more cells in sweep.csv" if more > 0 else "")

@@ -29,7 +29,7 @@ from simulator.plots.style import (
 )
 from simulator.plots.sweep_plot import STATISTIC, SweepPlot
 from simulator.plots.tornado import Tornado
-from simulator.runs.run import Run
+from simulator.runs import Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import astuple
 from functools import cached_property
 from math import fsum
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -46,22 +47,12 @@ class Waterfall(RunPlot):
         names = sorted(causes, key=lambda name: causes[name].value)
         rows, at = [], 0.0
         for name in names:
-            one = causes[name]
-            rows.append(
-                (
-                    CAUSE_NAMES[name][0],
-                    one.value,
-                    one.mc_error,
-                    one.low,
-                    one.high,
-                    at,
-                    at + one.value,
-                )
-            )
-            at += one.value
+            cause = causes[name]
+            rows.append((CAUSE_NAMES[name][0], *astuple(cause), at, at + cause.value))
+            at += cause.value
         whole = self.whole
         end = whole.value
-        rows.append(("the whole fall", end, whole.mc_error, whole.low, whole.high, 0.0, end))
+        rows.append(("the whole fall", *astuple(whole), 0.0, end))
         return pd.DataFrame(
             rows, columns=["cause", "log", "mc_error", "low", "high", "begin", "end"]
         )
@@ -69,11 +60,11 @@ class Waterfall(RunPlot):
     @cached_property
     def whole(self) -> Estimate:
         """The mean log fall of the worst twentieth: the sum of the causes, with the error of a shortfall."""
-        found = self.run.results
-        total = fsum(one.value for one in self.run.drivers(self.entity).values())
-        depth = np.asarray(found.measures["max_drawdown"][self.row], np.float64)
+        results = self.run.results
+        total = fsum(cause.value for cause in self.run.drivers(self.entity).values())
+        depth = np.asarray(results.measures["max_drawdown"][self.row], np.float64)
         falls = -np.log1p(-np.minimum(depth, 1 - 1e-12))
-        error = expected_shortfall(falls, 0.95).mc_error * np.sqrt(found.kept / found.n)
+        error = expected_shortfall(falls, 0.95).mc_error * np.sqrt(results.kept / results.n)
         half = Z * error
         return exact(self.run, Estimate(total, float(error), total - half, total + half))
 
@@ -170,15 +161,15 @@ class Uncertainty(RunPlot):
     @cached_property
     def table(self) -> pd.DataFrame:
         """The least share of the variance of falls that assumptions make, with its interval, by group."""
-        found = self.run.results
-        drawn = [values[: self.most] for values in found.inputs.values() if np.ptp(values) > 0]
+        results = self.run.results
+        drawn = [values[: self.most] for values in results.inputs.values() if np.ptp(values) > 0]
         groups = [self.run.entities.index(name) for name in self._groups]
-        falls = np.asarray(found.measures["max_drawdown"][groups, : self.most], np.float64)
+        falls = np.asarray(results.measures["max_drawdown"][groups, : self.most], np.float64)
         shares = explained(drawn, falls)
         return pd.DataFrame(
             [
-                (name, label(self.run, name), one.value, one.mc_error, one.low, one.high)
-                for name, one in zip(self._groups, shares, strict=True)
+                (name, label(self.run, name), *astuple(share))
+                for name, share in zip(self._groups, shares, strict=True)
             ],
             columns=["entity", "name", "assumptions", "mc_error", "low", "high"],
         )
@@ -246,24 +237,24 @@ def explained(drawn: Sequence[FloatArray], values: FloatArray, groups: int = 32)
     such curve can follow is left out, so it is a lower bound. Errors by leaving out a group of paths.
     """
     n = values.shape[1]
-    ranks = [np.argsort(np.argsort(one)) / (n - 1) * 2 - 1 for one in drawn]
+    ranks = [np.argsort(np.argsort(inputs)) / (n - 1) * 2 - 1 for inputs in drawn]
     columns = np.stack([np.ones(n), *ranks, *(rank**2 for rank in ranks)])
-    away = values - values.mean(axis=1, keepdims=True)
+    deviations = values - values.mean(axis=1, keepdims=True)
     parts = [
         (of @ of.T, of @ to.T, (to * to).sum(axis=1), to.sum(axis=1), of.shape[1])
-        for of, to in ((columns[:, g::groups], away[:, g::groups]) for g in range(groups))
+        for of, to in ((columns[:, g::groups], deviations[:, g::groups]) for g in range(groups))
     ]
-    whole = [sum(one) for one in zip(*parts, strict=True)]
+    whole = [sum(terms) for terms in zip(*parts, strict=True)]
     shares = _share(*whole)
     without = np.stack([
-        _share(*(all_ - one for all_, one in zip(whole, part, strict=True))) for part in parts
+        _share(*(total - term for total, term in zip(whole, part, strict=True))) for part in parts
     ])  # fmt: skip
     errors = np.sqrt((groups - 1) / groups * ((without - without.mean(axis=0)) ** 2).sum(axis=0))
-    found = []
+    estimates = []
     for share, error in zip(shares.tolist(), errors.tolist(), strict=True):
         half = Z * error
-        found.append(Estimate(share, error, share - half, share + half))
-    return found
+        estimates.append(Estimate(share, error, share - half, share + half))
+    return estimates
 
 
 def _share(square: Any, product: Any, power: Any, total: Any, n: Any) -> FloatArray:

@@ -121,18 +121,20 @@ class Exceedance(RunPlot):
     def table(self) -> pd.DataFrame:
         """Share of paths with a fall of at least each half point, with its interval."""
         depths = np.linspace(0.0, 1.0, 201)
-        found = [self.falls.at_least(float(depth)) for depth in depths]
-        columns = {name: [getattr(one, name) for one in found] for name in ("value", "low", "high")}
+        shares = [self.falls.at_least(float(depth)) for depth in depths]
+        columns = {
+            name: [getattr(share, name) for share in shares] for name in ("value", "low", "high")
+        }
         return pd.DataFrame({"fall of at least": -depths, **columns})
 
     @cached_property
     def tail(self) -> pd.DataFrame:
         """Falls too rare for these paths, estimated by splitting, where the run has them."""
-        found = self.run.tail
-        if found is None:
+        tail = self.run.tail
+        if tail is None:
             return pd.DataFrame({"depth": [], "probability": [], "low": [], "high": []})
         few = 20 / self.run.paths
-        return found[(found["entity"] == self.entity) & found["probability"].between(1e-12, few)]
+        return tail[(tail["entity"] == self.entity) & tail["probability"].between(1e-12, few)]
 
     @property
     def headline(self) -> str:
@@ -263,15 +265,15 @@ class Firms(RunPlot):
     @cached_property
     def table(self) -> pd.DataFrame:
         """A row a firm: its median fall, and the share of paths in each tenth of depth."""
-        found = []
+        rows = []
         for ticker in self.run.scenario.universe.tickers:
             paths, edges = _shares(self.run, self.run.entities.index(ticker), self.width)
             typical = sample(self.run.results, ticker, "max_drawdown").quantile(0.5).value
             heads = [f"{percent(a)} to {percent(b)}" for a, b in itertools.pairwise(edges)]
             shares = dict(zip(heads, paths / self.run.paths, strict=True))
             name = label(self.run, ticker)
-            found.append({"firm": ticker, "name": name, "median fall": -typical, **shares})
-        return pd.DataFrame(found).sort_values("median fall", kind="stable", ignore_index=True)
+            rows.append({"firm": ticker, "name": name, "median fall": -typical, **shares})
+        return pd.DataFrame(rows).sort_values("median fall", kind="stable", ignore_index=True)
 
     @property
     def headline(self) -> str:

@@ -56,17 +56,17 @@ class Drivers(RunPlot):
     @cached_property
     def table(self) -> pd.DataFrame:
         """Quantiles of each driver over its start, and what is priced in."""
-        found = self.run.results
+        results = self.run.results
         levels = sorted({*LEVELS, 0.5})
-        values = np.exp(grid_quantiles(found.driver_counts, DRIVER_GRID, levels))
-        values[:, found.driver_steps == 0] = 1.0  # known, whatever its bin
-        t = found.times[found.driver_steps]
+        values = np.exp(grid_quantiles(results.driver_counts, DRIVER_GRID, levels))
+        values[:, results.driver_steps == 0] = 1.0  # known, whatever its bin
+        t = results.times[results.driver_steps]
         parts = [
             pd.DataFrame(
                 {"driver": name, "t": t, **dict(zip(map(band, levels), bands.T, strict=True)),
                  "priced in": np.exp(priced_in)}
             )
-            for name, bands, priced_in in zip(DRIVERS, values, found.driver_consensus, strict=True)
+            for name, bands, priced_in in zip(DRIVERS, values, results.driver_consensus, strict=True)
         ]  # fmt: skip
         return pd.concat(parts, ignore_index=True)
 
@@ -145,7 +145,7 @@ def _short(multiple: float) -> str:
     if multiple < 0.1:
         return f"1/{_short(1 / multiple)}"
     units = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"), (1.0, ""))
-    scale, unit = next((one for one in units if multiple >= 0.999 * one[0]), (1.0, ""))
+    scale, unit = next((pair for pair in units if multiple >= 0.999 * pair[0]), (1.0, ""))
     return f"{multiple / scale:g}{unit}" if multiple < 1e15 else f"{multiple:.0e}"
 
 
@@ -175,9 +175,9 @@ class Elasticity(RunPlot):
     @cached_property
     def table(self) -> pd.DataFrame:
         """Classes of equally many paths: elasticity, quantiles of the fall, the chance of dot-com's."""
-        found = self.run.results
-        drawn = found.inputs[self.key]
-        depth = np.asarray(found.measures["max_drawdown"][self.row], np.float64)
+        results = self.run.results
+        drawn = results.inputs[self.key]
+        depth = np.asarray(results.measures["max_drawdown"][self.row], np.float64)
         order = np.argsort(drawn, kind="stable")
         rows = []
         for part in np.array_split(order, 20 if order.size >= 4_000 else 10):

@@ -83,14 +83,17 @@ class Overlay(RunPlot):
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """Quantiles of the fall below the peak, the interval of the middle, the real falls."""
-        found = self.run.results
-        t = found.times[found.aligned_steps]
+        """Quantiles of the fall below the peak, the interval of the medians, the real falls."""
+        results = self.run.results
+        t = results.times[results.aligned_steps]
         quantiles = np.expm1(grid_quantiles(self.counts[np.newaxis], FAN_GRID, _QUANTILES)[0])
         quantiles[t == 0] = 0.0  # known, whatever its bin
         bands = dict(zip(map(band, _QUANTILES), quantiles.T, strict=True))
-        middle = [quantile_from_counts(counts, FAN_GRID, 0.5) for counts in self.counts]
-        ends = {"low": [one.low for one in middle], "high": [one.high for one in middle]}
+        medians = [quantile_from_counts(counts, FAN_GRID, 0.5) for counts in self.counts]
+        ends = {
+            "low": [median.low for median in medians],
+            "high": [median.high for median in medians],
+        }
         sure = {name: np.minimum(np.expm1(values), np.inf) for name, values in ends.items()}
         real = {index: _since_peak(index, t) for index in self.indexes}
         return pd.DataFrame({"t": t, **bands, **sure, **real})
@@ -175,19 +178,19 @@ class Trough(RunPlot):
     @cached_property
     def table(self) -> pd.DataFrame:
         """Paths and quantiles of the years from peak to trough, by class of depth."""
-        found = self.run.results
-        depth = np.asarray(found.measures["max_drawdown"][self.row], np.float64)
-        steps = np.asarray(found.measures["trough_step"][self.row], np.float64)
-        spent = (steps - found.measures["peak_step"][self.row]) * self.run.scenario.dt
+        results = self.run.results
+        depth = np.asarray(results.measures["max_drawdown"][self.row], np.float64)
+        steps = np.asarray(results.measures["trough_step"][self.row], np.float64)
+        spent = (steps - results.measures["peak_step"][self.row]) * self.run.scenario.dt
         classes = np.clip((depth / self.width + 1e-9).astype(int), 0, round(1 / self.width) - 1)
         rows = []
         for number in range(round(1 / self.width)):
             inside = spent[classes == number]
             if inside.size >= self.fewest:
-                middle = quantile(inside, 0.5, (0.0, float(found.times[-1])))
+                median = quantile(inside, 0.5, (0.0, float(results.times[-1])))
                 spread = np.quantile(inside, self.quantiles)
                 edges = (-number * self.width, -(number + 1) * self.width)
-                rows.append((*edges, inside.size, *spread, middle.low, middle.high))
+                rows.append((*edges, inside.size, *spread, median.low, median.high))
         names = [f"q{round(100 * q)}" for q in self.quantiles]
         return pd.DataFrame(rows, columns=["from", "to", "paths", *names, "low", "high"])
 
@@ -269,7 +272,7 @@ class Trough(RunPlot):
             )
         axes.hlines(rows["q50"], left, left + self.width, color=MEDIAN, linewidth=1.8)
         fall = [-row[2] for row in self.real]
-        deepest = max([0.3, *(left + self.width), *(one + 0.1 for one in fall)])
+        deepest = max([0.3, *(left + self.width), *(depth + 0.1 for depth in fall)])
         latest = max([1.0, *rows["q95"], *(1.12 * row[3] for row in self.real)])
         axes.set_ylim(0, latest)
         depth_axis(axes, f"Largest fall of {self.name} within {self.years}", deepest)

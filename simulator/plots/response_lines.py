@@ -59,8 +59,8 @@ class Lines(SweepPlot):
     @property
     def key(self) -> str:
         """The key along x."""
-        if self.asked:
-            return self.asked[0]
+        if self.against:
+            return self.against[0]
         if self.sampled:
             ranks = self.correlations
             return str(ranks["rank correlation"].abs().idxmax())
@@ -79,8 +79,8 @@ class Lines(SweepPlot):
     def correlations(self) -> pd.DataFrame:
         """Rank correlation of each key with the statistic over the cells; the index is the key."""
         ranks = self.cells[[*self.keys, "value"]].rank()
-        found = ranks[list(self.keys)].corrwith(ranks["value"]).fillna(0.0)
-        return pd.DataFrame({"rank correlation": found})
+        correlations = ranks[list(self.keys)].corrwith(ranks["value"]).fillna(0.0)
+        return pd.DataFrame({"rank correlation": correlations})
 
     @cached_property
     def table(self) -> pd.DataFrame:

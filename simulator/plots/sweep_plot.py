@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from simulator.sweeps import Sweep
 
 STATISTIC = "worst_1_in_20"
-"""What is drawn, unless asked otherwise."""
+"""What is drawn by default."""
 MOST_ROWS = 400
 """Rows of a table under a figure."""
 
@@ -34,7 +34,7 @@ MOST_ROWS = 400
 class SweepPlot(Plot):
     """One figure of one statistic of one entity of a sweep.
 
-    ``asked`` names keys to draw against; the others are held at the value nearest the base.
+    ``against`` names keys to draw against; the others are held at the value nearest the base.
 
     Raises
     ------
@@ -45,17 +45,17 @@ class SweepPlot(Plot):
     sweep: Sweep
     entity: str = "sp500"
     statistic: str = STATISTIC
-    asked: tuple[str, ...] = ()
+    against: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         table = self.sweep.table
-        for wanted, column in ((self.entity, "entity"), (self.statistic, "statistic")):
+        for name, column in ((self.entity, "entity"), (self.statistic, "statistic")):
             known = list(dict.fromkeys(table[column]))
-            if wanted not in known:
+            if name not in known:
                 raise UsageError(
-                    f"no {column} {plain(wanted)!r} in this sweep; it has {', '.join(map(str, known))}"
+                    f"no {column} {plain(name)!r} in this sweep; it has {', '.join(map(str, known))}"
                 )
-        for key in self.asked:
+        for key in self.against:
             if key not in self.keys:
                 raise UsageError(
                     f"{plain(key)} does not vary in this sweep; {', '.join(self.keys)} do"
@@ -88,8 +88,8 @@ class SweepPlot(Plot):
     @property
     def base(self) -> pd.Series[Any] | None:
         """The base's row, unless it failed."""
-        found = self.rows[self.rows["kind"] == "base"]
-        return None if found.empty else found.iloc[0]
+        rows = self.rows[self.rows["kind"] == "base"]
+        return None if rows.empty else rows.iloc[0]
 
     @property
     def name(self) -> str:
@@ -108,22 +108,22 @@ class SweepPlot(Plot):
         return f"Scenario: {plain(s.title, 90)}; {s.paths:,} paths a cell, seed {s.seed}."
 
     def by_values(self, most: int) -> list[str]:
-        """Keys as asked, else those with the most values first; ``most`` of them."""
-        rest = [key for key in self.keys if key not in self.asked]
+        """The keys of ``against``, then those with the most values first; ``most`` of them."""
+        rest = [key for key in self.keys if key not in self.against]
         rest.sort(key=lambda key: -self.cells[key].nunique())
-        return [*self.asked, *rest][:most]
+        return [*self.against, *rest][:most]
 
     def held(self, against: list[str]) -> dict[str, float]:
         """The other keys that vary, at the value nearest the base, else the middle one."""
-        found = {}
+        held = {}
         for key in self.keys:
             values = np.unique(self.cells[key].dropna().to_numpy(np.float64))
             if key in against or values.size < 2:
                 continue
             own = self.sweep.base.get(key)
             near = values.size // 2 if own is None else int(np.argmin(np.abs(values - own)))
-            found[key] = float(values[near])
-        return found
+            held[key] = float(values[near])
+        return held
 
     def sliced(self, against: list[str]) -> pd.DataFrame:
         """The cells in which the other keys are held, in the order of the keys drawn against."""
@@ -153,7 +153,7 @@ class SweepPlot(Plot):
 
     def unit(self, key: str) -> str:
         """A key with its unit, for an axis."""
-        units = {one.key: one.unit for one in self.sweep.scenario.ledger()}
+        units = {row.key: row.unit for row in self.sweep.scenario.ledger()}
         unit = units.get(key, "1")
         return key if unit == "1" else f"{key} ({plain(unit)})"
 

@@ -51,11 +51,11 @@ _QUANTILES = sorted({*LEVELS, 0.5})
 def _bands(frame: pd.DataFrame, entity: str, sign: int) -> pd.DataFrame:
     """Quantiles of ``sign`` times the values in the frame: the 5 % quantile of a negative is minus its 95 %."""
     rows = frame[frame["entity"] == entity]
-    found = {
+    quantiles = {
         band(level): sign * rows[level if sign > 0 else round(1.0 - level, 2)].to_numpy()
         for level in _QUANTILES
     }
-    return pd.DataFrame({"t": rows["t"].to_numpy(), **found})
+    return pd.DataFrame({"t": rows["t"].to_numpy(), **quantiles})
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class Fan(RunPlot):
     def subtitle(self) -> str:
         """What the shades hold, and the lines."""
         lines = ", ".join(
-            f"{one.letter} {one.name} ({percent(-one.depth)})" for one in self.futures
+            f"{future.letter} {future.name} ({percent(-future.depth)})" for future in self.futures
         )
         return (
             f"Fan chart of the level, start = 1, log scale. {SHADES}. "
@@ -133,17 +133,17 @@ class Fan(RunPlot):
         shades(axes, rows)
         single = results.sample_levels[self.row] / results.start_levels[self.row]
         low, high = float(rows[band(0.05)].min()), float(rows[band(0.95)].max())
-        for one in self.futures:
-            line = single[:, one.path]
+        for future in self.futures:
+            line = single[:, future.path]
             axes.plot(results.times, line, color=INK, linewidth=0.7, alpha=0.8)
             low, high = min(low, float(line.min())), max(high, float(line.max()))
         low = max(low, 1e-3)
         axes.set_ylim(low * 0.93, high * 1.07)
-        for one in self.futures:
-            at = (results.times[one.trough], single[one.trough, one.path])
+        for future in self.futures:
+            at = (results.times[future.trough], single[future.trough, future.path])
             axes.plot(*at, "o", color="white", markeredgecolor=INK, markersize=9.5, clip_on=False)
             axes.annotate(
-                one.letter, at, ha="center", va="center_baseline", size=7.5, weight="bold"
+                future.letter, at, ha="center", va="center_baseline", size=7.5, weight="bold"
             )
         near = (0.1, 0.15, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 7)
         steps = [step for step in near if low <= step <= high]
@@ -205,17 +205,17 @@ class Recovery(RunPlot):
     @cached_property
     def _curves(self) -> dict[str, Survival]:
         """All largest falls, and the deep ones among the paths in the tables."""
-        found, row = self.run.results, self.row
-        curves = {"all": (found.recovered_counts[row], found.censored_counts[row])}
-        depth = np.asarray(found.measures["max_drawdown"][row])
+        results, row = self.run.results, self.row
+        curves = {"all": (results.recovered_counts[row], results.censored_counts[row])}
+        depth = np.asarray(results.measures["max_drawdown"][row])
         peak, back = (
-            np.asarray(found.measures[name][row], np.int64)
+            np.asarray(results.measures[name][row], np.int64)
             for name in ("peak_step", "recovery_step")
         )
-        deep, last = depth >= ALIGNED_FALL, found.times.size - 1
+        deep, last = depth >= ALIGNED_FALL, results.times.size - 1
 
         def count(steps: Any, which: Any) -> IntArray:
-            return np.bincount(steps[which], minlength=found.times.size)
+            return np.bincount(steps[which], minlength=results.times.size)
 
         if np.count_nonzero(deep) >= 10:
             back_in, left = deep & (back >= 0), deep & (back < 0)
@@ -234,13 +234,13 @@ class Recovery(RunPlot):
     @cached_property
     def real(self) -> list[tuple[str, str, float]]:
         """Name, title and years from peak to recovery of the real crashes, soonest first."""
-        found = []
+        recoveries = []
         for crash in self.crashes:
             fact = baseline(crash.name).fact(crash.index)
             if fact.recovery_date:
                 spent = (fact.recovery_date - fact.peak_date).days / 365.25
-                found.append((crash.name, crash.title, spent))
-        return sorted(found, key=lambda row: row[2])
+                recoveries.append((crash.name, crash.title, spent))
+        return sorted(recoveries, key=lambda row: row[2])
 
     @property
     def headline(self) -> str:

@@ -56,11 +56,11 @@ class Tornado(SweepPlot):
             for side, place in ((0, int(levels.argmin())), (1, int(levels.argmax()))):
                 part = rows[rows["cell"] == first + place]  # empty if the cell failed
                 parts.append(part.assign(key=key, at=levels[place], side=side))
-        found = pd.concat(parts)
-        largest = found["change"].abs().groupby(found["key"]).max()
+        effects = pd.concat(parts)
+        largest = effects["change"].abs().groupby(effects["key"]).max()
         ranked = largest.sort_values(ascending=False, kind="stable").index
-        found["rank"] = found["key"].map({key: place for place, key in enumerate(ranked)})
-        return found.sort_values(["rank", "side"], kind="stable")
+        effects["rank"] = effects["key"].map({key: place for place, key in enumerate(ranked)})
+        return effects.sort_values(["rank", "side"], kind="stable")
 
     @cached_property
     def table(self) -> pd.DataFrame:

@@ -32,18 +32,18 @@ SECTIONS = {
 
 def pictures(run: Run) -> dict[str, RunPlot]:
     """Every picture of the report that the run can give, by name: "fan", "fan-mag7", ..."""
-    found = {}
+    plots = {}
     for name in (name for names in SECTIONS.values() for name in names):
         kind, _, entity = name.partition("-")
         entity = entity or "sp500"
         if entity in run.entities and kind in available(run, entity):
-            found[name] = picture(kind, run, entity)
-    return found
+            plots[name] = picture(kind, run, entity)
+    return plots
 
 
 def figures(run: Run) -> dict[str, bytes]:
     """The pictures of the report as SVG, by name."""
-    return {name: render(draw(one)) for name, one in pictures(run).items()}
+    return {name: render(draw(plot)) for name, plot in pictures(run).items()}
 
 
 def html_report(run: Run, drawn: Mapping[str, bytes] | None = None) -> str:
@@ -95,9 +95,9 @@ def _content(run: Run, drawn: Mapping[str, bytes]) -> dict[str, Any]:
 
 def _figures(run: Run, drawn: Mapping[str, bytes]) -> dict[str, list[dict[str, Any]]]:
     """The figures of each section."""
-    found = pictures(run)
+    plots = pictures(run)
     return {
-        section: [_figure(name, found[name], drawn.get(name)) for name in names if name in found]
+        section: [_figure(name, plots[name], drawn.get(name)) for name in names if name in plots]
         for section, names in SECTIONS.items()
     }
 

@@ -148,13 +148,13 @@ def estimates(run: Run, entity: str) -> dict[str, Estimate]:
 
     Without noise there is no error. A quantile so rare that no path is expected beyond it is unknown.
     """
-    found = {name: exact(run, of) for name, of in run.estimates()[entity].items()}
+    values = {name: exact(run, of) for name, of in run.estimates()[entity].items()}
     if is_exact(run):
-        return found
+        return values
     rare = {name for name, q in WORST.items() if not enough_paths(run.paths, q)}
     return {
         name: UNKNOWN if name.removeprefix("dollars_lost_") in rare else of
-        for name, of in found.items()
+        for name, of in values.items()
     }
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 REPORT = "report.html"
 LEADERS = ("sp500", "nasdaq", "ai_basket")
-"""Entities that are told of, where the universe has them."""
+"""Entities with a table of cells, where the universe has them."""
 DRAWN = (("sp500", STATISTIC), ("sp500", "reach_dotcom"), ("ai_basket", STATISTIC))
 COLUMNS = ("median", STATISTIC, "reach_dotcom")
 """Statistics of the table of cells; sweep.csv has all."""
@@ -61,14 +61,14 @@ def _content(sweep: Sweep) -> dict[str, Any]:
     drawn = _pictures(sweep)
     entities = set(sweep.table["entity"])
     size = f"{scenario.paths:,} paths"
-    told_of = [entity for entity in LEADERS if entity in entities]
+    shown = [entity for entity in LEADERS if entity in entities]
     return {
         "title": plain(scenario.title, 200),
         "sweep_line": (
             f"sweep of {plain(scenario.name)} over {_some(len(sweep.keys), 'assumption')}: "
             f"{_some(len(design), 'cell')} and the base, {size} each, seed {scenario.seed}"
         ),
-        "verdict": drawn[0].headline if drawn else "The base failed: no change can be told",
+        "verdict": drawn[0].headline if drawn else "The base failed, so no changes are known",
         "design": _DESIGNS[design.kind],
         "varied": _varied(sweep),
         "failures": _failures(sweep),
@@ -77,7 +77,7 @@ def _content(sweep: Sweep) -> dict[str, Any]:
             html_page.figure(plot, f"{plot.kind}-{number}") for number, plot in enumerate(drawn, 1)
         ],
         "order": _order(sweep),
-        "tables": [_cells(sweep, entity) for entity in told_of],
+        "tables": [_cells(sweep, entity) for entity in shown],
         "paths": f"{scenario.paths:,}",
         "kind": design.kind,
         "command": _command(sweep),
@@ -102,16 +102,16 @@ def _pictures(sweep: Sweep) -> list[Plot]:
 
 def _varied(sweep: Sweep) -> dict[str, Any]:
     """The varied assumptions: value in the base, values in the cells, unit and source."""
-    known = {one.key: one for one in sweep.scenario.ledger()}
+    known = {row.key: row for row in sweep.scenario.ledger()}
     rows = []
     for key in sweep.keys:
-        one, values = known.get(key), sweep.table[key].dropna().unique()
+        row, values = known.get(key), sweep.table[key].dropna().unique()
         cells = ", ".join(map(format_value, values[:12])) + (", ..." if len(values) > 12 else "")
         if len(values) > 12:
             cells = f"{len(values)} values, {format_value(values.min())} to {format_value(values.max())}"
-        base = value_text(sweep.base.get(key) if one is None else one.value)
-        unit = "" if one is None else plain(one.unit)
-        evidence = "" if one is None else plain(one.strength)
+        base = value_text(sweep.base.get(key) if row is None else row.value)
+        unit = "" if row is None else plain(row.unit)
+        evidence = "" if row is None else plain(row.strength)
         rows.append([key, base, cells, unit, evidence])
     return {
         "columns": ["assumption", "in the base", "in the cells", "unit", "evidence, A to D"],
@@ -146,7 +146,7 @@ def _cells(sweep: Sweep, entity: str) -> dict[str, Any]:
     order = lead.assign(base=lead["kind"] != "base").sort_values(
         ["base", "change"], ascending=[True, False], kind="stable"
     )
-    columns = ["cell", *(_keys_told(sweep))]
+    columns = ["cell", *(_key_columns(sweep))]
     for name in wide:
         columns += [title(name), "change"]
     rows = [_row(sweep, wide, cell) for cell in order.index[: MOST_CELLS + 1]]
@@ -154,7 +154,7 @@ def _cells(sweep: Sweep, entity: str) -> dict[str, Any]:
     return {"name": f"{name}, by cell", "columns": columns, "rows": rows}
 
 
-def _keys_told(sweep: Sweep) -> list[str]:
+def _key_columns(sweep: Sweep) -> list[str]:
     """Columns that say what a cell is."""
     if sweep.design.kind == "oat":
         return ["assumption", "value"]
@@ -171,19 +171,19 @@ def _at(rows: pd.DataFrame, cell: int) -> pd.Series[Any]:
 def _row(sweep: Sweep, wide: dict[str, pd.DataFrame], cell: int) -> list[str]:
     head = _at(wide[STATISTIC], cell)
     base = head["kind"] == "base"
-    found = ["base" if base else str(cell)]
+    cells = ["base" if base else str(cell)]
     if sweep.design.kind == "oat":
         key = "" if base else varied_key(sweep, cell)
-        found += [key, format_value(head[key]) if key else ""]
+        cells += [key, format_value(head[key]) if key else ""]
     elif len(sweep.keys) <= MOST_KEYS:
-        found += [format_value(head[key]) for key in sweep.keys]
+        cells += [format_value(head[key]) for key in sweep.keys]
     for name, rows in wide.items():
-        one = _at(rows, cell)
-        found += [
-            number(estimate(one), name),
-            "" if base else str(format_change(change(one), name)),
+        row = _at(rows, cell)
+        cells += [
+            number(estimate(row), name),
+            "" if base else str(format_change(change(row), name)),
         ]
-    return found
+    return cells
 
 
 def _command(sweep: Sweep) -> str:

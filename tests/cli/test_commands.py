@@ -25,7 +25,7 @@ def test_check_tells_what_each_assumption_says_and_where_it_comes_from(
     code, out, _ = crashsim("check", story)
     assert code == 0
     assert max(map(len, out.split("\n"))) <= 100
-    says = out[out.index("WHAT THIS SCENARIO SAYS") : out.index("WHAT IT LEAVES")]
+    says = out[out.index("WHAT THIS SCENARIO SETS") : out.index("WHAT IT LEAVES")]
     line = TINY.split("\n").index(next(x for x in TINY.split("\n") if "elasticity = {" in x)) + 1
     assert "elasticity = uniform low 0.6, high 1.6" in says
     assert "priced in 1" in says

@@ -367,7 +367,7 @@ def test_the_command_says_what_the_holdings_lose(
     assert code == 0
     assert "PORTFOLIO, 2 holdings worth $100,000, bought and held" in out
     assert "columns that are not read: price" in err
-    assert "in the mean of the worst 1 in 20 after 0.5 years: NVDA -" in out
+    assert "ES 95% after 0.5 years, by holding: NVDA -" in out
     assert max(map(len, out.splitlines())) <= 80
     code, out, err = crashsim("run", story, *options, "--json")
     document = json.loads(out)["portfolio"]
