@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from typer import Exit, Option
 
 from simulator.cli.console import Screen
-from simulator.cli.options import PathsOption, ScenarioArgument, SeedOption, SetOption
+from simulator.cli.options import (
+    PathsOption,
+    PortfolioOption,
+    RateOption,
+    ScenarioArgument,
+    SeedOption,
+    SetOption,
+    parse_rates,
+)
 from simulator.cli.run_until import earlier, teller, warn_if_short
 from simulator.errors import UsageError
 
@@ -49,13 +57,8 @@ def run(
             help='A rule that must hold, or exit 99: "P(sp500.max_drawdown >= 0.49) < 0.1". Repeatable.',
         ),
     ] = None,
-    portfolio: Annotated[
-        Path | None,
-        Option(
-            metavar="FILE",
-            help="Holdings as CSV: ticker, weight or value (docs/howto/portfolio.md).",
-        ),
-    ] = None,
+    portfolio: PortfolioOption = None,
+    rate: RateOption = None,
     output: Annotated[
         Path,
         Option("--output", "-o", metavar="DIR", help="Folder in which the run folder is made."),
@@ -100,7 +103,7 @@ def run(
         if not rule.strip():
             raise UsageError(f"--threshold is empty: expected such as {FORM}")
         changes[f"thresholds.{OPTION}{number}"] = rule
-    story = load_scenario(scenario, changes, portfolio)
+    story = load_scenario(scenario, changes, portfolio, parse_rates(rate))
     for notice in story.portfolio.notices if story.portfolio is not None else ():
         screen.warn(f"{portfolio}: {notice}")
     story = story.with_(paths=1 if deterministic else paths, seed=seed)

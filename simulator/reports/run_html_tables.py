@@ -133,7 +133,7 @@ def portfolio(run: Run) -> PortfolioTable | None:
         (
             plain(str(row["ticker"]), 40),
             percent(row["weight"], 1),
-            plain(str(row["told"]), 200),
+            plain(str(row["taken_for"]), 200),
             _loss(Estimate(row["loss"], row["mc_error"], row["low"], row["high"])),
             percent(-row["own_loss"]),
         )
