@@ -89,6 +89,7 @@ def _universe(universe: Universe) -> dict[str, Any]:
         "title": universe.title,
         "as_of": universe.as_of.isoformat(),
         "checks": [asdict(check) for check in universe.checks],
+        "dated_otherwise": [asdict(old) for old in universe.dated_otherwise()],
         "firms": firms,
     }
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from typer import Argument, BadParameter, Option
 
 from simulator.cli.console import Screen
+from simulator.errors import UsageError, plain
 
 
 def whole_number(text: str) -> int:
@@ -65,6 +66,20 @@ PathsOption = Annotated[
         help="Number of paths, such as 20000 or 20k.  [default: the scenario's]",
     ),
 ]
+PortfolioOption = Annotated[
+    Path | None,
+    Option(
+        metavar="FILE",
+        help="Holdings as CSV, your own or a broker's export (docs/howto/portfolio.md).",
+    ),
+]
+RateOption = Annotated[
+    list[str] | None,
+    Option(
+        metavar="EUR=USD",
+        help="USD for one unit of a currency of the holdings, such as EUR=1.08. Repeatable.",
+    ),
+]
 FileOption = Annotated[Path | None, Option("--output", "-o", metavar="FILE", help="File to write.")]
 
 _Json = Annotated[bool, Option("--json", help="Print one JSON document instead of text.")]
@@ -97,3 +112,20 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         ]
     )
     return run
+
+
+def parse_rates(texts: list[str] | None) -> dict[str, float]:
+    """Exchange rates by currency from texts such as EUR=1.08; raises UsageError for any other."""
+    rates = {}
+    for text in texts or ():
+        name, _, value = (part.strip() for part in text.partition("="))
+        try:
+            rate = float(value)
+        except ValueError:
+            rate = 0.0
+        if not (re.fullmatch(r"[A-Za-z]{3}", name) and 0 < rate < 1e6):
+            raise UsageError(
+                f"--rate {plain(text, 40)}: expected a currency and its price in USD, such as EUR=1.08"
+            )
+        rates[name.upper()] = rate
+    return rates

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Argument, Exit, Option
 
 from simulator.cli.console import Screen
-from simulator.cli.options import NOT_REACHED, SeedOption, SetOption
+from simulator.cli.options import (
+    NOT_REACHED,
+    PortfolioOption,
+    RateOption,
+    SeedOption,
+    SetOption,
+    parse_rates,
+)
 from simulator.errors import UsageError
 
 if TYPE_CHECKING:
@@ -56,10 +63,8 @@ def rare(
     ] = 60.0,
     seed: SeedOption = None,
     set_: SetOption = None,
-    portfolio: Annotated[
-        Path | None,
-        Option(metavar="FILE", help="Holdings as CSV: asks for falls of the entity portfolio too."),
-    ] = None,
+    portfolio: PortfolioOption = None,
+    rate: RateOption = None,
     workers: Annotated[
         int | None, Option("--workers", min=1, help="Processes.  [default: all cores]")
     ] = None,
@@ -74,7 +79,7 @@ def rare(
 
     if (event is None) == (not tail):
         raise UsageError('give an --event such as "sp500.max_drawdown >= 0.70", or --tail')
-    story, folder = _story(screen, scenario, seed, set_, portfolio)
+    story, folder = _story(screen, scenario, seed, set_, portfolio, parse_rates(rate))
     processes = workers or _cores()
     if event is not None:
         _event(screen, story, event, rel_error, max_seconds, processes, shlex.quote(scenario))
@@ -83,7 +88,12 @@ def rare(
 
 
 def _story(
-    screen: Screen, name: str, seed: int | None, set_: list[str] | None, portfolio: Path | None
+    screen: Screen,
+    name: str,
+    seed: int | None,
+    set_: list[str] | None,
+    portfolio: Path | None,
+    rates: dict[str, float],
 ) -> tuple[Scenario, Path | None]:
     """The scenario, and the run folder if it is one's."""
     from simulator.runs import load_run
@@ -94,7 +104,7 @@ def _story(
     folder = Path(name)
     if not is_complete(folder):
         overrides = parse_overrides(set_ or (), screen.say)
-        story = load_scenario(name, overrides, portfolio)
+        story = load_scenario(name, overrides, portfolio, rates)
         return story.with_(seed=seed), None
     if set_ or seed is not None or portfolio is not None:
         raise UsageError(f"{name} is a run and stands as it is: no --set, --seed or --portfolio")

@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from typer import Exit, Option
 
 from simulator.cli.console import Screen
-from simulator.cli.options import NOT_REACHED, PathsOption, ScenarioArgument, SeedOption, SetOption
+from simulator.cli.options import (
+    NOT_REACHED,
+    PathsOption,
+    PortfolioOption,
+    RateOption,
+    ScenarioArgument,
+    SeedOption,
+    SetOption,
+    parse_rates,
+)
 from simulator.cli.run_until import Reached, earlier, reached, teller
 from simulator.errors import UsageError
 
@@ -50,13 +59,8 @@ def run(
             help='A rule that must hold, or exit 99: "P(sp500.max_drawdown >= 0.49) < 0.1". Repeatable.',
         ),
     ] = None,
-    portfolio: Annotated[
-        Path | None,
-        Option(
-            metavar="FILE",
-            help="Holdings as CSV: ticker, weight or value (docs/howto/portfolio.md).",
-        ),
-    ] = None,
+    portfolio: PortfolioOption = None,
+    rate: RateOption = None,
     output: Annotated[
         Path,
         Option("--output", "-o", metavar="DIR", help="Folder in which the run folder is made."),
@@ -101,7 +105,7 @@ def run(
         if not rule.strip():
             raise UsageError(f"--threshold is empty: expected such as {FORM}")
         changes[f"thresholds.{OPTION}{number}"] = rule
-    story = load_scenario(scenario, changes, portfolio)
+    story = load_scenario(scenario, changes, portfolio, parse_rates(rate))
     for notice in story.portfolio.notices if story.portfolio is not None else ():
         screen.warn(f"{portfolio}: {notice}")
     story = story.with_(paths=1 if deterministic else paths, seed=seed)

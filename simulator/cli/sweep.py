@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from typer import Exit, Option
 
 from simulator.cli.console import Screen
-from simulator.cli.options import NOT_REACHED, PathsOption, ScenarioArgument, SeedOption, SetOption
+from simulator.cli.options import (
+    NOT_REACHED,
+    PathsOption,
+    PortfolioOption,
+    RateOption,
+    ScenarioArgument,
+    SeedOption,
+    SetOption,
+    parse_rates,
+)
 from simulator.cli.run import _cores
 from simulator.errors import FailedCells, LockedError, ScenarioError, UsageError
 from simulator.reports.text_table import table
@@ -61,13 +70,8 @@ def sweep(
         int,
         Option(min=0, metavar="N", help="Add N paths to every cell of the finished sweep."),
     ] = 0,
-    portfolio: Annotated[
-        Path | None,
-        Option(
-            metavar="FILE",
-            help="Holdings as CSV: ticker, weight or value (docs/howto/portfolio.md).",
-        ),
-    ] = None,
+    portfolio: PortfolioOption = None,
+    rate: RateOption = None,
     output: Annotated[
         Path,
         Option("--output", "-o", metavar="DIR", help="Folder in which the sweep folder is made."),
@@ -105,7 +109,8 @@ def sweep(
         if parquet:
             need_parquet()
         changes = parse_overrides(set_ or (), screen.say)
-        story = load_scenario(scenario, changes, portfolio).with_(paths=paths, seed=seed)
+        rates = parse_rates(rate)
+        story = load_scenario(scenario, changes, portfolio, rates).with_(paths=paths, seed=seed)
         chosen = resolve_design(_design(story, vary, design, cells), story)
         if dry_run:
             plan = make_plan(story, chosen, output, extend=extend)

@@ -38,6 +38,7 @@ def page(
     sections = [
         _head(scenario, width),
         _priced_in(scenario, implied),
+        *_dated_otherwise(scenario.universe, width),
         "WHAT THIS SCENARIO SETS\n"
         + _wrap(f"value, meaning and place in the file; source, graded {GRADES}", width, 0)
         + "\n"
@@ -106,6 +107,19 @@ def _priced_in(scenario: Scenario, implied: PricedIn) -> str:
         rows.append((firm.ticker, f"{now:,.1f}", f"{later:,.1f}", band, place))
     header = ("implied forward P/E", "today", "at horizon", "plausible", "")
     return "\n".join(lines) + _indent(table(header, rows))
+
+
+def _dated_otherwise(universe: Universe, width: int) -> Iterator[str]:
+    """Figures of another time than the universe's as-of date, by date and firms."""
+    rows: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for old in universe.dated_otherwise():
+        rows.setdefault((old.date, old.tickers), []).append(old.figure)
+    if rows:
+        lines = [f"DATED MORE THAN A QUARTER FROM {universe.as_of}, the universe's as-of date"]
+        for (when, tickers), figures in rows.items():
+            of = "all rows" if len(tickers) == len(universe.firms) else ", ".join(tickers)
+            lines.append(_wrap(f"{when}: {', '.join(figures)} of {of}", width, 2))
+        yield "\n".join(lines)
 
 
 def _own(scenario: Scenario, rows: Sequence[Assumption], width: int) -> Iterator[str]:

@@ -372,7 +372,7 @@ def portfolio(run: Run) -> PortfolioTable | None:
             HoldingRow(
                 plain(str(row["ticker"]), 40),
                 percent(row["weight"], 1),
-                plain(str(row["told"]), 200),
+                plain(str(row["taken_for"]), 200),
                 (format_share(share, sign=-1), format_error(share)),
                 percent(-row["own_loss"]),
                 bool(share.value > 0),

@@ -61,15 +61,15 @@ def contributions(run: Run, level: int = 95, when: str = "1y") -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        The worst first: ticker, weight, told, loss (share of the portfolio's starting value), its
+        The worst first: ticker, weight, taken_for, loss (share of the portfolio's starting value), its
         mc_error, low, high, and own_loss (share of the holding's own value). With more paths than have a
         row in the tables, those rows are the sample. Empty without a portfolio.
     """
     import pandas as pd  # late: slow to import
 
-    columns = ["ticker", "weight", "told", "loss", "mc_error", "low", "high", "own_loss"]
+    columns = ["ticker", "weight", "taken_for", "loss", "mc_error", "low", "high", "own_loss"]
     table = [
-        (one.ticker, one.weight, one.told, *astuple(found), found.value / one.weight)
+        (one.ticker, one.weight, one.taken_for, *astuple(found), found.value / one.weight)
         for one, found in losers(run, level, when)
     ]
     return pd.DataFrame(table, columns=columns)

@@ -42,8 +42,8 @@ def test_check_in_full_cuts_nothing(crashsim: CommandLine, story: Path) -> None:
     _, full, _ = crashsim("check", story, "--full")
     assert re.search(r"\.\.\.$", brief, re.MULTILINE)
     assert not re.search(r"\.\.\.$", full, re.MULTILINE)
-    assert "equity_duration" not in brief
-    assert "equity_duration" in full
+    assert "adoption_loading" not in brief
+    assert "adoption_loading" in full
 
 
 def test_every_value_of_the_ledger_is_shown(crashsim: CommandLine, story: Path) -> None:
