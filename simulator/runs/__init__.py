@@ -5,8 +5,7 @@ Read first: ``run`` (what can be asked of a result), then ``runner`` (how it is 
 statistic and how it is estimated) and ``storage`` (the folder).
 """
 
-from simulator.runs.digest import run_digest as run_digest
-from simulator.runs.run import Run as Run
-from simulator.runs.runner import simulate as simulate
-from simulator.runs.storage import load_run as load_run
-from simulator.runs.storage import save_run as save_run
+from simulator.runs.digest import run_digest
+from simulator.runs.run import Run
+from simulator.runs.runner import simulate
+from simulator.runs.storage import load_run, save_run
