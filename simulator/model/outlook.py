@@ -18,17 +18,33 @@ from simulator.schema import Quantity
 class Rules(Protocol):
     """What this room needs of the rules for firms' margins."""
 
-    serving_cost_share: Quantity
-    margin_floor: Quantity
-    margin_ceiling: Quantity
+    @property
+    def serving_cost_share(self) -> Quantity:
+        """Cost of serving over sales at the start."""
+
+    @property
+    def margin_floor(self) -> Quantity:
+        """Lowest margin over that at the start."""
+
+    @property
+    def margin_ceiling(self) -> Quantity:
+        """Highest margin over that at the start."""
 
 
 class Learning(Protocol):
     """What this room needs of the rules for values."""
 
-    growth_smoothing_years: Quantity
-    lowest_outlook: Quantity
-    highest_outlook: Quantity
+    @property
+    def growth_smoothing_years(self) -> Quantity:
+        """Time over which investors learn a surprise."""
+
+    @property
+    def lowest_outlook(self) -> Quantity:
+        """Lowest log of expected AI profits over what was priced in."""
+
+    @property
+    def highest_outlook(self) -> Quantity:
+        """The highest."""
 
 
 LEAST_MARGIN = 0.01

@@ -214,9 +214,12 @@ def test_report_weeks_are_weeks_like_others() -> None:
 def test_the_rest_follows_late() -> None:
     """Half a year into a bust the rest has a third of its contagion, not all of it."""
     given = {
-        **{"sentiment.hazard_scale": 50.0, "sentiment.hazard_ceiling": 10.0},
-        **{"valuation.lowest_outlook": 0.0, "valuation.highest_outlook": 0.0},
-        **{"sentiment.contagion": 0.5, "sentiment.recession_contagion": 0.5},
+        "sentiment.hazard_scale": 50.0,
+        "sentiment.hazard_ceiling": 10.0,
+        "valuation.lowest_outlook": 0.0,
+        "valuation.highest_outlook": 0.0,
+        "sentiment.contagion": 0.5,
+        "sentiment.recession_contagion": 0.5,
     }
     late, at_once = (
         block_simulation.replay(
