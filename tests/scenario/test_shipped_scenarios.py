@@ -19,8 +19,18 @@ from simulator.schema.overrides import toml_value
 from simulator.schema.sources import UNSOURCED
 from simulator.validation.block_history import simulate_block_history
 
-JANUARY = ("deepseek", "consensus", "calm", "jevons", "glut", "commodity", "android_moment")
-BOOMS = tuple(name for name in JANUARY if name != "calm")
+JANUARY = (
+    "deepseek",
+    "consensus",
+    "calm",
+    "jevons",
+    "glut",
+    "commodity",
+    "android_moment",
+    "roi_gap",
+    "soft_landing",
+)
+BOOMS = tuple(name for name in JANUARY if name not in ("calm", "soft_landing"))
 every_scenario = pytest.mark.parametrize("name", JANUARY)
 ONE_MONTH = {"scenario.horizon_years": 4 / 52}
 
