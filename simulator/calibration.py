@@ -212,8 +212,10 @@ def index_figures(levels: FloatArray) -> dict[str, float]:
         "clustering_4_weeks": clustering(4),
         "clustering_10_weeks": clustering(10),
         "median_fall": float(np.quantile(depth, 0.5)),
+        "fall_1_in_4": float(np.quantile(depth, 0.75)),
         "fall_1_in_20": float(np.quantile(depth, 0.95)),
         "falls_over_20": float(np.mean(depth > 0.2)),
+        "falls_of_2000": float(np.mean(depth >= 0.476)),
         "falls_over_50": float(np.mean(depth > 0.5)),
     }
 
@@ -327,7 +329,7 @@ def _print_market(write: Callable[[str], Any], blocks: int, *, full: bool) -> No
         one, mean = table[name], float(values.mean())
         error = float(values.std(ddof=1) / np.sqrt(values.size))
         verdict = "" if one["low"] <= mean <= one["high"] else "   OUTSIDE"
-        seen = ", ".join(f"{one[f'since_{since}']:g}" for since in (1928, 1950, 1990))
+        seen = ", ".join(f"{one[key]:g}" for key in one if key.startswith("since_"))
         write(
             f"{name:<42}{mean:>9.3f} ±{error:<7.3f} {one['low']:g} to {one['high']:g}; {seen}{verdict}\n"
         )

@@ -14,8 +14,11 @@ from typing import Any
 from reference_economy import (
     Books,
     Numbers,
+    Outlook,
     Surprise,
     Technology,
+    ai_economy,
+    ai_sales,
     anchor,
     arrivals,
     beliefs,
@@ -26,10 +29,10 @@ from reference_economy import (
     quarter_of,
     rivals_take,
 )
-from reference_market import Mood, Weather, premium
+from reference_market import Mood, Weather, net_run_up, premium
 
 CAUSES = (
-    *("revenue", "margin", "expectations", "sentiment", "news"),
+    *("revenue", "margin", "expectations", "ai_expectations", "sentiment", "news"),
     *("rates", "market", "contagion", "firm", "growth"),
 )
 CHANNELS = ("chips", "rental", "models")
@@ -89,7 +92,10 @@ def tell(scenario: Numbers, rules_priced_in: Numbers, noise: Noise) -> Told:
     held = [firm["membership"].get(group, 0.0) * firm["market_value"] for firm in firms]
     weights = [value / sum(held) for value in held]
     mean_loading = sum(w * f["premium_loading"] for w, f in zip(weights, firms, strict=True))
-    mood = Mood(scenario.sentiment, premium(scenario.concentration), noise.start, scenario.dt)
+    paid = premium(scenario.concentration)
+    outlook = Outlook(scenario.valuation, paid, quarter)
+    run_up = net_run_up(scenario.concentration)
+    mood = Mood(scenario.sentiment, paid, run_up, noise.start, scenario.dt)
     weather = Weather(scenario.market, firms, noise.start, scenario.dt)
 
     told = Told(
@@ -99,12 +105,15 @@ def tell(scenario: Numbers, rules_priced_in: Numbers, noise: Noise) -> Told:
     )
     nothing = dict.fromkeys(("u", "m", "n", "adoption", *CHANNELS), 0.0)
     before_last = last = [nothing] * len(firms)  # what the last two quarters brought
+    repriced = [0.0, 0.0]  # by AI expectations, the same
     failed = set[str]()
     for k in range(1, scenario.steps + 1):
         if k % clock == 0:
             j = k // clock
             arriving = arrivals(scenario, k - clock, k)
-            tech.quarter(j, noise.quarters[j - 1], arriving, funding_withdrawn(scenario, k), mood.s)
+            squeeze = funding_withdrawn(scenario, k)
+            # Known in full by now: the quarter before the last has ended three months ago.
+            tech.quarter(j, noise.quarters[j - 1], arriving, squeeze, mood.s + repriced[1])
             consensus = priced_in[j]
             for row, (firm, account) in enumerate(zip(firms, books, strict=True)):
                 account.quarter(j, tech, mood.recession, rivals_take(scenario, firm["ticker"], k))
@@ -112,8 +121,12 @@ def tell(scenario: Numbers, rules_priced_in: Numbers, noise: Noise) -> Told:
                 surprises[row].quarter(
                     math.log(account.revenue) - log_revenue, math.log(account.margin) - log_margin
                 )
-            mood.expect(sum(w * x.total for w, x in zip(weights, surprises, strict=True)))
             rules = scenario.firms
+            pool, revenue = ai_economy(tech, rules, ai_sales(firms), j * quarter)
+            outlook.quarter(pool - consensus["pool"], revenue - consensus["ai"])
+            repriced = [repriced[1], outlook.repriced]
+            earned = sum(w * (x.u + x.m) for w, x in zip(weights, surprises, strict=True))
+            mood.expect(outlook.surprise, outlook.premium_left(earned))
             gain = rules.adoption_dividend * (tech.surplus - consensus["surplus"])
             adoption = rules.adoption_bound * math.tanh(gain / rules.adoption_bound)
             sold = {"chips": tech.capex, "rental": tech.rental, "models": tech.sales}
@@ -127,7 +140,8 @@ def tell(scenario: Numbers, rules_priced_in: Numbers, noise: Noise) -> Told:
             )
         news, rates = beliefs(scenario, k, clock)
         before = mood.drought
-        mood.step(noise.steps[k - 1]["hazard"], funding_withdrawn(scenario, k))
+        marked = between(repriced[0], repriced[1], k, clock)
+        mood.step(noise.steps[k - 1]["hazard"], funding_withdrawn(scenario, k), marked)
         weather.step(noise.steps[k - 1], noise.firms[k - 1], noise.jumps[k - 1], mood.in_bust)
         for firm in firms:
             if firm["failure_rate"] > 0.0:
@@ -145,13 +159,14 @@ def tell(scenario: Numbers, rules_priced_in: Numbers, noise: Noise) -> Told:
                 "revenue": known["u"],
                 "margin": known["m"] + firm["adoption_loading"] * known["adoption"],
                 "expectations": known["n"],
+                "ai_expectations": firm["premium_loading"] / mean_loading * marked,
                 "sentiment": firm["premium_loading"] / mean_loading * (mood.s + mood.compensation),
                 "news": firm["news_loading"]
                 * scenario.valuation.news_response
                 * (tech.alarm - news),
                 "rates": -firm["equity_duration"] * rates,
                 "market": weather.market(firm),
-                "contagion": firm["contagion"] * mood.kappa * mood.spread,
+                "contagion": firm["contagion"] * mood.spread,
                 "firm": weather.alone(firm) - firm["burn_rate"] * mood.dilution,
                 "growth": scenario.valuation.required_return * (k * scenario.dt),
             }

@@ -150,6 +150,27 @@ class Technology:
         self.unit_margin = self.price - self.per_unit + cost
 
 
+def ai_economy(tech: Technology, rules: Numbers, sold: dict[str, float], years: float) -> Any:
+    """3.3: log profits of those who sell models, and log revenue of all channels of AI."""
+    sales = tech.sales + tech.p.monetisation_growth * years
+    first = max(1.0 - rules.serving_cost_share, 0.01)
+    margin = 1.0 - rules.serving_cost_share * math.exp(min(-tech.unit_margin, 20.0))
+    high = min(rules.margin_ceiling * first, max(first, 0.95))
+    margin = min(max(margin, rules.margin_floor * first), high)
+    logs = {"chips": tech.capex, "rental": tech.rental, "models": sales}
+    whole = math.fsum(sold.values())
+    revenue = math.fsum(sold[name] * math.exp(log) for name, log in logs.items()) / whole
+    return sales + math.log(margin), math.log(revenue)
+
+
+def ai_sales(firms: list[dict[str, Any]]) -> dict[str, float]:
+    """3.3: what all firms sell of each channel at t = 0."""
+    return {
+        name: math.fsum(firm[f"{name}_share"] * firm["revenue"] for firm in firms)
+        for name in ("chips", "rental", "models")
+    }
+
+
 # 1.2 Events
 
 
@@ -288,7 +309,10 @@ def consensus_path(
             books.quarter(j, tech, 0.0, 0.0)
         logs = [(math.log(books.revenue), math.log(books.margin)) for books in accounts]
         sold = {"chips": tech.capex, "rental": tech.rental, "models": tech.sales}
-        path.append({"surplus": tech.surplus, "books": logs, "sold": sold})
+        pool, revenue = ai_economy(tech, rules, ai_sales(firms), j * quarter)
+        path.append(
+            {"surplus": tech.surplus, "books": logs, "sold": sold, "pool": pool, "ai": revenue}
+        )
     return path, growth
 
 
@@ -307,6 +331,22 @@ class Surprise:
         bound = self.p.expectation_bound
         self.n = bound * math.tanh(self.p.growth_horizon_years * self.v / bound)
 
-    @property
-    def total(self) -> float:
-        return self.u + self.m + self.n
+
+class Outlook:
+    """3.3: AI expectations."""
+
+    def __init__(self, params: Numbers, premium: float, quarter: float) -> None:
+        self.p, self.premium, self.delta = params, premium, quarter
+        self.expected = self.surprise = self.repriced = 0.0
+
+    def quarter(self, pool: float, revenue: float) -> None:
+        share = share_moved(self.delta, self.p.growth_smoothing_years)
+        seen = min(max(pool, self.p.lowest_outlook), self.p.highest_outlook)
+        self.expected += share * (seen - self.expected)
+        self.surprise += share * (revenue - self.surprise)
+        hope = 1.0 - math.exp(-self.premium)
+        self.repriced = math.log(1.0 - hope + hope * math.exp(self.expected))
+
+    def premium_left(self, earned: float) -> float:
+        left = min(self.expected, 0.0) - max(earned, 0.0)
+        return math.log(1.0 + (math.exp(self.premium) - 1.0) * math.exp(left))

@@ -19,33 +19,51 @@ def premium(c: Numbers) -> float:
     return min(max(total, 0.0), max(math.log(c.forward_pe / c.trough_pe), 0.0))
 
 
+def net_run_up(c: Numbers) -> float:
+    group = index = 1.0
+    for year in (c, *c.earlier_years):
+        group *= 1.0 + year.mag7_share_of_gains * year.index_gain / year.weight_at_start
+        index *= 1.0 + year.index_gain
+    return max(group - index, 0.0)
+
+
 class Mood:
-    def __init__(self, params: Numbers, premium: float, start: dict[str, float], dt: float) -> None:
-        self.p, self.premium, self.dt = params, premium, dt
+    def __init__(
+        self,
+        params: Numbers,
+        premium: float,
+        net: float,
+        start: dict[str, float],
+        dt: float,
+    ) -> None:
+        self.p, self.dt = params, dt
         p = params
-        self.low = -premium * (1.0 + p.overshoot)
+        self.visited: set[str] = set()
+        law = p.hazard_level * (math.exp(min(p.hazard_slope * net, 50.0)) - 1.0)
+        if law > p.hazard_cap:
+            self.visited.add("hazard cap")
+        self.law = p.hazard_scale * min(law, p.hazard_cap)
         self.opening_steps = max(round(1.0 / (12.0 * dt)), 1)
         score = float(ndtri(start["opening"]) + ndtri(p.opening_share))
-        theta = -math.log(0.8) * math.exp(p.opening_spread * score)
-        self.opening = max(-theta, self.low)
+        self.theta = -math.log(0.8) * math.exp(p.opening_spread * score)
         self.length = max(-p.bust_years * math.log(start["bust_length"]), self.opening_steps * dt)
-        self.slump = -p.recession_depth if start["recession"] < p.recession_probability else 0.0
-        depth = p.contagion_depth
-        self.kappa = math.log(1.0 - p.contagion * depth) / math.log(1.0 - depth)
+        self.slump = start["recession"] < p.recession_probability
         self.regime, self.since = "boom", 0.0
         self.s = self.compensation = self.recession = self.drought = self.dilution = 0.0
         self.spread = 0.0
-        self.visited: set[str] = set()
-        self.expect(0.0)
+        self.expect(0.0, premium)
 
     @property
     def in_bust(self) -> bool:
         return self.regime == "bust"
 
-    def expect(self, health: float) -> None:
+    def expect(self, surprise: float, premium: float) -> None:
         p = self.p
-        answer = math.exp(-p.hazard_fundamentals * min(max(health, -1.0), 0.5))
-        self.hazard = min(p.base_hazard * answer, p.hazard_ceiling)
+        self.premium, self.low = premium, -premium * (1.0 + p.overshoot)
+        b = p.hazard_disappointment
+        answer = -b * (min(max(surprise, -1.0), 1.0) - p.average_surprise)
+        answer -= 0.5 * b**2 * p.surprise_sd**2
+        self.hazard = min(self.law * math.exp(answer), p.hazard_ceiling)
         if self.hazard == p.hazard_ceiling:
             self.visited.add("hazard ceiling")
 
@@ -55,7 +73,7 @@ class Mood:
         left = [float(2.0 ** (-t / half_life)) for t in (since, since + self.dt, month)]
         return (left[0] - left[1]) / (1.0 - left[2])
 
-    def step(self, uniform: float, squeeze: float) -> None:
+    def step(self, uniform: float, squeeze: float, outlook: float) -> None:
         p, dt = self.p, self.dt
         begins = False
         if self.regime == "boom":
@@ -69,19 +87,22 @@ class Mood:
 
         slump = 0.0
         if self.regime == "bust":
-            slump = self.slump
+            slump = -p.recession_depth if self.slump else 0.0
             if self.since < (self.opening_steps - 0.5) * dt:
-                self.s += self.opening * self.arrives(self.since)
+                self.s += max(-self.theta, self.low) * self.arrives(self.since)
             else:
                 self.s += share_moved(dt, 1.0 / p.decay_per_year) * (self.low - self.s)
         elif self.regime == "aftermath":
             level = -p.aftermath_level * self.premium
             level *= 2.0 ** (-self.since / p.aftermath_half_life_years)
             self.s += share_moved(dt, 1.0 / p.aftermath_speed) * (level - self.s)
-        self.spread += share_moved(dt, p.contagion_lag_years) * (self.s - self.spread)
+        gone = min(self.s + outlook, 0.0)
+        share = p.recession_contagion if self.slump and self.regime != "boom" else p.contagion
+        kappa = math.log(1.0 - share * p.contagion_depth) / math.log(1.0 - p.contagion_depth)
+        self.spread += share_moved(dt, p.contagion_lag_years) * (kappa * gone - self.spread)
         self.recession += share_moved(dt, 1.0 / p.recession_speed) * (slump - self.recession)
-        self.drought += (1.0 - math.exp(min(self.s, 0.0)) * (1.0 - squeeze)) * dt
-        self.dilution += (math.exp(-min(self.s, 0.0)) - 1.0) * dt
+        self.drought += (1.0 - math.exp(gone) * (1.0 - squeeze)) * dt
+        self.dilution += (math.exp(-gone) - 1.0) * dt
         self.visited.add(self.regime)
         if self.recession < 0.0:
             self.visited.add("recession")

@@ -44,10 +44,16 @@ mag7_share_of_gains = 0.62
 index_gain = 0.263
 weight_at_start = 0.2
 [sentiment]
-base_hazard = { dist = "lognormal", median = 1.5, sigma = 0.2 }
+hazard_scale = { dist = "lognormal", median = 3.0, sigma = 0.4 }
+hazard_level = 0.08
+hazard_slope = { dist = "uniform", low = 1.5, high = 2.5 }
+average_surprise = -0.1
+surprise_sd = 0.3
 bust_years = 0.6
 recession_probability = 0.5
 recession_depth = 0.3
+[valuation]
+highest_outlook = 0.02
 [market]
 jump_rate = 3.0
 [firms]
@@ -92,7 +98,7 @@ rise = 0.015
 between = ["technology.elasticity", "technology.annual_price_decline"]
 rho = -0.6
 [[correlations]]
-between = ["technology.elasticity", "sentiment.base_hazard"]
+between = ["technology.elasticity", "sentiment.hazard_scale"]
 rho = -0.3
 """
 """All six kinds of event, correlations, and a hazard at which nearly every path goes bust."""

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from simulator.arrays import FloatArray
+from simulator.engine.results import CHANNELS
 from simulator.engine.streams import ZeroShocks
-from simulator.model import firms, sentiment, technology
+from simulator.model import firms, outlook, sentiment, technology
 from simulator.model.events import Forcing
 from simulator.scenario import Scenario
 from simulator.schema import Quantity
@@ -38,7 +39,7 @@ def quiet(scenario: Scenario) -> Scenario:
     return replace(
         s,
         technology=_quiet_technology(s.technology),
-        sentiment=s.sentiment.model_copy(update={"base_hazard": 0.0}),
+        sentiment=s.sentiment.model_copy(update={"hazard_scale": 0.0}),
         market=s.market.model_copy(
             update={
                 "calm_drift": 0.0,
@@ -72,6 +73,8 @@ class Consensus:
     rental: FloatArray  # (J+1,) log revenue of rented-out compute
     model_sales: FloatArray  # (J+1,) log revenue of models
     surplus: FloatArray  # (J+1,) what users gain by lower prices
+    pool: FloatArray  # (J+1,) log profits of those who sell models
+    ai_revenue: FloatArray  # (J+1,) log revenue of all channels of AI
 
 
 def consensus_path(scenario: Scenario) -> Consensus:
@@ -104,6 +107,8 @@ def consensus_path(scenario: Scenario) -> Consensus:
     log_margin[0] = np.log(books.margin[:, 0])
     names = ("price", "demand", "compute", "capex", "rental", "model_sales", "surplus")
     path = {name: np.zeros(updates + 1) for name in names}
+    weights = channel_weights(scenario)
+    pool, ai_revenue = np.zeros((2, updates + 1))
     for j in range(1, updates + 1):
         chain.step(state, j, shocks.chain(), Forcing(), zero)
         accounts.step(books, j, drivers(state, params.capex_floor, zero, ()))
@@ -111,7 +116,31 @@ def consensus_path(scenario: Scenario) -> Consensus:
         log_margin[j] = np.log(books.margin[:, 0])
         for name, values in path.items():
             values[j] = getattr(state, name)[0]
-    return Consensus(start, growth, log_revenue, log_margin, **path)
+        seen = ai_economy(state, params, rules, weights, j * dt)
+        pool[j], ai_revenue[j] = (float(one[0]) for one in seen)
+    return Consensus(
+        start, growth, log_revenue, log_margin, **path, pool=pool, ai_revenue=ai_revenue
+    )
+
+
+def channel_weights(scenario: Scenario) -> FloatArray:
+    """Shares of chips, computing rented out and models in all firms' revenue from AI, (channel,)."""
+    universe = scenario.universe
+    sold = [universe.column(f"{name}_share") @ universe.column("revenue") for name in CHANNELS]
+    return np.array(sold) / max(sum(sold), 1e-300)
+
+
+def ai_economy(
+    chain: technology.TechnologyState,
+    params: technology.Technology,
+    rules: firms.FirmRules,
+    weights: FloatArray,
+    years: float,
+) -> tuple[FloatArray, FloatArray]:
+    """Log profits of those who sell models, and log revenue of all channels of AI, ``(path,)``."""
+    sales = chain.model_sales + params.monetisation_growth * years
+    pool = outlook.profit_pool(rules, sales, chain.unit_margin)
+    return pool, outlook.channel_revenue(weights, (chain.capex, chain.rental, sales))
 
 
 def fundamental_clock(scenario: Scenario) -> int:

@@ -10,6 +10,7 @@ from simulator.scenario import Scenario
 
 FACTORS = (
     ("sentiment", "premium_loading"),
+    ("ai_expectations", "premium_loading"),
     ("news", "news_loading"),
     ("rates", "equity_duration"),
     ("market", "beta"),

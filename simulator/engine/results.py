@@ -22,6 +22,7 @@ CAUSES = (
     "revenue",
     "margin",
     "expectations",
+    "ai_expectations",
     "sentiment",
     "news",
     "rates",

@@ -26,16 +26,24 @@ from simulator.arrays import (
     product,
 )
 from simulator.engine.attribution import Factors, mean_ratio
-from simulator.engine.consensus import Consensus, QuietTable, drivers, fundamental_clock
+from simulator.engine.consensus import (
+    Consensus,
+    QuietTable,
+    ai_economy,
+    channel_weights,
+    drivers,
+    fundamental_clock,
+)
 from simulator.engine.factors import FACTORS, ai_weights, factor_loadings, known_parts
 from simulator.engine.results import CHANNELS
 from simulator.engine.streams import Shocks
-from simulator.model import firms, market, sentiment, technology, valuation
+from simulator.model import firms, market, outlook, sentiment, technology, valuation
 from simulator.model.events import Calendar
 from simulator.scenario import Scenario
 from simulator.schema import Params
 
-_SENTIMENT, _NEWS, _RATES, _MARKET, _CONTAGION, _ADOPTION, _BURN, _KNOWN = 0, 1, 2, 3, 7, 8, 9, 10
+_SENTIMENT, _OUTLOOK, _NEWS, _RATES, _MARKET = 0, 1, 2, 3, 4
+_CONTAGION, _ADOPTION, _BURN, _KNOWN = 8, 9, 10, 11
 
 LEAST_CLONED = 64
 """Paths are told by the length of an axis when they are cloned: no room has a short axis so long."""
@@ -48,6 +56,7 @@ class State:
     technology: technology.TechnologyState
     firms: firms.FirmState
     valuation: valuation.ValuationState
+    outlook: outlook.OutlookState
     sentiment: sentiment.SentimentState
     market: market.MarketState
 
@@ -115,7 +124,7 @@ class Simulation:
         dt, paths, precision = s.dt, shocks.paths, shocks.precision
         shape = self.shape = (len(s.universe.tickers), paths)
         self.clock = fundamental_clock(s)
-        slow = self.clock * dt
+        slow = self._slow = self.clock * dt
         self.calendar = Calendar(s.events, s.technology.inference_share, precision)
         competitors = tuple(s.universe.tickers.index(t) for t in self.calendar.competitors)
         start = shocks.start()
@@ -129,9 +138,13 @@ class Simulation:
         self._appraisal = valuation.ValuationProcess(
             s.valuation, slow, self.clock, shape, precision
         )
+        premium = sentiment.premium(s.concentration)
+        self._outlook = outlook.Outlook(s.valuation, premium, slow, self.clock, paths, precision)
+        self._channels = channel_weights(s)
         self._mood = sentiment.SentimentProcess(
             s.sentiment,
-            sentiment.premium(s.concentration),
+            premium,
+            sentiment.law_of_run_ups(s.sentiment, sentiment.net_run_up(s.concentration)),
             start.opening,
             start.bust_length,
             start.recession,
@@ -144,6 +157,7 @@ class Simulation:
             self._chain.init(),
             self._accounts.init(),
             self._appraisal.init(),
+            self._outlook.init(),
             self._mood.init(),
             self._weather.init(start.regime, start.volatility),
         )
@@ -156,7 +170,7 @@ class Simulation:
         )
         self._known = sum(self.factors.known.values(), start=np.zeros(()))
         self._weights = self.factors.loadings.copy()
-        self._surprise = np.zeros(shape, precision)  # u + m + n, whether markets know it or not
+        self._earned = np.zeros(shape, precision)  # u + m, whether markets know it or not
         failure = table.column("failure_rate")
         self._labs = np.flatnonzero(failure)
         # A lab fails after an exponential time of shut funding.
@@ -201,24 +215,29 @@ class Simulation:
         if first % self.clock == 0:
             self._appraisal.learn(state.valuation)
             self._appraisal.adopt(state.valuation)
+            self._outlook.learn(state.outlook)
             self._update_fundamentals(first)
         drawn = self.shocks.steps(count)
         known = self.calendar.beliefs(first, last, s.dt, self.clock)
         f = factors.swapaxes(0, 1)
         drought = np.empty(drawn.hazard.shape, self.shocks.precision)
         before = state.sentiment.drought
+        for k, adopted, repriced in zip(
+            range(first, last + 1), f[_ADOPTION], f[_OUTLOOK], strict=True
+        ):
+            if k % self.clock:  # else it was the first thing to do
+                self._appraisal.adopt(state.valuation)
+                self._outlook.learn(state.outlook)
+            adopted[...], repriced[...] = state.valuation.known_adoption, state.outlook.known
         moods = sentiment.SentimentPaths(f[_SENTIMENT], f[_CONTAGION], drought, f[_BURN])
-        bust = self._mood.run(state.sentiment, first, drawn.hazard, known.squeeze, moods)
-        f[_CONTAGION] *= self._mood.contagion
+        bust = self._mood.run(
+            state.sentiment, first, drawn.hazard, known.squeeze, f[_OUTLOOK], moods
+        )
         np.subtract(state.technology.price_war_news, known.news, out=f[_NEWS])
         f[_NEWS] *= s.valuation.news_response
         f[_RATES] = known.rates
         sums = factors[:, _MARKET : _MARKET + 4]
         self._scale = self._weather.run(state.market, drawn, bust, sums)
-        for k, row in enumerate(factors[:, _ADOPTION], start=first):
-            if k % self.clock:  # else it was the first thing to do
-                self._appraisal.adopt(state.valuation)
-            row[...] = state.valuation.known_adoption
         f[_KNOWN] = 1.0
         self._first, self._factors = first, factors
         self._strike(count, self._weather.jumps(drawn.jumps), *self._failures(before, drought))
@@ -285,8 +304,8 @@ class Simulation:
             if isinstance(table, Params)
         }
         twin.scenario = replace(self.scenario, **tables)
-        rooms = ("_chain", "_accounts", "_appraisal", "_mood", "_weather", "calendar", "_patience")
-        for name in (*rooms, "_surprise"):
+        rooms = ("_chain", "_accounts", "_appraisal", "_outlook", "_mood", "_weather", "calendar")
+        for name in (*rooms, "_patience", "_earned"):
             setattr(twin, name, _columns(getattr(self, name), index, paths, known))
         twin._weights = self._weights.copy()
         twin._hear()
@@ -297,7 +316,8 @@ class Simulation:
         s, state, j = self.scenario, self.state, k // self.clock
         forcing = self.calendar.forcing((k - self.clock) * s.dt, k * s.dt)
         mood, chain, values = state.sentiment, state.technology, state.valuation
-        self._chain.step(chain, j, self.shocks.chain(), forcing, mood.sentiment)
+        fallen = mood.sentiment + state.outlook.known
+        self._chain.step(chain, j, self.shocks.chain(), forcing, fallen)
         moves = drivers(chain, s.technology.capex_floor, mood.macro, forcing.competition)
         self._accounts.step(state.firms, j, moves)
         self._appraisal.step(
@@ -308,12 +328,17 @@ class Simulation:
             self._priced_in[0][j],
             self._priced_in[1][j],
         )
+        pool, revenue = ai_economy(chain, s.technology, s.firms, self._channels, j * self._slow)
+        priced_in = self.consensus.pool[j], self.consensus.ai_revenue[j]
+        self._outlook.step(state.outlook, pool - float(priced_in[0]), revenue - float(priced_in[1]))
         self._hear()
 
     def _hear(self) -> None:
-        """What fundamentals are, surprises in all, decides how likely the boom is to end."""
-        valuation.total(self.state.valuation, out=self._surprise)
-        self._mood.expect(self._ai_weights @ self._surprise)
+        """How AI does decides how likely the boom is to end, and how much there is to lose."""
+        state = self.state
+        np.add(state.valuation.revenue, state.valuation.margin, out=self._earned)
+        left = self._outlook.premium_left(state.outlook, self._ai_weights @ self._earned)
+        self._mood.expect(state.outlook.surprise, left)
 
     def revenue_by_channel(self, j: int) -> Iterator[tuple[IntArray, FloatArray]]:
         """Parts of the revenue surprise at the end of quarter ``j``, channel by channel.

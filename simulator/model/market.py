@@ -35,7 +35,7 @@ class Market(Params):
         uncertain=False,
     )
     stressed_drift: float = quantity(
-        -0.108,
+        -0.05,
         unit="log per year",
         low=-3.0,
         high=1.0,
@@ -58,7 +58,7 @@ class Market(Params):
         uncertain=False,
     )
     stressed_sd: float = quantity(
-        0.239,
+        0.205,
         unit="log per sqrt year",
         low=0.0,
         high=2.0,
@@ -68,7 +68,7 @@ class Market(Params):
         uncertain=False,
     )
     stress_entry_rate: float = quantity(
-        0.42,
+        0.47,
         unit="per year",
         low=0.0,
         high=50.0,
@@ -104,7 +104,7 @@ class Market(Params):
         uncertain=False,
     )
     volatility_half_life_years: float = quantity(
-        0.19,
+        0.15,
         unit="years",
         low=0.005,
         high=20.0,
@@ -117,7 +117,7 @@ class Market(Params):
         uncertain=False,
     )
     leverage: float = quantity(
-        -0.6,
+        -0.5,
         unit="correlation",
         low=-1.0,
         high=1.0,
@@ -130,7 +130,7 @@ class Market(Params):
         uncertain=False,
     )
     jump_rate: float = quantity(
-        0.9,
+        1.2,
         unit="per year",
         low=0.0,
         high=50.0,

@@ -98,17 +98,48 @@ class Concentration(GainYear):
 class Sentiment(Params):
     """Hazard, bust, aftermath, contagion."""
 
-    base_hazard: Quantity = quantity(
-        0.25,
+    hazard_scale: Quantity = quantity(
+        1.0,
+        unit="times the law",
+        low=0.0,
+        high=50.0,
+        source="definition: 1 is the law of run-ups, 0 a boom that cannot end",
+        strength="A",
+        doc="scales the rate at which the boom ends",
+    )
+    hazard_level: Quantity = quantity(
+        0.037,
         unit="per year",
         low=0.0,
-        high=10.0,
+        high=1.0,
         source=(
-            "Greenwood-Shleifer-You (JFE 2019): 53 % of 100 % run-ups crash within 24 months;"
-            " .38 for a net run-up of 84 %, less falls the market brings"
+            "49 US industries, monthly, 1926-2025 (K. French's data): ln of the 24-month hazard of a fall of 40 % on "
+            "the two-year run-up net of the market, complementary log-log, 20,413 industry-months"
         ),
         strength="B",
-        doc="rate at which the boom ends when fundamentals are on plan",
+        doc="hazard of a crash without any run-up; the boom's is what comes on top",
+    )
+    hazard_slope: Quantity = quantity(
+        1.54,
+        unit="log hazard per unit of run-up",
+        low=0.0,
+        high=5.0,
+        source=(
+            "as hazard_level: 1.54 (standard error .31), 1.62 since 1945, 1.69 for large industries; at 100 % net it "
+            "gives .46 within 24 months where Greenwood, Shleifer and You (JFE 2019) have .53"
+        ),
+        strength="B",
+        doc="rise of the log hazard with the group's two-year run-up net of the market's",
+    )
+    hazard_cap: float = quantity(
+        0.6,
+        unit="per year",
+        low=0.0,
+        high=50.0,
+        source="Greenwood, Shleifer and You: 80 % of run-ups of 150 % crash within 24 months, .8 a year with the rest",
+        strength="C",
+        doc="highest hazard that a run-up can bring by itself",
+        uncertain=False,
     )
     hazard_ceiling: float = quantity(
         2.0,
@@ -120,17 +151,37 @@ class Sentiment(Params):
         doc="highest hazard",
         uncertain=False,
     )
-    hazard_fundamentals: Quantity = quantity(
-        4.0,
-        unit="log hazard per log value",
+    hazard_disappointment: Quantity = quantity(
+        1.2,
+        unit="log hazard per log revenue",
         low=0.0,
-        high=10.0,
+        high=5.0,
         source=(
-            "judgement: disappointment ends booms; at 2 an index fell less when demand for "
-            "computing was less elastic"
+            "booms of 16 countries 1870-2020 (Jorda-Schularick-Taylor data): 2.0 (.6) per log of real dividends that "
+            "fall at the same time, .3 to .6 where they fall first; between the two"
         ),
         strength="D",
-        doc="rise of the log hazard when AI firms' fundamentals disappoint",
+        doc="rise of the log hazard when the revenue of AI's channels disappoints",
+    )
+    average_surprise: float = quantity(
+        0.0,
+        unit="log",
+        low=-1.0,
+        high=1.0,
+        source="calibrated: over the stories of the default scenario (python -m simulator.calibration)",
+        strength="C",
+        doc="surprise in AI revenue at which the hazard is the law's, an average over stories",
+        uncertain=False,
+    )
+    surprise_sd: float = quantity(
+        0.0,
+        unit="log",
+        low=0.0,
+        high=2.0,
+        source="calibrated: as average_surprise, so that the mean answer is 1",
+        strength="C",
+        doc="spread of surprises over stories: what the mean of the hazard's answers is divided by",
+        uncertain=False,
     )
     boom_compensation: Quantity = quantity(
         0.5,
@@ -232,16 +283,27 @@ class Sentiment(Params):
         uncertain=False,
     )
     contagion: Quantity = quantity(
-        0.30,
+        0.20,
         unit="share",
         low=0.0,
         high=1.0,
         source=(
-            "fall of the rest over the AI group's: 0 (2025-01-27), .28 (2022), .37 (2000-02);"
-            " range 0-.55"
+            "fall of the rest over the sector's, busts without recession: -.12 to .26 (2000-02), .09 (1980-82), .21 "
+            "(2022), .18 (2024), .1 (2025-01-27); range 0-.4"
         ),
         strength="C",
-        doc="fall of the rest of the market relative to the AI group's",
+        doc="fall of the rest of the market relative to the AI group's, without a recession",
+    )
+    recession_contagion: Quantity = quantity(
+        0.60,
+        unit="share",
+        low=0.0,
+        high=1.0,
+        source=(
+            "as contagion, with one: .63 (1929), .78 (1937), .60 (1968-70), .78 (1972-74), .67 (2008); range .4-.85"
+        ),
+        strength="C",
+        doc="the same in a bust that brings a recession",
     )
     contagion_depth: float = quantity(
         0.60,
@@ -269,14 +331,15 @@ class Sentiment(Params):
         doc="time over which the rest of the market follows the AI group's sentiment",
     )
     recession_probability: Quantity = quantity(
-        0.22,
+        0.35,
         unit="probability",
         low=0.0,
         high=1.0,
         source=(
-            "Barro-Ursua (NBER 14760): P(depression of 10 % or more | stock crash, no war) = 22 %"
+            "judgement, .2-.6: manias of index size that ended in 1929, 1937, 1970, 1981, 2001 came with recessions, "
+            "2022 without; Barro-Ursua (NBER 14760): 22 % of crashes without war came with a depression"
         ),
-        strength="B",
+        strength="D",
         doc="chance that a bust brings a recession",
     )
     recession_depth: Quantity = quantity(
@@ -327,6 +390,32 @@ def premium(concentration: Concentration) -> Quantity:
     return np.clip(total, 0.0, cap)
 
 
+def net_run_up(concentration: Concentration) -> Quantity:
+    """The group's rise over the look-back years less the index's, as a share, at least 0."""
+    group: Quantity = 1.0
+    index: Quantity = 1.0
+    for year in (concentration, *concentration.earlier_years):
+        gain = year.mag7_share_of_gains * year.index_gain
+        group = group * (1.0 + gain / year.weight_at_start)
+        index = index * (1.0 + year.index_gain)
+    return np.maximum(group - index, 0.0)
+
+
+def law_of_run_ups(params: Sentiment, net: Quantity) -> Quantity:
+    """Hazard a year beyond that of a group without run-up, before any disappointment."""
+    rise = np.minimum(params.hazard_slope * np.asarray(net), 50.0)
+    return params.hazard_scale * np.minimum(params.hazard_level * np.expm1(rise), params.hazard_cap)
+
+
+def answer_to_surprise(params: Sentiment, surprise: FloatArray) -> FloatArray:
+    """What the hazard is multiplied by for a log surprise in AI revenue; its mean over stories is 1."""
+    b = params.hazard_disappointment
+    held = np.minimum(np.maximum(surprise, -1.0), 1.0)
+    return np.asarray(
+        np.exp(-b * (held - params.average_surprise) - 0.5 * (b * params.surprise_sd) ** 2)
+    )
+
+
 def weight_today(year: GainYear) -> Quantity:
     """The group's weight after its year of gains: a check on the universe."""
     gain = year.mag7_share_of_gains * year.index_gain
@@ -340,7 +429,7 @@ class SentimentState:
     onset: NDArray[np.int32]
     sentiment: FloatArray
     boom: FloatArray
-    spread: FloatArray  # sentiment as far as the rest of the market has followed
+    spread: FloatArray  # what the rest of the market has lost by following
     macro: FloatArray
     drought: FloatArray  # years of shut funding
     dilution: FloatArray  # integral of e^{-s} - 1, years
@@ -361,7 +450,8 @@ class SentimentProcess:
 
     Args:
         params: assumptions, numbers or ``(path,)``.
-        premium: log premium, number or ``(path,)``.
+        premium: log premium at the start, number or ``(path,)``.
+        hazard: the law's, per year, number or ``(path,)``.
         opening, bust_length, recession: uniforms drawn once per path.
         dt: step in years.
         paths: number of columns.
@@ -372,6 +462,7 @@ class SentimentProcess:
         self,
         params: Sentiment,
         premium: Quantity,
+        hazard: Quantity,
         opening: FloatArray,
         bust_length: FloatArray,
         recession: FloatArray,
@@ -383,8 +474,8 @@ class SentimentProcess:
 
         self.params, self.dt, self.paths, self.precision = params, dt, paths, precision
         p = params
-        self._premium = np.asarray(premium)
-        self._low = -self._premium * (1.0 + p.overshoot)
+        self._hazard = np.asarray(hazard)
+        self._deepest = -1.0 - np.asarray(p.overshoot)
         # Log-normal first month, with P(fall of 20 % or more) = opening_share.
         score = ndtri(opening) + ndtri(np.asarray(p.opening_share))
         fall = -np.log(0.8) * np.exp(p.opening_spread * score)
@@ -392,38 +483,47 @@ class SentimentProcess:
         # The month's first step; the later ones take less and less, all of them the whole fall.
         left = np.exp2(-np.array([1.0, self._opening_steps]) * dt / p.opening_half_life_years)
         first, whole = 1.0 - left
-        self._opening = np.maximum(-fall, self._low) * (first / whole)
+        self._fall_at_once, self._first_share = -fall, first / whole
         length = np.maximum(-np.log(bust_length) * p.bust_years, self._opening_steps * dt)
         # In steps: until the time in a bust, added up step by step, is as long.
         time = np.cumsum(np.full(int(np.max(length) / dt) + 2, dt))
         self._length = 1 + np.searchsorted(time, length).astype(np.int32)
-        self._recession = np.where(recession < p.recession_probability, -p.recession_depth, 0.0)
+        slump = recession < p.recession_probability
+        self._recession = np.where(slump, -p.recession_depth, 0.0)
         self._fall_speed = -np.expm1(-np.asarray(p.decay_per_year) * dt)
         self._follow = -np.expm1(-dt / np.asarray(p.contagion_lag_years))
-        self._aftermath = -p.aftermath_level * self._premium
         self._heal = -np.expm1(-np.asarray(p.aftermath_speed) * dt)
         self._macro_speed = -np.expm1(-np.asarray(p.recession_speed) * dt)
-        self._loss = -np.expm1(self._low)
-        fraction = np.log1p(-np.asarray(p.contagion) * p.contagion_depth)
-        self.contagion = fraction / np.log1p(-p.contagion_depth)
-        """kappa: log fall of the rest per log fall of the AI group's sentiment."""
+        # kappa: log fall of the rest per log fall of AI firms, without and with a recession.
+        self._kappa, deeper = (
+            np.log1p(-np.asarray(share) * p.contagion_depth) / np.log1p(-p.contagion_depth)
+            for share in (p.contagion, p.recession_contagion)
+        )
+        self._more_kappa = np.where(slump, deeper - self._kappa, 0.0)
         cast_constants(self, precision)
-        self.expect(np.zeros(paths, precision))
+        zero = np.zeros(paths, precision)
+        self.expect(zero, zero + np.asarray(premium, precision))
 
     def init(self) -> SentimentState:
         """A boom, with sentiment at what prices already contain."""
         onset = np.full(self.paths, NEVER, np.int32)
         return SentimentState(onset, *np.zeros((6, self.paths), self.precision))
 
-    def expect(self, fundamentals: FloatArray) -> None:
-        """Set the hazard from the AI group's start-value-weighted u + m + n, ``(path,)``."""
+    def expect(self, surprise: FloatArray, premium: FloatArray) -> None:
+        """Set the hazard, and what a bust can take.
+
+        Args:
+            surprise: smoothed log surprise in the revenue of AI's channels, ``(path,)``.
+            premium: log premium that is left, ``(path,)``.
+        """
         p, dt = self.params, self.dt
-        health = np.minimum(np.maximum(fundamentals, -1.0), 0.5)
-        hazard = p.base_hazard * np.exp(-p.hazard_fundamentals * health)
-        hazard = np.minimum(hazard, p.hazard_ceiling)
+        hazard = np.minimum(self._hazard * answer_to_surprise(p, surprise), p.hazard_ceiling)
         self._chance = 1.0 - np.exp(-hazard * dt)
+        self._low = premium * self._deepest
+        self._opening = np.maximum(self._fall_at_once, self._low) * self._first_share
+        self._aftermath = premium * -p.aftermath_level
         # Boom returns pay for the crash to come: hazard x expected loss x c.
-        self._reward = hazard * self._loss * (p.boom_compensation * dt)
+        self._reward = hazard * np.expm1(self._low) * (-p.boom_compensation * dt)
 
     def run(
         self,
@@ -431,6 +531,7 @@ class SentimentProcess:
         first: int,
         hazard_uniform: FloatArray,
         squeeze: FloatArray,
+        outlook: FloatArray,
         out: SentimentPaths,
     ) -> BoolArray:
         """Advance some steps, in place; return which paths are in a bust, ``(step, path)``.
@@ -440,6 +541,7 @@ class SentimentProcess:
             first: number of the first step; the hazard is the same in all of them.
             hazard_uniform: ``(step, path)`` in [0, 1].
             squeeze: share of outside funding withdrawn by events, ``(step, path)`` or ``(step, 1)``.
+            outlook: what AI expectations have done to prices, log ``(step, path)``.
             out: gets the states at each step.
         """
         s, dt = state, self.dt
@@ -453,21 +555,36 @@ class SentimentProcess:
         since = steps - s.onset
         np.multiply(self._reward, since <= 0, out=out.sentiment)
         s.boom = _add_up(out.sentiment, s.boom)
-        if np.all(since[-1] < 0):  # nothing else happens while every boom goes on
-            out.spread[...] = out.dilution[...] = 0.0
-            out.drought[...] = dt - (1.0 - squeeze) * dt
-            s.drought = _add_up(out.drought, s.drought)
-            return np.zeros(hit.shape, np.bool_)
-        return self._fall(s, since, squeeze, out)
+        gone, kappa = np.minimum(outlook, 0.0), self._kappa
+        bust = np.zeros(hit.shape, np.bool_)
+        if np.any(since[-1] >= 0):
+            bust, fallen = self._fall(s, since)
+            np.add(out.sentiment, fallen, out=out.sentiment)
+            np.add(outlook, fallen, out=fallen)
+            gone = np.minimum(fallen, 0.0, out=fallen)
+            kappa = self._kappa + self._more_kappa * (since >= 0)
+        self._withdraw(s, gone, squeeze, out)
+        np.multiply(kappa, gone, out=out.spread)
+        s.spread = _follow(out.spread, self._follow, s.spread)
+        return bust
+
+    def _withdraw(
+        self, state: SentimentState, gone: FloatArray, squeeze: FloatArray, out: SentimentPaths
+    ) -> None:
+        """Outside money dries up, and what is left of it is dear, where AI firms have lost value."""
+        s, dt = state, self.dt
+        kept = np.exp(gone)
+        np.multiply(kept, (squeeze - 1.0) * dt, out=out.drought)
+        np.add(out.drought, dt, out=out.drought)
+        s.drought = _add_up(out.drought, s.drought)
+        np.divide(dt, kept, out=out.dilution)
+        np.subtract(out.dilution, dt, out=out.dilution)
+        s.dilution = _add_up(out.dilution, s.dilution)
 
     def _fall(
-        self,
-        state: SentimentState,
-        since: NDArray[np.int32],
-        squeeze: FloatArray,
-        out: SentimentPaths,
-    ) -> BoolArray:
-        """Busts and what comes after, ``since`` so many steps; return where the bust is on.
+        self, state: SentimentState, since: NDArray[np.int32]
+    ) -> tuple[BoolArray, FloatArray]:
+        """Busts and what comes after, ``since`` so many steps; where the bust is on, and sentiment.
 
         All are ``(step, path)``. A product with a flag costs a tenth of a choice by it, and paths whose
         boom goes on are not left out: to pick the others costs more than to work on all.
@@ -483,7 +600,7 @@ class SentimentProcess:
         fade = np.maximum(healed, 0).astype(self.precision)
         np.multiply(fade, -dt / p.aftermath_half_life_years, out=fade)
         np.multiply(rise, np.exp2(fade, out=fade), out=rise)
-        rise *= np.asarray(self._aftermath)
+        rise *= self._aftermath
         move += rise
         recent = np.flatnonzero((since[0] < self._opening_steps) & (since[-1] >= 0))
         step, path = np.nonzero(bust[:, recent] & (since[:, recent] < self._opening_steps))
@@ -496,18 +613,8 @@ class SentimentProcess:
             np.multiply(left, level, out=left)
             level = np.add(row, left, out=row)
         s.sentiment = level.copy()
-        np.add(out.sentiment, move, out=out.sentiment)
-        mood = np.exp(np.minimum(move, 0.0, out=fade), out=fade)
-        np.multiply(mood, (squeeze - 1.0) * dt, out=rise)
-        np.add(rise, dt, out=out.drought)
-        s.drought = _add_up(out.drought, s.drought)
-        np.divide(dt, mood, out=mood)
-        np.subtract(mood, dt, out=out.dilution)
-        s.dilution = _add_up(out.dilution, s.dilution)
-        s.spread = _follow(move, self._follow, s.spread)
-        out.spread[...] = move
         s.macro = _follow(self._recession * bust, self._macro_speed, s.macro)
-        return bust
+        return bust, move
 
 
 def _add_up(moves: FloatArray, start: FloatArray) -> FloatArray:

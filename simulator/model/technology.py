@@ -140,6 +140,18 @@ class Technology(Params):
         doc="half-life with which autonomous growth fades",
         uncertain=False,
     )
+    monetisation_growth: Quantity = quantity(
+        0.62,
+        unit="log per year",
+        low=-3.0,
+        high=3.0,
+        source=(
+            "OpenAI's plans as told to investors (press): 3.7 bn USD in 2024, 11.6 to 12.7 in 2025, about 100 in "
+            "2028-29: .73 a year, less .11 for spending at list prices"
+        ),
+        strength="C",
+        doc="growth of what sellers of models are paid beyond use at list prices: free use that comes to be paid for",
+    )
     adjustment_half_life_years: Quantity = quantity(
         0.5,
         unit="years",

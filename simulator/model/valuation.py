@@ -61,7 +61,28 @@ class Valuation(Params):
         high=10.0,
         source="judgement: two to four quarterly reports",
         strength="D",
-        doc="time over which investors learn the growth surprise",
+        doc="time over which investors learn a surprise: in a firm's growth, in AI's profits",
+    )
+    lowest_outlook: Quantity = quantity(
+        -2.5,
+        unit="log",
+        low=-10.0,
+        high=0.0,
+        source="judgement: a twelfth of the AI profits that were priced in is nearly none",
+        strength="D",
+        doc="lowest AI profits that investors come to expect, over what was priced in",
+    )
+    highest_outlook: Quantity = quantity(
+        0.9,
+        unit="log",
+        low=0.0,
+        high=3.0,
+        source=(
+            "judgement: two and a half times what was priced in; present value of AI's capital income 8 trillion USD, "
+            "5 to 19 (Goldman Sachs, 2025-11, through the press): ln(19/8) = .9"
+        ),
+        strength="D",
+        doc="highest AI profits that investors come to expect, over what was priced in",
     )
     news_response: Quantity = quantity(
         0.375,

@@ -155,6 +155,10 @@ CAUSE_NAMES = {
         "expected growth",
         "slower growth makes investors pay less for the same profit",
     ),
+    "ai_expectations": (
+        "AI expectations",
+        "the premium marked to what AI's sellers earn, against what was priced in",
+    ),
     "sentiment": ("AI premium", "the premium built up in the run-up, lost when the mood turns"),
     "news": ("news", "AI news of the day, until it shows in profits"),
     "rates": ("interest rates", "higher rates, by how far away the profits lie"),

@@ -147,8 +147,15 @@ def calm_rows(run: Run, seen: list[BlockHistory]) -> Table:
     fall = sample(run.results, "sp500", "max_drawdown")
     for name, what, found, history in (
         ("median_fall", "median five-year fall", fall.quantile(0.5), quantile_of(windows, 0.5)),
+        ("fall_1_in_4", "one in four falls", fall.quantile(0.75), quantile_of(windows, 0.75)),
         ("fall_1_in_20", "one in twenty falls", fall.quantile(0.95), quantile_of(windows, 0.95)),
         ("falls_over_20", "chance of over 20 %", fall.at_least(0.2), share_above(windows, 0.2)),
+        (
+            "falls_of_2000",
+            "chance of 47.6 % or more",
+            fall.at_least(0.476),
+            share_above(windows, 0.476),
+        ),
         ("falls_over_50", "chance of over 50 %", fall.at_least(0.5), share_above(windows, 0.5)),
     ):
         low, high = wanted[name]["low"], wanted[name]["high"]

@@ -31,7 +31,7 @@ CALM = {
     **dict.fromkeys(("technology.price_volatility", "technology.demand_volatility"), 0.0),
     "technology.price_war_rate": 0.0,
     "technology.outside_funding": 0.0,
-    "sentiment.base_hazard": 0.0,
+    "sentiment.hazard_scale": 0.0,
 }
 """Technology noise, news, funding loop and bust off: what is left is the market."""
 
@@ -204,7 +204,7 @@ PRICE = "technology.annual_price_decline"
         # years, because on a falling path training outgrows inference in the end.
         (PRICE, 0.8, 0.9, 2.0, ("ai_basket", "picks_and_shovels", "NVDA")),
         (SHARE, 0.6, 0.75, 3.0, ("sp500", "ai_basket", "NVDA")),
-        ("sentiment.base_hazard", 0.2, 0.5, 3.0, ("sp500", "ai_basket", "NVDA")),
+        ("sentiment.hazard_scale", 1.0, 3.0, 3.0, ("sp500", "ai_basket", "NVDA")),
     ],
 )
 def test_deeper(
@@ -255,7 +255,7 @@ def test_knife_edge(tmp_path: Path, elasticity: float, decline: float) -> None:
 
 def test_rivals_and_recession_cannot_take_more_than_there_is(tmp_path: Path) -> None:
     rival = '[[events]]\nkind = "competition"\nfirm = "TSLA"\nshare_lost_per_year = 0.9\n'
-    slump = "[sentiment]\nbase_hazard = 5.0\nrecession_probability = 1.0\nrecession_depth = 1.0\n"
+    slump = "[sentiment]\nhazard_scale = 50.0\nrecession_probability = 1.0\nrecession_depth = 1.0\n"
     scenario = load(tmp_path, "\n".join([MINIMAL, slump, rival, rival]))
     block = block_simulation.run_block(scenario, 1, 0)
     depth = block.measures["max_drawdown"][scenario.universe.entities.index("TSLA")]

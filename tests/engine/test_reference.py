@@ -72,7 +72,7 @@ def test_shipped_scenarios(name: str) -> None:
     scenario = load_scenario(name)
     visited = assert_equal(scenario)
     assert {"boom", "calm", "stress"} <= visited
-    assert ("bust" in visited) == (scenario.sentiment.base_hazard != 0.0)
+    assert ("bust" in visited) == (scenario.sentiment.hazard_scale != 0.0)
 
 
 @pytest.mark.parametrize("steps_per_year", [12, 52, 252])
@@ -99,7 +99,7 @@ def test_everything_happens_under_stress(stress: Pair) -> None:
         assert distance(stress, i, told) <= TOLERANCE
         visited |= told.visited
     assert visited == {
-        *("boom", "bust", "aftermath", "recession", "lab failure", "hazard ceiling"),
+        *("boom", "bust", "aftermath", "recession", "lab failure", "hazard ceiling", "hazard cap"),
         *("calm", "stress", "market jump", "firm jump"),
         *("price war", "capex floor", "capex ceiling"),
     }
