@@ -208,11 +208,10 @@ def _prepare_to_draw() -> None:
 
 def _write(run: Run, folder: Path) -> None:
     from simulator.reports.run_html import figures, html_report
-    from simulator.runs import save_run
 
     drawn = figures(run)
     extras = {f"figures/{name}.svg": content for name, content in drawn.items()}
-    save_run(run, folder, {**extras, "report.html": html_report(run, drawn).encode()})
+    run.save(folder, {**extras, "report.html": html_report(run, drawn).encode()})
 
 
 def _print(screen: Screen, run: Run, folder: Path) -> None:

@@ -75,7 +75,7 @@ class Moves:
 
 def moves(run: Run, entity: str = "sp500") -> list[Moves]:
     """Uncertain assumptions by how strongly they go together with the fall of an entity, strongest first."""
-    table = sensitivities(run)
+    table = sensitivities(run.scenario, run.results)
     found = []
     for key, rows in table.groupby("key", sort=False):
         own = rows[rows["entity"] == entity].iloc[0]
@@ -128,7 +128,7 @@ def portfolio(run: Run) -> PortfolioTable | None:
                 cells = [_loss(found[f"{name}_{when}"]) for name in names]
                 rows.append((f"{label(run, entity)} {span}", cells))
     when, span = spans[0]
-    table = contributions(run, 95, when)
+    table = contributions(run.scenario, run.results, 95, when)
     holdings = [
         (
             plain(str(row["ticker"]), 40),

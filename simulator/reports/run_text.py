@@ -158,7 +158,7 @@ def _portfolio(run: Run) -> list[Line]:
     when, span = spans[0]
     worst = [
         f"{plain(one.ticker, 20)} {_ascii(format_share(loss, sign=-1))}"
-        for one, loss in losers(run, 95, when)[:5]
+        for one, loss in losers(run.scenario, run.results, 95, when)[:5]
         if loss.value > 0
     ]
     if worst:
@@ -216,7 +216,7 @@ def _drivers(run: Run) -> list[Line]:
 
 
 def _weakest(run: Run) -> list[Line]:
-    return _lines(weakest_link(run))
+    return _lines(weakest_link(run.scenario, run.results))
 
 
 def _last(folder: str | None) -> list[Line]:

@@ -34,7 +34,6 @@ from simulator.runs.storage import (
     is_complete,
     read_manifest,
     run_folder,
-    save_run,
 )
 from simulator.scenario.scenario_schema import ScenarioFile
 
@@ -61,7 +60,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 @pytest.fixture(scope="module")
 def saved(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("results") / "short"
-    save_run(run, folder, {"report.html": b"<p>report</p>", "figures/fan.svg": b"<svg/>"})
+    run.save(folder, {"report.html": b"<p>report</p>", "figures/fan.svg": b"<svg/>"})
     return folder
 
 
@@ -95,7 +94,7 @@ def test_a_run_with_more_paths_than_kept_comes_back(tmp_path: Path, run: Run) ->
 
 
 def test_the_same_run_gives_the_same_bytes(run: Run, saved: Path, tmp_path: Path) -> None:
-    save_run(simulate(run.scenario), tmp_path)
+    simulate(run.scenario).save(tmp_path)
     for name in DATA:
         assert (tmp_path / name).read_bytes() == (saved / name).read_bytes(), name
 
@@ -184,7 +183,7 @@ def test_names_that_leave_the_folder_are_refused(folder: Path, run: Run) -> None
         with pytest.raises(StoreError, match="is not the name of a file in a run folder"):
             load_run(folder)
         with pytest.raises(StoreError, match="is not the name of a file in a run folder"):
-            save_run(run, folder.parent / "fresh", {name: b""})
+            run.save(folder.parent / "fresh", {name: b""})
     assert not (folder.parent / "secret").exists()
 
 
@@ -211,13 +210,13 @@ def test_an_unfinished_folder_is_no_run_and_is_finished_by_the_next(
 
     monkeypatch.setattr(atomic_files, "write_arrays", stop)
     with pytest.raises(KeyboardInterrupt):
-        save_run(run, folder)
+        run.save(folder)
     assert not is_complete(folder)
     with pytest.raises(StoreError, match="holds no finished run"):
         load_run(folder)
     monkeypatch.undo()
     (folder / "notes.txt").write_text("mine")
-    save_run(run, folder)
+    run.save(folder)
     load_run(folder)
     assert (folder / "notes.txt").read_text() == "mine"
     assert not list(folder.rglob(".tmp-*"))
@@ -236,10 +235,10 @@ def test_a_full_disk_ends_the_save_with_exit_4(
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(StoreError, match="No space left on device"):
-        save_run(run, tmp_path)
+        run.save(tmp_path)
     assert not is_complete(tmp_path)
     assert not list(tmp_path.rglob(".tmp-*"))
-    save_run(run, tmp_path)
+    run.save(tmp_path)
     load_run(tmp_path)
 
 
@@ -259,10 +258,10 @@ with disk.lock(Path({str(tmp_path)!r})):
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
         with pytest.raises(LockedError):
-            save_run(run, tmp_path)
+            run.save(tmp_path)
         assert not is_complete(tmp_path)
         holder.kill()
-    save_run(run, tmp_path)
+    run.save(tmp_path)
 
 
 def test_files_are_added_to_a_finished_run(folder: Path) -> None:
