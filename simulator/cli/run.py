@@ -90,7 +90,7 @@ def run(
     DIR/<name>-<digest>/ with tables, figures and report.html. The same run again is
     verified and printed, not simulated.
     """
-    from simulator.runs import atomic_files, save_run
+    from simulator.runs import atomic_files
     from simulator.runs.stopping_rule import MOST_PATHS
     from simulator.runs.storage import run_folder
     from simulator.scenario import load_scenario
@@ -134,7 +134,7 @@ def run(
     if found is None:
         with atomic_files.lock(folder):
             found = made if made is not None else simulate(story)
-            save_run(found, folder)
+            found.save(folder)
     goal = reached(found)
     _print(screen, found, folder, goal)
     reported = ((folder / REPORT).exists() and not force) or _report(screen, found, folder)

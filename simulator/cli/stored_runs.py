@@ -192,11 +192,6 @@ def path(
     found = load_run(folder)
     if number >= found.paths:
         raise UsageError(f"the run has {found.paths:,} paths: N is 0 to {found.paths - 1:,}")
-    if found.older:
-        raise UsageError(
-            f"{folder} was made by an earlier version of the model, which cannot be simulated again; "
-            "make the run anew: crashsim run"
-        )
     history = replay(found.scenario, found.seed, number, noise=found.shocks is None)
     columns = {"t": found.results.times, **history}
     following = f"crashsim plot {_quoted(folder)} fan"

@@ -86,7 +86,7 @@ def _content(run: Run, drawn: Mapping[str, bytes]) -> dict[str, Any]:
         "chosen": chosen,
         "defaults": [row for row in ledger if row not in chosen],
         "sensitivities": run_html_tables.sensitivity_rows(run),
-        "weakest_link": weakest_link(run),
+        "weakest_link": weakest_link(run.scenario, run.results),
         "weak_sentence": f"Of {len(ledger)} numbers, {weak} rest on thin evidence or judgement.",
         "command": _command(run),
         "reproduce": _provenance(run),

@@ -70,7 +70,7 @@ class Sensitivity:
 
 def sensitivity_rows(run: Run, entity: str = "sp500") -> list[Sensitivity]:
     """Uncertain assumptions by their rank correlation with the fall of an entity, strongest first."""
-    table = sensitivities(run)
+    table = sensitivities(run.scenario, run.results)
     size = table[table["entity"] == entity].set_index("key")["rank_correlation"].abs()
     rows = []
     for key in size.sort_values(ascending=False, kind="stable").index:

@@ -364,7 +364,7 @@ def portfolio(run: Run) -> PortfolioTable | None:
         for entity in (PORTFOLIO, BESIDE)
     ]
     when, span = spans[0]
-    table = contributions(run, 95, when)
+    table = contributions(run.scenario, run.results, 95, when)
     holdings = []
     for _, row in table.iterrows():
         share = exact(run, Estimate(row["loss"], row["mc_error"], row["low"], row["high"]))

@@ -176,7 +176,7 @@ def _drivers(run: Run) -> list[Line]:
 
 
 def _weakest(run: Run) -> list[Line]:
-    return _lines(weakest_link(run))
+    return _lines(weakest_link(run.scenario, run.results))
 
 
 def _last(folder: str | None) -> list[Line]:

@@ -14,7 +14,8 @@ import pytest
 from cli_runs import TINY, CommandLine
 
 from simulator.runs import atomic_files
-from simulator.runs.storage import load_run, read_manifest
+from simulator.runs.load import load_run
+from simulator.runs.storage import read_manifest
 
 # ---------------------------------------------------------------- check
 

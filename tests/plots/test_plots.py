@@ -20,7 +20,7 @@ from simulator.plots.drawdowns import BIN
 from simulator.plots.run_plot import LEVELS, band
 from simulator.plots.style import heading_height
 from simulator.runs.run import Run
-from simulator.runs.storage import histogram, load_run
+from simulator.runs.storage import histogram
 from simulator.statistics.formatting import decimals, format_interval, often, percent
 from simulator.statistics.intervals import probability
 
@@ -117,7 +117,7 @@ def test_settings_of_matplotlib_come_back_and_do_not_matter(run: Run) -> None:
 def test_histogram_counts_every_path_and_agrees_with_the_stored_one(run: Run) -> None:
     table = picture("histogram", run, "mag7").table
     assert table["paths"].sum() == run.paths
-    stored = histogram(run).query("entity == 'mag7'")["paths"].to_numpy()
+    stored = histogram(run.results).query("entity == 'mag7'")["paths"].to_numpy()
     pairs = stored[:-1].reshape(-1, round(BIN * 100)).sum(axis=1)
     pairs[-1] += stored[-1]
     assert table["paths"].tolist() == pairs.tolist()

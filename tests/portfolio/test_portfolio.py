@@ -16,10 +16,10 @@ from cli_runs import CommandLine
 from simulator.engine import block_simulation
 from simulator.errors import ScenarioError, StoreError
 from simulator.portfolio.portfolio import OWN_VOLATILITY, PORTFOLIO, Portfolio, read_portfolio
+from simulator.runs.load import load_run
 from simulator.runs.portfolio_risk import contributions, portfolio_risk
 from simulator.runs.run import Run
 from simulator.runs.runner import simulate
-from simulator.runs.storage import load_run
 from simulator.runs.summary import RISKS, risk
 from simulator.scenario.scenario import Scenario, load_scenario
 from simulator.statistics.drawdown import max_drawdown
@@ -284,7 +284,7 @@ def test_a_stored_run_keeps_its_holdings(run: Run, tmp_path: Path) -> None:
     assert (folder / "portfolio.csv").read_text("utf-8") == HOLDINGS
     table = pd.read_csv(folder / "portfolio-risk.csv")
     assert len(table) == 2 * len(RISKS)
-    pd.testing.assert_frame_equal(table, portfolio_risk(run))
+    pd.testing.assert_frame_equal(table, portfolio_risk(run.scenario, run.results))
     parts = pd.read_csv(folder / "portfolio-contributions.csv")
     assert parts.groupby("to")["loss"].sum()["es_95_1y"] == pytest.approx(
         risk(run.results, PORTFOLIO)["es_95_1y"].value, abs=1e-7
@@ -325,12 +325,13 @@ def test_counts_say_the_same_as_paths(scenario: Scenario) -> None:
 def test_contributions_add_up_to_the_shortfall(run: Run) -> None:
     for level in (95, 99):
         for when in ("1y", "horizon"):
-            table = contributions(run, level, when)
+            table = contributions(run.scenario, run.results, level, when)
             assert list(table["loss"]) == sorted(table["loss"], reverse=True)
             whole = risk(run.results, PORTFOLIO)[f"es_{level}_{when}"].value
             assert table["loss"].sum() == pytest.approx(whole, abs=1e-6)
             assert table.set_index("ticker").loc["CASH", "loss"] == 0.0
-    assert contributions(replace(run, scenario=replace(run.scenario, portfolio=None))).empty
+    alone = replace(run.scenario, portfolio=None)
+    assert contributions(alone, run.results).empty
 
 
 def test_errors_of_contributions_are_right() -> None:
@@ -350,7 +351,7 @@ def test_errors_of_contributions_are_right() -> None:
 
 def test_one_path_has_no_error(scenario: Scenario) -> None:
     one = simulate(scenario, shocks="zero")
-    assert contributions(one)["mc_error"].map(np.isinf).all()
+    assert contributions(one.scenario, one.results)["mc_error"].map(np.isinf).all()
     assert json.loads(json.dumps(one.document(), allow_nan=False))["portfolio"]["value_usd"] is None
 
 

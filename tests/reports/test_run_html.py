@@ -14,8 +14,8 @@ from simulator.engine.results import CAUSES
 from simulator.reports import run_html_tables, run_tables
 from simulator.reports.run_html import figures, html_report, pictures
 from simulator.runs import sensitivity
+from simulator.runs.load import load_run
 from simulator.runs.run import Run
-from simulator.runs.storage import load_run
 from simulator.runs.summary import WORST
 from simulator.statistics import formatting
 from simulator.statistics.intervals import Estimate
@@ -290,11 +290,11 @@ def test_named_futures_are_real_paths(run: Run, html: str) -> None:
 
 def test_rank_correlations_are_told_strongest_first(run: Run, html: str) -> None:
     rows = run_html_tables.sensitivity_rows(run)
-    table = sensitivity.sensitivities(run)
+    table = sensitivity.sensitivities(run.scenario, run.results)
     assert {row.key for row in rows} == set(table["key"])
     sizes = [abs(float(row.index.split(" ")[0].replace("−", "-"))) for row in rows]
     assert sizes == sorted(sizes, reverse=True)
-    assert sensitivity.weakest_link(run) in Page(html).text
+    assert sensitivity.weakest_link(run.scenario, run.results) in Page(html).text
 
 
 def test_amounts_have_their_error() -> None:

@@ -15,8 +15,8 @@ from simulator.cli import console
 from simulator.errors import plain
 from simulator.reports import run_tables
 from simulator.reports.run_text import WIDTH, Line, summary_lines, terminal_summary
+from simulator.runs.load import load_run
 from simulator.runs.run import Run
-from simulator.runs.storage import load_run
 from simulator.runs.summary import WORST
 from simulator.statistics.formatting import format_error, format_share
 from simulator.statistics.intervals import Estimate
