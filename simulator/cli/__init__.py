@@ -4,4 +4,4 @@ Imports: everything below, inside functions, so that ``--help`` stays quick.
 Read first: ``app`` (the list of commands and what an error becomes), then ``run``.
 """
 
-from simulator.cli.app import main as main
+from simulator.cli.app import main

@@ -15,17 +15,19 @@ from simulator.plots import drivers as plots_drivers
 from simulator.plots import real_crashes as plots_crashes
 from simulator.plots import time_series as plots_paths
 from simulator.plots.run_plot import RunPlot
-from simulator.plots.style import BLUES as BLUES
-from simulator.plots.style import DARK_VERMILION as DARK_VERMILION
-from simulator.plots.style import GREY as GREY
-from simulator.plots.style import INK as INK
-from simulator.plots.style import MEDIAN as MEDIAN
-from simulator.plots.style import SIZE as SIZE
-from simulator.plots.style import VERMILION as VERMILION
-from simulator.plots.style import frame as frame
-from simulator.plots.style import render as render
-from simulator.plots.style import style as style
-from simulator.plots.style import without_heading as without_heading
+from simulator.plots.style import (
+    BLUES,
+    DARK_VERMILION,
+    GREY,
+    INK,
+    MEDIAN,
+    SIZE,
+    VERMILION,
+    frame,
+    render,
+    style,
+    without_heading,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

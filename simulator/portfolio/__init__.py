@@ -5,8 +5,4 @@ Read first: ``holdings_csv`` (which columns are read, and how), then ``portfolio
 taken for).
 """
 
-from simulator.portfolio.portfolio import HOLDINGS as HOLDINGS
-from simulator.portfolio.portfolio import PORTFOLIO as PORTFOLIO
-from simulator.portfolio.portfolio import Holding as Holding
-from simulator.portfolio.portfolio import Portfolio as Portfolio
-from simulator.portfolio.portfolio import read_portfolio as read_portfolio
+from simulator.portfolio.portfolio import HOLDINGS, PORTFOLIO, Holding, Portfolio, read_portfolio

@@ -5,7 +5,7 @@ Read first: ``run`` (what can be asked of a result), then ``runner`` (how it is 
 statistic and how it is estimated), ``storage`` and ``load`` (the folder).
 """
 
-from simulator.runs.digest import run_digest as run_digest
-from simulator.runs.load import load_run as load_run
-from simulator.runs.run import Run as Run
-from simulator.runs.runner import simulate as simulate
+from simulator.runs.digest import run_digest
+from simulator.runs.load import load_run
+from simulator.runs.run import Run
+from simulator.runs.runner import simulate

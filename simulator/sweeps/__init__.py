@@ -5,6 +5,4 @@ Read first: ``sweep`` (run, resume and load), then ``plan`` (which cells are mis
 cell and its file) and ``table``.
 """
 
-from simulator.sweeps.sweep import Plan as Plan
-from simulator.sweeps.sweep import Sweep as Sweep
-from simulator.sweeps.sweep import load_sweep as load_sweep
+from simulator.sweeps.sweep import Plan, Sweep, load_sweep

@@ -4,4 +4,4 @@ Imports: ``calibration``, ``plots``, ``runs``, ``engine``.
 Read first: ``hindcast``, then ``target_table`` (a row: what, target, source, result, verdict).
 """
 
-from simulator.validation.hindcast import Hindcast as Hindcast
+from simulator.validation.hindcast import Hindcast

@@ -197,8 +197,6 @@ def test_what_cannot_be_explained_is_refused(two: tuple[Run, Run], story: Path) 
         explain(compared(first, seeded))
     with pytest.raises(UsageError, match="do not differ in any assumption"):
         explain(compared(first, simulate(load_scenario(story), paths=64)))
-    with pytest.raises(UsageError, match="one was made by an earlier version of the model"):
-        explain(compared(replace(first, older="0123456789ab"), second))
     with pytest.raises(UsageError, match="two runs, not 3"):
         explain(Comparison((first, second, first), ("1", "2", "3"), ("sp500",)))
 

@@ -20,7 +20,6 @@ from simulator.plots.causes import explained
 from simulator.plots.drawdowns import BIN
 from simulator.plots.run_plot import LEVELS, band
 from simulator.plots.style import without_heading
-from simulator.runs.load import load_run
 from simulator.runs.run import Run
 from simulator.runs.storage import histogram
 from simulator.statistics.formatting import decimals, format_interval, often, percent
@@ -304,16 +303,6 @@ def test_the_knife_edge_is_absent_where_nothing_is_uncertain(run: Run) -> None:
     assert set(KINDS) - set(available(known)) == {"elasticity", "uncertainty"}
     with pytest.raises(UsageError, match=r"technology\.elasticity is one number"):
         figure("elasticity", known)
-
-
-def test_old_runs_give_the_figures_they_can() -> None:
-    old = load_run(Path(__file__).parents[1] / "fixtures" / "result-format-1")
-    missing = set(KINDS) - set(available(old))
-    assert {"overlay", "drivers"} <= missing
-    for kind in available(old):
-        assert texts(render(figure(kind, old)))
-    with pytest.raises(UsageError, match="kept no drivers; simulate it again"):
-        figure("drivers", old)
 
 
 def test_the_command_knows_every_figure() -> None:

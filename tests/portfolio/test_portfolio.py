@@ -326,7 +326,7 @@ def test_contributions_add_up_to_the_shortfall(run: Run) -> None:
             whole = risk(run.results, PORTFOLIO)[f"es_{level}_{when}"].value
             assert table["loss"].sum() == pytest.approx(whole, abs=1e-6)
             assert table.set_index("ticker").loc["CASH", "loss"] == 0.0
-    assert contributions(replace(run, scenario=replace(run.scenario, portfolio=None))).empty
+    assert contributions(replace(run.scenario, portfolio=None), run.results).empty
 
 
 def test_errors_of_contributions_are_right() -> None:

@@ -10,15 +10,8 @@ Generator: SFC64 under ``SeedSequence(seed, spawn_key=(crc32(name), block))``; n
 by Box and Muller's method in 32 bits. Measured in docs/performance.md; part of the result format.
 """
 
-from simulator.engine.streams.addresses import BLOCK_PATHS as BLOCK_PATHS
-from simulator.engine.streams.addresses import generator as generator
-from simulator.engine.streams.block_shocks import BlockShocks as BlockShocks
-from simulator.engine.streams.clone_shocks import FreshShocks as FreshShocks
-from simulator.engine.streams.clone_shocks import StratifiedShocks as StratifiedShocks
-from simulator.engine.streams.zero_shocks import ZeroShocks as ZeroShocks
-from simulator.model.shocks import TINY as TINY
-from simulator.model.shocks import Arrivals as Arrivals
-from simulator.model.shocks import ChainShocks as ChainShocks
-from simulator.model.shocks import Shocks as Shocks
-from simulator.model.shocks import StartShocks as StartShocks
-from simulator.model.shocks import StepShocks as StepShocks
+from simulator.engine.streams.addresses import BLOCK_PATHS, generator
+from simulator.engine.streams.block_shocks import BlockShocks
+from simulator.engine.streams.clone_shocks import FreshShocks, StratifiedShocks
+from simulator.engine.streams.zero_shocks import ZeroShocks
+from simulator.model.shocks import TINY, Arrivals, ChainShocks, Shocks, StartShocks, StepShocks
