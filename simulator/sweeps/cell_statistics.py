@@ -145,6 +145,7 @@ class HistogramEstimates:
         self._grid = counts.grid(name)
 
     def answer(self, asked: StatisticSpec) -> FloatArray:
+        """The estimates of one statistic (E, 4)."""
         if asked.kind == "at_least":
             assert asked.level is not None
             return self._at_least(asked.level)

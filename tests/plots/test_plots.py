@@ -304,16 +304,6 @@ def test_the_knife_edge_is_absent_where_nothing_is_uncertain(run: Run) -> None:
         figure("elasticity", known)
 
 
-def test_old_runs_give_the_figures_they_can() -> None:
-    old = load_run(Path(__file__).parents[1] / "fixtures" / "result-format-1")
-    missing = set(KINDS) - set(available(old))
-    assert {"overlay", "drivers"} <= missing
-    for kind in available(old):
-        assert texts(render(figure(kind, old)))
-    with pytest.raises(UsageError, match="kept no drivers; simulate it again"):
-        figure("drivers", old)
-
-
 def test_the_command_knows_every_figure() -> None:
     from simulator.cli.stored_runs import KINDS as TYPED
 

@@ -304,13 +304,6 @@ def test_amounts_have_their_error() -> None:
     assert formatting.dollar_parts(Estimate(437.4, float("inf"), 0, float("inf"))) == ("?", "", "")
 
 
-def test_a_run_of_format_1_has_a_report_without_the_new_figures() -> None:
-    old = load_run(Path(__file__).parents[1] / "fixtures" / "result-format-1")
-    names = pictures_of(html_report(old))
-    assert "fan" in names
-    assert not {"overlay", "drivers"} & set(names)
-
-
 def test_a_portfolio_has_its_section(tmp_path: Path, html: str) -> None:
     assert 'id="portfolio"' not in html
     holdings = tmp_path / "holdings.csv"
