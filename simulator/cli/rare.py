@@ -164,6 +164,7 @@ def document(found: Rare, story: Scenario, rel_error: float) -> dict[str, Any]:
         "event": found.event.text,
         "entity": found.event.entity,
         "depth": found.event.depth,
+        "from_start": found.event.from_start,
         "probability": found.estimate.value,
         "mc_error": found.estimate.mc_error,
         "low": found.estimate.low,
@@ -180,8 +181,9 @@ def document(found: Rare, story: Scenario, rel_error: float) -> dict[str, Any]:
 def _told(found: Rare, story: Scenario) -> str:
     event, estimate, years = found.event, found.estimate, story.horizon_years
     lines = [
-        f"{story.universe.title_of(event.entity)} falls by {100 * event.depth:.6g} % or more "
-        f"within {years:g} year{'' if years == 1 else 's'}",
+        f"{story.universe.title_of(event.entity)} "
+        f"{'is' if event.from_start else 'falls by'} {100 * event.depth:.6g} % or more "
+        f"{'below today ' if event.from_start else ''}within {years:g} year{'' if years == 1 else 's'}",
     ]
     if estimate.value == 0.0:
         lines.append(f"  not seen; at most {estimate.high:.2g} (95 %)")

@@ -105,6 +105,8 @@ class Baseline:
             "trough_step": int(table.trough_step),
             "recovery_step": recovery,
             "underwater_steps": int(table.underwater_steps),
+            "loss_from_start": float(table.loss_from_start),
+            "lowest_step": int(table.lowest_step),
         }
         for name, per_year in (("worst_week", 52), ("worst_month", 12)):
             span = round(steps_per_year / per_year) if steps_per_year >= per_year else len(closes)

@@ -36,9 +36,11 @@ BIN = 0.02
 """Width of a histogram bin: fixed, so that two runs can be laid side by side; two rows of histogram.csv."""
 
 
-def _shares(run: Run, row: int, width: float) -> tuple[IntArray, FloatArray]:
-    """Paths by largest fall in bins of ``width``, and the edges of the bins, negative."""
-    counts = run.results.counts["max_drawdown"][row]
+def _shares(
+    run: Run, row: int, width: float, measure: str = "max_drawdown"
+) -> tuple[IntArray, FloatArray]:
+    """Paths by largest fall, or another depth, in bins of ``width``, and the edges of the bins, negative."""
+    counts = run.results.counts[measure][row]
     paths = counts[:-1].reshape(-1, round(width * 10_000)).sum(axis=1)
     paths[-1] += counts[-1]  # a loss of 100 %
     return paths, np.asarray(-width * np.arange(len(paths) + 1))
@@ -55,7 +57,11 @@ class Histogram(RunPlot):
         """From, to, paths and their share."""
         paths, edges = _shares(self.run, self.row, BIN)
         share = paths / self.run.paths
-        return pd.DataFrame({"from": edges[:-1], "to": edges[1:], "paths": paths, "share": share})
+        table = pd.DataFrame({"from": edges[:-1], "to": edges[1:], "paths": paths, "share": share})
+        if self.losses is not None:
+            below, _ = _shares(self.run, self.row, BIN, "loss_from_start")
+            table["share below today"] = below / self.run.paths
+        return table
 
     @property
     def headline(self) -> str:
@@ -72,14 +78,15 @@ class Histogram(RunPlot):
         return (
             f"Largest fall from a peak within {self.years} on {closes(self.run)} closes; "
             "share of paths per 2 points."
+            f"{' Line: lowest level against today.' if self.losses is not None else ''}"
         )
 
     def shown(self) -> tuple[list[str], list[list[str]]]:
         """Every bin between the first and the last that is not empty."""
         filled = np.flatnonzero(self.table["paths"])
         rows = self.table.iloc[filled[0] : filled[-1] + 1]
-        return ["fall from", "to", "paths", "share"], [
-            [percent(row[0]), percent(row[1]), f"{row[2]:,}", percent(row[3], 2)]
+        return ["fall from", *self.table.columns[1:]], [
+            [percent(row[0]), percent(row[1]), f"{row[2]:,}", *(percent(x, 2) for x in row[3:])]
             for row in rows.itertuples(index=False)
         ]
 
@@ -90,6 +97,15 @@ class Histogram(RunPlot):
         bars: dict[str, Any] = {"color": BLUES[2], "edgecolor": "white", "linewidth": 0.6}
         axes.bar(left, share, width=BIN, align="edge", **bars)
         top, deepest = 1.22 * float(share.max()), float(left[share > 0].max()) + BIN
+        if self.losses is not None:  # those that never are below today stand outside, in words
+            below = self.table["share below today"].to_numpy()
+            below[0] = 0.0
+            axes.stairs(below, [*left, 1.0], color=GREY, linewidth=1.2)
+            never = percent(1 - self.losses.at_least(1e-4).value)
+            note = f"line: lowest against today;\n{never} are never below it"
+            axes.annotate(
+                note, (0.01, 0.98), xycoords="axes fraction", va="top", size=8.5, color=GREY
+            )
         if self.dotcom is not None:
             depth = self.dotcom.depth
             deepest = max(deepest, depth + 0.2)
@@ -125,6 +141,8 @@ class Exceedance(RunPlot):
         columns = {
             name: [getattr(share, name) for share in shares] for name in ("value", "low", "high")
         }
+        if self.losses is not None:
+            columns["below today"] = [self.losses.at_least(float(depth)).value for depth in depths]
         return pd.DataFrame({"fall of at least": -depths, **columns})
 
     @cached_property
@@ -148,6 +166,7 @@ class Exceedance(RunPlot):
         return (
             f"Probability that the largest fall within {self.years} on {closes(self.run)} closes is at least so deep; "
             f"light: 95 % interval. Return periods (1 in N) count spans of {self.years}, not single years."
+            f"{' Dashed: probability to be so far below today at some time.' if self.losses is not None else ''}"
             f"{' Dots with bars: rarer falls, by splitting.' if len(self.tail) else ''}"
         )
 
@@ -155,9 +174,15 @@ class Exceedance(RunPlot):
         """Every fifth row, down to the deepest fall; then the rarer ones of splitting."""
         rows = self.table.iloc[::5]
         rows = rows.iloc[: int((rows["value"] > 0).sum()) + 1]
-        heads = ["fall of at least", "share of paths (95 % interval)"]
+        beside = ["so far below today"] if self.losses is not None else []
+        heads = ["fall of at least", "share of paths (95 % interval)", *beside]
         seen = [
-            [percent(-row[0], 1), with_interval(*row[1:])] for row in rows.itertuples(index=False)
+            [
+                percent(-row[0], 1),
+                with_interval(*row[1:4]),
+                *(percent(share, 2) for share in row[4:]),
+            ]
+            for row in rows.itertuples(index=False)
         ]
         rare = [
             [
@@ -182,6 +207,9 @@ class Exceedance(RunPlot):
         low = seen["low"].clip(lower=floor)
         axes.fill_between(depth, low, seen["high"], color=BLUES[1], linewidth=0)
         axes.plot(depth, seen["value"], color=BLUES[4], linewidth=2)
+        if self.losses is not None:
+            below = self.table[self.table["below today"] > floor].iloc[1:]  # all are 0 % below
+            axes.plot(-below["fall of at least"], below["below today"], color=GREY, linestyle="--")
         far = self.tail
         axes.errorbar(
             far["depth"], far["probability"],

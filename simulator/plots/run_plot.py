@@ -83,6 +83,13 @@ class RunPlot(Plot):
         return sample(self.run.results, self.entity, "max_drawdown")
 
     @cached_property
+    def losses(self) -> Sample | None:
+        """The lowest level of every path against today; None for runs that did not measure it."""
+        if "loss_from_start" not in self.run.results.measures:
+            return None
+        return sample(self.run.results, self.entity, "loss_from_start")
+
+    @cached_property
     def crashes(self) -> tuple[Crash, ...]:
         """Real crashes of the index the entity is set beside."""
         return self.run.crashes(self.entity)

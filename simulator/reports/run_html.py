@@ -15,6 +15,7 @@ from simulator.portfolio import HOLDINGS
 from simulator.reports import html_page, run_html_tables, run_tables
 from simulator.reports.run_text import run_line
 from simulator.runs.sensitivity import weakest_link
+from simulator.runs.summary import BELOW
 
 if TYPE_CHECKING:
     from simulator.runs import Run
@@ -70,6 +71,8 @@ def _content(run: Run, drawn: Mapping[str, bytes]) -> dict[str, Any]:
         "as_of": scenario.as_of.isoformat(),
         "thresholds": run_tables.thresholds(run),
         "falls": falls,
+        "lowest": run_tables.lowest(run),
+        "below": BELOW,
         "groups": run_tables.groups(run),
         "history": run_tables.history(run),
         "figures": _figures(run, drawn),

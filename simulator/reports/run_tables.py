@@ -20,7 +20,7 @@ from simulator.plots.run_plot import DOTCOM, exact, is_exact, label, years
 from simulator.portfolio import PORTFOLIO
 from simulator.runs.portfolio_risk import BESIDE, contributions
 from simulator.runs.statistic_labels import CAUSE_NAMES
-from simulator.runs.summary import WORST, evaluate_threshold, risk
+from simulator.runs.summary import BELOW, WORST, evaluate_threshold, risk
 from simulator.scenario import PROBABILITY
 from simulator.statistics import Estimate
 from simulator.statistics.formatting import (
@@ -297,6 +297,22 @@ def driver_table(run: Run) -> DriverTable:
         ],
         [(format_log(total), format_error(total)) for total in totals],
     )
+
+
+def lowest(run: Run) -> list[FallRow]:
+    """Lowest level of each group against today: median, 1-in-20 worst, chances to be so far below."""
+    rows = []
+    for entity in groups(run):
+        values = estimates(run, entity)
+        losses = ("loss_from_start_median", "loss_from_start_worst_1_in_20")
+        cells = [
+            (format_share(values[name], sign=-1), format_error(values[name])) for name in losses
+        ]
+        chances = (values[f"below_{share}"] for share in BELOW)
+        cells += [(format_share(chance), format_error(chance)) for chance in chances]
+        name = label(run, entity)
+        rows.append(FallRow(entity, name, name, cells))
+    return rows
 
 
 def groups(run: Run) -> list[str]:

@@ -18,6 +18,7 @@ from simulator.errors import plain
 from simulator.plots.run_plot import closes, is_exact, label
 from simulator.reports import run_tables
 from simulator.runs.sensitivity import weakest_link
+from simulator.runs.summary import BELOW
 from simulator.statistics.formatting import MINUS
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def summary_lines(run: Run, folder: str | None = None) -> list[Line]:
         [Line(text, "strong") for text in _fold(plain(run.verdict, 400))],
         _thresholds(run),
         _falls(run),
+        _lowest(run),
         _portfolio(run),
         _reaches(run),
         _losses(run),
@@ -116,6 +118,16 @@ def _cell(cell: run_tables.Cell) -> str:
     """A percentage with its error: "-27.9±0.3"; at most nine columns."""
     value, error = cell
     return _ascii(value).removesuffix("%") + error.replace("±0.0", "±.0")
+
+
+def _lowest(run: Run) -> list[Line]:
+    rows = run_tables.lowest(run)
+    lines = [
+        Line("LOWEST AGAINST TODAY, %, and the chance to be so far below at some time", "strong"),
+        _columns("", ("", "1-in-20", *("" for _ in BELOW))),
+        _columns("", ("median", "worst", *(f">= {share}%" for share in BELOW))),
+    ]
+    return lines + [_columns(f" {row.short}", map(_cell, row.cells)) for row in rows]
 
 
 def _portfolio(run: Run) -> list[Line]:

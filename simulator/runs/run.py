@@ -96,7 +96,8 @@ class Run:
         """One row per path and entity, paths outermost, for the paths kept in the tables.
 
         Columns: path, entity, max_drawdown (positive share), peak_t, trough_t, recovery_t (years;
-        NaN while under water), underwater_t (longest spell, years), worst_week, worst_month,
+        NaN while under water), underwater_t (longest spell, years), loss_from_start (positive share: the lowest level
+        against that at t = 0, at least 0), loss_from_start_t (years), worst_week, worst_month,
         return_1y, terminal_return (simple returns), dollars_lost (USD billion), cause_* (logs; they sum to
         log(trough / peak)).
         """
@@ -126,6 +127,8 @@ class Run:
             ),
             "underwater_t": years(measures["underwater_steps"]),
         }
+        table["loss_from_start"] = rows(measures["loss_from_start"])
+        table["loss_from_start_t"] = years(measures["lowest_step"])
         returns = ("worst_week", "worst_month", "return_1y", "terminal_return")
         names = [name for name in returns if not self.scenario.grid.missing(name)]
         table |= {

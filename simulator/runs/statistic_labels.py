@@ -21,10 +21,11 @@ from simulator.statistics.formatting import (
     signed,
 )
 
-HEADLINES = (*WORST, "mean", "reach_dotcom")
+HEADLINES = (*WORST, "mean", "reach_dotcom", "below_30")
 """The statistics of a table that shows only some."""
 
 _MEASURES = {
+    "loss_from_start": "lowest against today",
     "time_to_trough": "time to the trough",
     "time_underwater": "longest time under water",
     "dollars_lost": "dollars lost",
@@ -57,7 +58,8 @@ def unit_of(statistic: str) -> Unit:
         return DOLLARS
     if statistic.startswith("time_"):
         return YEARS
-    if statistic in WORST or statistic in ("mean", "expected_shortfall_1_in_20"):
+    asked = statistic.removeprefix("loss_from_start_")
+    if asked in WORST or asked in ("mean", "expected_shortfall_1_in_20"):
         return FALL
     return POINTS
 
@@ -70,6 +72,8 @@ def title(statistic: str) -> str:
         return "mean fall of the worst twentieth"
     if statistic.startswith("reach_"):
         return f"chance to fall as in {_crash(statistic)}"
+    if statistic.startswith("below_"):
+        return f"chance to be {statistic.removeprefix('below_')} % below today"
     if statistic.startswith("recovered_"):
         return f"chance to regain the peak in {statistic[len('recovered_') : -1]} years"
     for measure, words in _MEASURES.items():
@@ -82,6 +86,8 @@ def short(statistic: str) -> str:
     """A statistic for the head of a column: "1-in-20 worst"."""
     if statistic.startswith("reach_"):
         return f"as {_crash(statistic).removeprefix('the ').removesuffix(' crash')}"
+    if statistic.startswith("below_"):
+        return f"{statistic.removeprefix('below_')} % below today"
     if statistic.startswith("worst_1_in_"):
         return f"1-in-{statistic.removeprefix('worst_1_in_')} worst"
     return statistic.replace("_", " ")

@@ -35,9 +35,9 @@ DIRECTIONS: tuple[tuple[str, dict[str, float], dict[str, float]], ...] = (
         {"concentration.mag7_share_of_gains": 0.6},
     ),
     (
-        "base hazard .3, not .1",
-        {"sentiment.base_hazard": 0.1},
-        {"sentiment.base_hazard": 0.3},
+        "hazard twice the law, not .7 times",
+        {"sentiment.hazard_scale": 0.7},
+        {"sentiment.hazard_scale": 2.0},
     ),
 )
 """What should make falls deeper: in words, before, after. .6 is below the knife edge (.84 to .90)."""
@@ -51,10 +51,14 @@ def direction_rows(paths: int) -> Table:
             simulate(load_scenario("deepseek", given), paths=paths) for given in (before, after)
         ]
         for entity in ("picks_and_shovels", "ai_basket", "sp500"):
-            shallow, deep = (_depth(run, entity) for run in runs)
-            found = mean(deep - shallow)
-            told = f"{what}: {label(runs[0], entity)} deeper by"
-            table.band(told, found, 0.0, inf, "design target; the same draws", unit="share")
+            for measure, words in (
+                ("max_drawdown", "deeper"),
+                ("loss_from_start", "further below today"),
+            ):
+                milder, worse = (_measured(run, entity, measure) for run in runs)
+                told = f"{what}: {label(runs[0], entity)} {words} by"
+                source = "design target; the same draws"
+                table.band(told, mean(worse - milder), 0.0, inf, source, unit="share")
     return table
 
 
@@ -71,8 +75,8 @@ def elasticity_rows(paths: int) -> Table:
     return table
 
 
-def _depth(run: Run, entity: str) -> FloatArray:
-    return np.asarray(run.results.measures["max_drawdown"][run.entities.index(entity)], np.float64)
+def _measured(run: Run, entity: str, measure: str) -> FloatArray:
+    return np.asarray(run.results.measures[measure][run.entities.index(entity)], np.float64)
 
 
 def share_rows(names: tuple[str, ...], blocks: int) -> Table:
