@@ -8,7 +8,7 @@ import numpy as np
 
 from simulator.arrays import FloatArray
 from simulator.plots.run_plot import label
-from simulator.runs import Run, simulate
+from simulator.runs import simulate
 from simulator.runs.summary import sample
 from simulator.scenario import Scenario, load_scenario
 from simulator.statistics import Estimate, max_drawdown, mean, measure_drawdowns
@@ -66,6 +66,10 @@ def direction_rows(paths: int) -> Table:
                 more = mean(measure(worse) - measure(milder))
                 table.band(told, more, 0.0, inf, "design target; the same draws", unit="share")
     return table
+
+
+def _deepest(levels: FloatArray) -> FloatArray:
+    return max_drawdown(levels, axis=0)
 
 
 def elasticity_rows(paths: int) -> Table:
