@@ -124,10 +124,10 @@ def _lowest(run: Run) -> list[Line]:
     rows = run_tables.lowest(run)
     lines = [
         Line("LOWEST AGAINST TODAY, %, and the chance to be so far below at some time", "strong"),
-        _columns("", ("", "1-in-20", *("" for _ in BELOW))),
-        _columns("", ("median", "worst", *(f">= {share}%" for share in BELOW))),
+        _columns("", ("", "1-in-20", *("" for _ in BELOW)), each=8),
+        _columns("", ("median", "worst", *(f">= {share}%" for share in BELOW)), each=8),
     ]
-    return lines + [_columns(f" {row.short}", map(_cell, row.cells)) for row in rows]
+    return lines + [_columns(f" {row.short}", map(_cell, row.cells), each=8) for row in rows]
 
 
 def _portfolio(run: Run) -> list[Line]:
@@ -199,9 +199,9 @@ def _last(folder: str | None) -> list[Line]:
 # ---------------------------------------------------------------- columns
 
 
-def _columns(name: str, cells: Iterable[str], width: int = _NAME) -> Line:
-    """A name, and numbers in columns of ten."""
-    return Line((_fit(name, width) + "".join(cell.rjust(10) for cell in cells)).rstrip())
+def _columns(name: str, cells: Iterable[str], width: int = _NAME, each: int = 10) -> Line:
+    """A name, and numbers in columns of equal width."""
+    return Line((_fit(name, width) + "".join(cell.rjust(each) for cell in cells)).rstrip())
 
 
 def _fit(text: str, width: int) -> str:

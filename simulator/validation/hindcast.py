@@ -23,6 +23,7 @@ from simulator.validation.crisis_targets import (
     dotcom_rows,
     early_rows,
 )
+from simulator.validation.parting import parting_rows, placebo_rows
 from simulator.validation.response_targets import direction_rows, elasticity_rows, share_rows
 from simulator.validation.target_table import Row, Table
 
