@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import io
 import itertools
+import os
 import re
+import sys
 import textwrap
 import warnings
 from collections.abc import Iterator
@@ -81,9 +83,25 @@ def _coarse(path: re.Match[bytes]) -> bytes:
     return _DIGITS.sub(rb"\1", path[0])
 
 
+def load_matplotlib() -> None:
+    """Import matplotlib without the backend that a notebook's shell hands on.
+
+    No figure here uses a backend, and one that is not installed would stop the import.
+    """
+    if "matplotlib" in sys.modules:
+        return
+    backend = os.environ.pop("MPLBACKEND", None)
+    try:
+        import matplotlib  # noqa: F401
+    finally:
+        if backend is not None:
+            os.environ["MPLBACKEND"] = backend
+
+
 @contextmanager
 def style() -> Iterator[None]:
     """Matplotlib's defaults plus STYLE, whatever the user's own settings; these come back afterwards."""
+    load_matplotlib()
     import matplotlib
 
     settings: Any = dict(matplotlib.rcParamsDefault)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from simulator.engine.streams import BLOCK_PATHS
 from simulator.errors import UsageError
-from simulator.hindcast.parting import parting_rows, placebo_rows
 from simulator.runs import Run, simulate
 from simulator.scenario import Scenario, list_scenarios, load_scenario
 from simulator.validation.block_history import BlockHistory, simulate_block_history
