@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from simulator.errors import CrashsimError as CrashsimError
     from simulator.history.crashes import baseline as baseline
+    from simulator.runs.load import load_run as load_run
     from simulator.runs.run import Run as Run
     from simulator.runs.runner import simulate as simulate
-    from simulator.runs.storage import load_run as load_run
     from simulator.scenario.scenario import Scenario as Scenario
     from simulator.scenario.scenario import list_scenarios as list_scenarios
     from simulator.scenario.scenario import load_scenario as load_scenario
@@ -26,7 +26,7 @@ _HOME = {
     "Run": "simulator.runs.run",
     "Scenario": "simulator.scenario.scenario",
     "baseline": "simulator.history.crashes",
-    "load_run": "simulator.runs.storage",
+    "load_run": "simulator.runs.load",
     "list_scenarios": "simulator.scenario.scenario",
     "load_scenario": "simulator.scenario.scenario",
     "load_sweep": "simulator.sweeps.sweep",

@@ -17,7 +17,7 @@ Formula = Callable[[dict[str, Number]], float]
 PRICE, ELASTICITY, HAZARD = (
     "technology.annual_price_decline",
     "technology.elasticity",
-    "sentiment.base_hazard",
+    "sentiment.hazard_scale",
 )
 ERROR, SHIFT_ERROR = 0.005, 0.002
 

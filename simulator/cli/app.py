@@ -1,8 +1,9 @@
 """The command line: a thin coat over the Python API.
 
 Exit codes, which never change their meaning: 0 done, 1 a bug in crashsim, 2 wrong usage,
-3 invalid scenario or baseline, 4 the run failed, 5 cells of a sweep failed, 6 the folder is locked, 99 a threshold
-failed, 130 and 143 stopped by a signal.
+3 invalid scenario or baseline, 4 the run or its report failed, or a precision that was asked for
+was not reached, 5 cells of a sweep failed, 6 the folder is locked, 99 a threshold failed, 130 and
+143 stopped by a signal.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from simulator.cli.console import Screen, clean
 from simulator.cli.options import command
 from simulator.errors import CrashsimError
 
-_CODES = """Exit codes: 0 done, 1 bug, 2 wrong usage, 3 invalid scenario, 4 run failed, \
-5 cells of a sweep failed, 6 folder locked, 99 a threshold failed, 130/143 stopped."""
+_CODES = """Exit codes: 0 done, 1 bug, 2 wrong usage, 3 invalid scenario, 4 run failed or \
+precision not reached, 5 cells of a sweep failed, 6 folder locked, 99 a threshold failed, 130/143 stopped."""
 
 
 class _Terminated(BaseException):

@@ -27,7 +27,15 @@ def baseline(
     ] = None,
     csv: Annotated[
         Path | None,
-        Option("--csv", metavar="FILE", help="Closing prices of your own: a CSV of date,close."),
+        Option(
+            "--csv",
+            metavar="FILE",
+            help="Prices of your own: a CSV with a date and a close column.",
+        ),
+    ] = None,
+    column: Annotated[
+        str | None,
+        Option(metavar="NAME", help="Column of the prices in the CSV.  [default: the close]"),
     ] = None,
     steps_per_year: Annotated[
         int, Option(min=1, help="Grid of the measures: 52 is weekly, 12 monthly.")
@@ -42,8 +50,12 @@ def baseline(
 
     if csv is not None and name is not None:
         raise UsageError("either a NAME or --csv FILE, not both")
+    if column is not None and csv is None:
+        raise UsageError("--column is of --csv FILE")
     if csv is not None:
-        chosen = [baselines.load_baseline_csv(csv)]
+        chosen = [baselines.load_baseline_csv(csv, column)]
+        for notice in chosen[0].notices:
+            screen.warn(f"{csv}: {notice}")
     else:
         chosen = [baselines.baseline(one) for one in ([name] if name else baselines.names())]
     measured = {

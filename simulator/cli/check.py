@@ -32,9 +32,9 @@ def check(
     from simulator.engine import priced_in
     from simulator.reports.assumption_text import page
     from simulator.scenario import load_scenario
-    from simulator.scenario.scenario import parse_override
+    from simulator.scenario.typed_values import parse_overrides
 
-    overrides = dict(parse_override(text) for text in set_ or ())
+    overrides = parse_overrides(set_ or (), screen.say)
     story = load_scenario(scenario, overrides)
     ledger, implied = story.ledger(), priced_in(story)
     following = " ".join(["crashsim run", scenario, *(f"--set {text}" for text in set_ or ())])
@@ -89,6 +89,7 @@ def _universe(universe: Universe) -> dict[str, Any]:
         "title": universe.title,
         "as_of": universe.as_of.isoformat(),
         "checks": [asdict(check) for check in universe.checks],
+        "dated_otherwise": [asdict(old) for old in universe.dated_otherwise()],
         "firms": firms,
     }
 

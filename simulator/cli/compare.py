@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from typer import Argument, Option
 
 from simulator.cli.console import Screen
+from simulator.cli.find import entity_of, find, kind_of
 from simulator.cli.options import FileOption
-from simulator.cli.stored_runs import find_run
 from simulator.cli.stored_sweeps import compare_sweep
 from simulator.errors import UsageError
 
@@ -61,12 +61,14 @@ def compare(
     noise, so that a change is known far better than either number. With the name of a
     sweep alone: its cells, by the change of a statistic. --output writes .csv, .json or .md.
     """
-    from simulator.sweeps.sweep import is_sweep
-
     if output is not None and output.suffix.lower() not in _ENDINGS:
         raise UsageError(f"{output} is neither .csv, .json nor .md")
-    folders = [find_run(name, sweeps=len(runs) == 1) for name in runs]
-    if len(folders) == 1 and is_sweep(folders[0]):
+    folders = [find(screen, [name], "either" if len(runs) == 1 else "run") for name in runs]
+    if len(folders) > 1:
+        for sweep in [folder for folder in folders if kind_of(folder) == "sweep"]:
+            screen.say(f"{sweep} is a sweep: left out; crashsim compare {sweep} shows its cells")
+            folders.remove(sweep)
+    if len(folders) == 1 and kind_of(folders[0]) == "sweep":
         if why:
             raise UsageError("--why explains two runs, not a sweep")
         compare_sweep(screen, folders[0], (entity or ["sp500"])[0], sort, output)
@@ -98,7 +100,8 @@ def _load(folders: list[Path], more: list[str]) -> Comparison:
         for group in runs[0].scenario.universe.groups
         if all(group in run.entities for run in runs)
     ]
-    entities = tuple(dict.fromkeys([*groups, *more]))
+    chosen = [entity_of(runs[0].scenario, name) for name in more]
+    entities = tuple(dict.fromkeys([*groups, *chosen]))
     labels = tuple(folder.name or str(folder) for folder in folders)
     if len(set(labels)) < len(labels):
         labels = tuple(map(str, folders))

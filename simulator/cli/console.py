@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from simulator.reports.run_text import Line
 
 _CODES = {"strong": "1", "good": "32", "bad": "1;31"}
-"""How a mood looks; words say the same."""
+"""Codes of a style; the words say the same."""
 
 SCHEMA_VERSION = 1
 """Of the JSON documents that commands print."""
@@ -67,7 +67,7 @@ class Screen:
     def lines(self, lines: Iterable[Line]) -> None:
         """The result, line by line: in sparing colour on a terminal that wants it."""
         for line in lines:
-            code = _CODES[line.mood] if line.mood and _wants_colour(sys.stdout) else ""
+            code = _CODES[line.style] if line.style and _wants_colour(sys.stdout) else ""
             _write(sys.stdout, line.text, code)
 
     def document(self, document: Mapping[str, Any]) -> None:

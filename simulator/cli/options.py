@@ -4,20 +4,46 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
-from typer import Argument, Option
+from typer import Argument, BadParameter, Option
 
 from simulator.cli.console import Screen
+from simulator.errors import UsageError, plain
+
+
+def whole_number(text: str) -> int:
+    """A count of at least 1: ``10000``, ``10,000``, ``10_000``, ``10k`` or ``1.5M``. Raises BadParameter."""
+    match = re.fullmatch(
+        r"(\d{1,3}(?:[,_]\d{3})+|\d{1,15}(?:\.\d{1,6})?) ?([kKmM]?)", str(text).strip()
+    )
+    number = float(re.sub("[,_]", "", match[1])) * _UNITS[match[2].lower()] if match else 0.0
+    if number < 1 or not number.is_integer():
+        raise BadParameter(f"{text!r} is not a number of paths; write 10000, 10,000 or 10k")
+    return int(number)
+
+
+_UNITS = {"": 1, "k": 1_000, "m": 1_000_000}
+
+NOT_REACHED = 4
+"""Exit code where the precision that was asked for was not reached; the result is kept and printed."""
 
 ScenarioArgument = Annotated[
     str, Argument(metavar="SCENARIO", help="A scenario file, or the name of a shipped scenario.")
 ]
 RunArgument = Annotated[
     str,
-    Argument(metavar="RUN", help="A run folder, or the (start of the) name of one in results/."),
+    Argument(metavar="RUN", help="A run folder, the start of a name in results/, or latest."),
+]
+RunsArgument = Annotated[
+    list[str],
+    Argument(
+        metavar="RUN...",
+        help="A folder, the start of a name in results/, or latest; of several the newest is taken.",
+    ),
 ]
 SetOption = Annotated[
     list[str] | None,
@@ -32,7 +58,27 @@ SeedOption = Annotated[
 ]
 PathsOption = Annotated[
     int | None,
-    Option("--paths", "-n", min=1, help="Number of paths.  [default: the scenario's]"),
+    Option(
+        "--paths",
+        "-n",
+        metavar="N",
+        parser=whole_number,
+        help="Number of paths, such as 20000 or 20k.  [default: the scenario's]",
+    ),
+]
+PortfolioOption = Annotated[
+    Path | None,
+    Option(
+        metavar="FILE",
+        help="Holdings as CSV, your own or a broker's export (docs/howto/portfolio.md).",
+    ),
+]
+RateOption = Annotated[
+    list[str] | None,
+    Option(
+        metavar="EUR=USD",
+        help="USD for one unit of a currency of the holdings, such as EUR=1.08. Repeatable.",
+    ),
 ]
 FileOption = Annotated[Path | None, Option("--output", "-o", metavar="FILE", help="File to write.")]
 
@@ -66,3 +112,20 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         ]
     )
     return run
+
+
+def parse_rates(texts: list[str] | None) -> dict[str, float]:
+    """Exchange rates by currency from texts such as EUR=1.08; raises UsageError for any other."""
+    rates = {}
+    for text in texts or ():
+        name, _, value = (part.strip() for part in text.partition("="))
+        try:
+            rate = float(value)
+        except ValueError:
+            rate = 0.0
+        if not (re.fullmatch(r"[A-Za-z]{3}", name) and 0 < rate < 1e6):
+            raise UsageError(
+                f"--rate {plain(text, 40)}: expected a currency and its price in USD, such as EUR=1.08"
+            )
+        rates[name.upper()] = rate
+    return rates

@@ -8,10 +8,17 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from typer import Argument, Option
+from typer import Argument, Exit, Option
 
 from simulator.cli.console import Screen
-from simulator.cli.options import SeedOption, SetOption
+from simulator.cli.options import (
+    NOT_REACHED,
+    PortfolioOption,
+    RateOption,
+    SeedOption,
+    SetOption,
+    parse_rates,
+)
 from simulator.errors import UsageError
 
 if TYPE_CHECKING:
@@ -56,10 +63,8 @@ def rare(
     ] = 60.0,
     seed: SeedOption = None,
     set_: SetOption = None,
-    portfolio: Annotated[
-        Path | None,
-        Option(metavar="FILE", help="Holdings as CSV: asks for falls of the entity portfolio too."),
-    ] = None,
+    portfolio: PortfolioOption = None,
+    rate: RateOption = None,
     workers: Annotated[
         int | None, Option("--workers", min=1, help="Processes.  [default: all cores]")
     ] = None,
@@ -74,7 +79,7 @@ def rare(
 
     if (event is None) == (not tail):
         raise UsageError('give an --event such as "sp500.max_drawdown >= 0.70", or --tail')
-    story, folder = _story(scenario, seed, set_, portfolio)
+    story, folder = _story(screen, scenario, seed, set_, portfolio, parse_rates(rate))
     processes = workers or _cores()
     if event is not None:
         _event(screen, story, event, rel_error, max_seconds, processes, shlex.quote(scenario))
@@ -83,18 +88,23 @@ def rare(
 
 
 def _story(
-    name: str, seed: int | None, set_: list[str] | None, portfolio: Path | None
+    screen: Screen,
+    name: str,
+    seed: int | None,
+    set_: list[str] | None,
+    portfolio: Path | None,
+    rates: dict[str, float],
 ) -> tuple[Scenario, Path | None]:
     """The scenario, and the run folder if it is one's."""
     from simulator.runs import load_run
     from simulator.runs.storage import is_complete
     from simulator.scenario import load_scenario
-    from simulator.scenario.scenario import parse_override
+    from simulator.scenario.typed_values import parse_overrides
 
     folder = Path(name)
     if not is_complete(folder):
-        overrides = dict(parse_override(text) for text in set_ or ())
-        story = load_scenario(name, overrides, portfolio)
+        overrides = parse_overrides(set_ or (), screen.say)
+        story = load_scenario(name, overrides, portfolio, rates)
         return story.with_(seed=seed), None
     if set_ or seed is not None or portfolio is not None:
         raise UsageError(f"{name} is a run and stands as it is: no --set, --seed or --portfolio")
@@ -134,15 +144,17 @@ def _event(
     )
     following = f"crashsim rare {name} --tail --entity {found.event.entity}"
     if screen.as_json:
-        screen.document({**document(found, story), "next": following})
+        screen.document({**document(found, story, rel_error), "next": following})
     else:
         screen.text(_told(found, story))
     if found.stopped != "precise":
         screen.warn(_short(found, rel_error))
     screen.next(following)
+    if found.stopped != "precise":
+        raise Exit(NOT_REACHED)
 
 
-def document(found: Rare, story: Scenario) -> dict[str, Any]:
+def document(found: Rare, story: Scenario, rel_error: float) -> dict[str, Any]:
     """The result for programs; what is infinite is null."""
     error, plain = found.relative_error, found.plain_path_steps
     return {
@@ -152,6 +164,7 @@ def document(found: Rare, story: Scenario) -> dict[str, Any]:
         "event": found.event.text,
         "entity": found.event.entity,
         "depth": found.event.depth,
+        "from_start": found.event.from_start,
         "probability": found.estimate.value,
         "mc_error": found.estimate.mc_error,
         "low": found.estimate.low,
@@ -159,6 +172,7 @@ def document(found: Rare, story: Scenario) -> dict[str, Any]:
         "relative_error": error if isfinite(error) else None,
         "path_steps": found.path_steps,
         "plain_path_steps": plain if isfinite(plain) else None,
+        "wanted_relative_error": rel_error,
         "groups": found.groups,
         "stopped": found.stopped,
     }
@@ -167,8 +181,9 @@ def document(found: Rare, story: Scenario) -> dict[str, Any]:
 def _told(found: Rare, story: Scenario) -> str:
     event, estimate, years = found.event, found.estimate, story.horizon_years
     lines = [
-        f"{story.universe.title_of(event.entity)} falls by {100 * event.depth:.6g} % or more "
-        f"within {years:g} year{'' if years == 1 else 's'}",
+        f"{story.universe.title_of(event.entity)} "
+        f"{'is' if event.from_start else 'falls by'} {100 * event.depth:.6g} % or more "
+        f"{'below today ' if event.from_start else ''}within {years:g} year{'' if years == 1 else 's'}",
     ]
     if estimate.value == 0.0:
         lines.append(f"  not seen; at most {estimate.high:.2g} (95 %)")
@@ -197,8 +212,8 @@ def _short(found: Rare, rel_error: float) -> str:
             f"{found.groups} groups got there"
         )
     return (
-        f"stopped by time at {100 * found.relative_error:.0f} % error, not {100 * rel_error:g} %: "
-        "more --max-seconds gives more"
+        f"the error is {100 * found.relative_error:.0f} % of the probability, not {100 * rel_error:g} % "
+        "as --rel-error asks: the time was up; allow more --max-seconds"
     )
 
 

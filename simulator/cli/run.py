@@ -14,14 +14,24 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from typer import Exit, Option
 
 from simulator.cli.console import Screen
-from simulator.cli.options import PathsOption, ScenarioArgument, SeedOption, SetOption
-from simulator.cli.run_until import earlier, teller, warn_if_short
+from simulator.cli.options import (
+    NOT_REACHED,
+    PathsOption,
+    PortfolioOption,
+    RateOption,
+    ScenarioArgument,
+    SeedOption,
+    SetOption,
+    parse_rates,
+)
+from simulator.cli.run_until import Reached, earlier, reached, teller
 from simulator.errors import UsageError
 
 if TYPE_CHECKING:
     from simulator.runs import Run
     from simulator.scenario import Scenario
 
+REPORT = "report.html"
 THRESHOLD_FAILED = 99
 """Exit code, as k6 has it."""
 
@@ -49,13 +59,8 @@ def run(
             help='A rule that must hold, or exit 99: "P(sp500.max_drawdown >= 0.49) < 0.1". Repeatable.',
         ),
     ] = None,
-    portfolio: Annotated[
-        Path | None,
-        Option(
-            metavar="FILE",
-            help="Holdings as CSV: ticker, weight or value (docs/howto/portfolio.md).",
-        ),
-    ] = None,
+    portfolio: PortfolioOption = None,
+    rate: RateOption = None,
     output: Annotated[
         Path,
         Option("--output", "-o", metavar="DIR", help="Folder in which the run folder is made."),
@@ -89,18 +94,18 @@ def run(
     from simulator.runs.stopping_rule import MOST_PATHS
     from simulator.runs.storage import run_folder
     from simulator.scenario import load_scenario
-    from simulator.scenario.scenario import parse_override
     from simulator.scenario.thresholds import FORM, OPTION
+    from simulator.scenario.typed_values import parse_overrides
 
     if deterministic and paths is not None:
         raise UsageError("--deterministic is a single path: leave --paths out")
     memory = None if max_memory is None else parse_size(max_memory)
-    changes = dict(parse_override(text) for text in set_ or ())
+    changes = parse_overrides(set_ or (), screen.say)
     for number, rule in enumerate(threshold or (), 1):
         if not rule.strip():
             raise UsageError(f"--threshold is empty: expected such as {FORM}")
         changes[f"thresholds.{OPTION}{number}"] = rule
-    story = load_scenario(scenario, changes, portfolio)
+    story = load_scenario(scenario, changes, portfolio, parse_rates(rate))
     for notice in story.portfolio.notices if story.portfolio is not None else ():
         screen.warn(f"{portfolio}: {notice}")
     story = story.with_(paths=1 if deterministic else paths, seed=seed)
@@ -129,17 +134,29 @@ def run(
     if found is None:
         with atomic_files.lock(folder):
             found = made if made is not None else simulate(story)
-            _write(found, folder)
-    _print(screen, found, folder)
-    warn_if_short(screen, found)
-    for one in found.threshold_results():
-        if not one.sure:
+            found.save(folder)
+    goal = reached(found)
+    _print(screen, found, folder, goal)
+    reported = ((folder / REPORT).exists() and not force) or _report(screen, found, folder)
+    screen.next(_following(folder))
+    _exit(screen, found, goal, reported=reported)
+
+
+def _exit(screen: Screen, run: Run, goal: Reached | None, *, reported: bool) -> None:
+    """Warnings of the end, and the exit code where it is not 0."""
+    results = run.threshold_results()
+    for result in results:
+        if not result.sure:
             screen.warn(
-                f"threshold {one.threshold.name}: its 95 % interval holds the limit, so these paths "
+                f"threshold {result.threshold.name}: its 95 % interval holds the limit, so these paths "
                 "cannot tell; more --paths narrow it"
             )
-    if not all(one.passed for one in found.threshold_results()):
+    if goal is not None and not goal.met:
+        screen.warn(f"{goal.text} was not reached after {run.paths:,} paths; allow more --paths")
+    if not all(result.passed for result in results):
         raise Exit(THRESHOLD_FAILED)
+    if not reported or (goal is not None and not goal.met):
+        raise Exit(NOT_REACHED)
 
 
 def parse_size(text: str) -> int:
@@ -202,29 +219,51 @@ def _simulate(
 
 
 def _prepare_to_draw() -> None:
+    from simulator.plots.style import load_matplotlib
+
+    load_matplotlib()
     for name in ("simulator.plots", "matplotlib.backends.backend_svg", "jinja2"):
         import_module(name)
 
 
-def _write(run: Run, folder: Path) -> None:
+def _report(screen: Screen, run: Run, folder: Path) -> bool:
+    """Draw the figures and the report into the stored run; whether that worked.
+
+    The run is stored by now, so whatever goes wrong here must not look like a lost run.
+    """
     from simulator.reports.run_html import figures, html_report
-    from simulator.runs import save_run
+    from simulator.runs.storage import add_files
 
-    drawn = figures(run)
-    extras = {f"figures/{name}.svg": content for name, content in drawn.items()}
-    save_run(run, folder, {**extras, "report.html": html_report(run, drawn).encode()})
+    try:
+        drawn = figures(run)
+        files = {f"figures/{name}.svg": content for name, content in drawn.items()}
+        add_files(folder, {**files, REPORT: html_report(run, drawn).encode()})
+    except Exception as error:  # noqa: BLE001 - the result is safe and printed
+        screen.warn(
+            f"the run is stored in {folder}, but its report could not be made "
+            f"({type(error).__name__}: {error}); crashsim report {shlex.quote(str(folder))} tries again"
+        )
+        return False
+    screen.say(f"report: {folder / REPORT}")
+    return True
 
 
-def _print(screen: Screen, run: Run, folder: Path) -> None:
+def _print(screen: Screen, run: Run, folder: Path, goal: Reached | None) -> None:
     from simulator.reports.run_text import summary_lines
 
-    following = f"crashsim plot {shlex.quote(str(folder))} fan"
     if screen.as_json:
-        screen.document({"folder": str(folder), **run.document(), "next": following})
-    else:
-        screen.lines(summary_lines(run, str(folder)))
-    screen.say(f"report: {folder / 'report.html'}")
-    screen.next(following)
+        until = {} if goal is None else {"until": goal.document()}
+        screen.document(
+            {"folder": str(folder), **run.document(), **until, "next": _following(folder)}
+        )
+        return
+    screen.lines(summary_lines(run, str(folder)))
+    if goal is not None:
+        screen.text(f"\n{goal.sentence(run.paths)}")
+
+
+def _following(folder: Path) -> str:
+    return f"crashsim plot {shlex.quote(str(folder))} fan"
 
 
 def _cores() -> int:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from simulator.cli.console import Screen
 from simulator.errors import StoreError
@@ -60,16 +62,45 @@ def teller(screen: Screen, text: str) -> Callable[[int, Estimate, float], None]:
     return look
 
 
-def warn_if_short(screen: Screen, run: Run) -> None:
-    """Warn of a run that used up its paths before it reached its goal."""
-    from simulator.runs.stopping_rule import half_width, parse_goal
+@dataclass(frozen=True)
+class Reached:
+    """The number that ``--until`` asks for, and whether its interval became narrow enough."""
+
+    text: str
+    estimate: Estimate
+    wanted: float  # half-width of the 95 % interval
+
+    @property
+    def met(self) -> bool:
+        """Whether the interval is as narrow as asked for."""
+        from simulator.runs.stopping_rule import half_width
+
+        return half_width(self.estimate) <= self.wanted
+
+    def document(self) -> dict[str, Any]:
+        """For JSON, which has no infinity."""
+        numbers = {
+            name: value if isfinite(value) else None
+            for name, value in asdict(self.estimate).items()
+        }
+        return {"text": self.text, **numbers, "wanted_half_width": self.wanted, "met": self.met}
+
+    def sentence(self, paths: int) -> str:
+        """One line for people."""
+        of = self.estimate
+        met = "as narrow as asked" if self.met else f"not within {self.wanted:.2g} as asked"
+        return (
+            f"{self.text}: {of.value:.4g} after {paths:,} paths, "
+            f"95 % interval {of.low:.4g} to {of.high:.4g}, {met}"
+        )
+
+
+def reached(run: Run) -> Reached | None:
+    """What the run's ``--until`` came to; None without one."""
+    from simulator.runs.stopping_rule import parse_goal
 
     if run.until is None:
-        return
+        return None
     goal = parse_goal(run.until, run.scenario.universe.entities)
-    if not _reached(goal, run):
-        found = goal.estimate(run.results)
-        screen.warn(
-            f"{goal.text}: after {run.paths:,} paths the 95 % interval reaches {half_width(found):.2g} "
-            f"from the number, wanted {goal.wanted(found):.2g}; allow more --paths"
-        )
+    estimate = goal.estimate(run.results)
+    return Reached(goal.text, estimate, goal.wanted(estimate))

@@ -5,21 +5,20 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from typer import Argument, Option
 
 from simulator.cli.console import Screen
-from simulator.cli.options import FileOption, RunArgument
-from simulator.cli.stored_sweeps import PlotRequest, plot_sweep, report_sweep
+from simulator.cli.find import LATEST, RESULTS, entity_of, find, kind_of, newest_first
+from simulator.cli.options import FileOption, RunArgument, RunsArgument
+from simulator.cli.stored_sweeps import PlotRequest, compare_sweep, plot_sweep, report_sweep
 from simulator.errors import StoreError, UsageError
 from simulator.reports.text_table import table
 
-RESULTS = Path("results")
-"""Where runs are, unless said otherwise."""
-
-Kind = Literal[
+KINDS = (
     "histogram",
     "fan",
     "exceedance",
@@ -32,35 +31,9 @@ Kind = Literal[
     "elasticity",
     "drivers",
     "uncertainty",
-    "heatmap",  # these are of a sweep
-    "tornado",
-    "lines",
-]
+)
+SWEEP_KINDS = ("heatmap", "tornado", "lines")
 Format = Literal["svg", "png"]
-
-
-def find_run(name: str, *, sweeps: bool = False) -> Path:
-    """The folder of a run: a path, or the start of a name in results/ that only one run has.
-
-    With ``sweeps``, the only sweep of that name will do where no run has it.
-    """
-    from simulator.runs.storage import is_complete
-    from simulator.sweeps.sweep import is_sweep
-
-    folder = Path(name)
-    if folder.is_dir():
-        return folder
-    named = [path for path in _runs(RESULTS) if path.name.startswith(name)]
-    near = [path for path in named if is_complete(path)]
-    if sweeps and not near:
-        near = [path for path in named if is_sweep(path)]
-    if len(near) == 1:
-        return near[0]
-    if near:
-        raise UsageError(
-            f"{name} could be {', '.join(path.name for path in near)}: type more of it"
-        )
-    raise UsageError(f"no folder {name}, and no run in {RESULTS}/ starts so; see crashsim list")
 
 
 def list_runs(
@@ -68,36 +41,38 @@ def list_runs(
     *,
     folder: Annotated[Path, Argument(metavar="[DIR]", help="Folder of run folders.")] = RESULTS,
 ) -> None:
-    """List the runs in a folder, newest first."""
-    from simulator.runs.storage import is_complete
-
+    """List the runs and sweeps in a folder, newest first."""
     if folder != RESULTS and not folder.is_dir():
         raise UsageError(f"there is no folder {folder}")
-    runs, damaged = [], []
-    for path in _runs(folder):
-        if is_complete(path):
-            try:
-                runs.append(_line(path))
-            except StoreError as error:
-                damaged.append({"folder": str(path), "error": str(error)})
-    runs.sort(key=lambda line: str(line["created"]), reverse=True)
-    for entry in damaged:
-        screen.warn(entry["error"])
+    entries, damaged = [], []
+    for path in newest_first(folder.glob("*")):
+        try:
+            entries.append(_run_entry(path) if kind_of(path) == "run" else _sweep_entry(path))
+        except StoreError as error:
+            damaged.append({"folder": str(path), "error": str(error)})
+            screen.warn(str(error))
     if screen.as_json:
-        screen.document({"runs": runs, "damaged": damaged})
-    elif runs:
-        screen.text(table(_HEADER, [_cells(line) for line in runs], left=2))
+        runs, sweeps = ([e for e in entries if e["kind"] == kind] for kind in ("run", "sweep"))
+        screen.document({"runs": runs, "sweeps": sweeps, "damaged": damaged})
+    elif entries:
+        rows = [_cells(entry, screen.width) for entry in entries]
+        screen.text(table(_HEADER, rows, left=2))
     else:
         screen.say(f"no runs in {folder}")
-    screen.next(f"crashsim show {_quoted(runs[0]['folder'])}" if runs else "crashsim run deepseek")
+    screen.next(
+        f"crashsim show {_quoted(entries[0]['folder'])}" if entries else "crashsim run deepseek"
+    )
 
 
-def show(screen: Screen, *, run: RunArgument) -> None:
-    """Verify a stored run and print its summary."""
+def show(screen: Screen, *, runs: RunsArgument) -> None:
+    """Verify a stored run or sweep and print its summary."""
     from simulator.reports.run_text import summary_lines
     from simulator.runs import load_run
 
-    folder = find_run(run)
+    folder = find(screen, runs, "either")
+    if kind_of(folder) == "sweep":
+        compare_sweep(screen, folder, "sp500", None, None)
+        return
     found = load_run(folder)
     following = f"crashsim plot {_quoted(folder)} fan"
     if screen.as_json:
@@ -110,11 +85,15 @@ def show(screen: Screen, *, run: RunArgument) -> None:
 def plot(
     screen: Screen,
     *,
-    run: RunArgument,
-    kind: Annotated[
-        Kind | None,
-        Argument(help="What to draw; heatmap, tornado and lines of a sweep.  [default: histogram]"),
-    ] = None,
+    runs: Annotated[
+        list[str],
+        Argument(
+            metavar="RUN... [KIND]",
+            help="A folder, the start of a name in results/, or latest; of several the newest is taken. "
+            f"Then what to draw: {', '.join(KINDS)}; of a sweep {', '.join(SWEEP_KINDS)}.  "
+            "[default: histogram]",
+        ),
+    ],
     entity: Annotated[
         str, Option("--entity", "-e", metavar="NAME", help="A group or a ticker of the run.")
     ] = "sp500",
@@ -145,18 +124,20 @@ def plot(
     """
     from simulator.plots import figure, render
     from simulator.runs import load_run
-    from simulator.sweeps.sweep import is_sweep
 
     chosen, inches = _format(format_, output), None if size is None else parse_inches(size)
-    folder = find_run(run, sweeps=True)
-    if is_sweep(folder):
+    names, kind = _runs_and_kind(runs)
+    folder = find(screen, names, "sweep" if kind in SWEEP_KINDS else "run" if kind else "either")
+    if kind_of(folder) == "sweep":
         wanted = PlotRequest(kind, entity, statistic, tuple(key or ()), inches, chosen)
         plot_sweep(screen, folder, wanted, output)
         return
     if statistic or key:
         raise UsageError("--statistic and --key are for the figures of a sweep")
     kind = kind or "histogram"
-    content = render(figure(kind, load_run(folder), entity, inches), chosen)
+    loaded = load_run(folder)
+    entity = entity_of(loaded.scenario, entity)
+    content = render(figure(kind, loaded, entity, inches), chosen)
     target = _put(content, output, folder, f"figures/{kind}-{entity}.{chosen}")
     following = f"crashsim report {_quoted(folder)}"
     if screen.as_json:
@@ -169,7 +150,7 @@ def plot(
 def report(
     screen: Screen,
     *,
-    run: RunArgument,
+    runs: RunsArgument,
     output: FileOption = None,
 ) -> None:
     """Make the HTML report of a stored run or sweep again.
@@ -178,10 +159,9 @@ def report(
     """
     from simulator.reports.run_html import html_report
     from simulator.runs import load_run
-    from simulator.sweeps.sweep import is_sweep
 
-    folder = find_run(run, sweeps=True)
-    if is_sweep(folder):
+    folder = find(screen, runs, "either")
+    if kind_of(folder) == "sweep":
         report_sweep(screen, folder, output)
         return
     content = html_report(load_run(folder)).encode()
@@ -208,15 +188,10 @@ def path(
     from simulator.engine import replay
     from simulator.runs import load_run
 
-    folder = find_run(run)
+    folder = find(screen, [run])
     found = load_run(folder)
     if number >= found.paths:
         raise UsageError(f"the run has {found.paths:,} paths: N is 0 to {found.paths - 1:,}")
-    if found.older:
-        raise UsageError(
-            f"{folder} was made by an earlier version of the model, which cannot be simulated again; "
-            "make the run anew: crashsim run"
-        )
     history = replay(found.scenario, found.seed, number, noise=found.shocks is None)
     columns = {"t": found.results.times, **history}
     following = f"crashsim plot {_quoted(folder)} fan"
@@ -238,14 +213,27 @@ def path(
 
 # ---------------------------------------------------------------- helpers
 
+
+def _runs_and_kind(arguments: list[str]) -> tuple[list[str], str | None]:
+    """The names of runs and the kind of figure among the arguments, which comes last."""
+    *names, last = arguments
+    if last in (*KINDS, *SWEEP_KINDS):
+        return names or [LATEST], last
+    if names and not Path(last).is_dir():
+        from simulator.schema import suggestion
+
+        hint = suggestion(last, (*KINDS, *SWEEP_KINDS))
+        raise UsageError(
+            f"no figure is called {last}{'; ' + hint if hint else ''}. "
+            f"There are {', '.join(KINDS)}, and of sweeps {', '.join(SWEEP_KINDS)}"
+        )
+    return arguments, None
+
+
 _HEADER = ("run", "made", "paths", "seed", "S&P 500 median", "1-in-20 worst", "changed by --set")
 
 
-def _runs(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("*") if path.is_dir())
-
-
-def _line(folder: Path) -> dict[str, Any]:
+def _run_entry(folder: Path) -> dict[str, Any]:
     """What the list says of one run. Raises StoreError."""
     from simulator.runs.storage import read_manifest
 
@@ -257,21 +245,46 @@ def _line(folder: Path) -> dict[str, Any]:
         raise StoreError(f"{folder / 'summary.json'} is damaged: {error}") from None
     names = ("name", "title", "digest", "seed", "paths", "shocks", "overrides", "created")
     return {
+        "kind": "run",
         "folder": str(folder),
         **{name: manifest[name] for name in names},
         "sp500": {name: falls[name] for name in ("median", "worst_1_in_20")},
     }
 
 
-def _cells(line: dict[str, Any]) -> tuple[str, ...]:
-    falls = (f"-{line['sp500'][name]['value']:.1%}" for name in ("median", "worst_1_in_20"))
+def _sweep_entry(folder: Path) -> dict[str, Any]:
+    """What the list says of one sweep. Raises StoreError."""
+    from simulator.runs import atomic_files
+    from simulator.sweeps.plan import MANIFEST
+
+    manifest = atomic_files.read_sealed(folder / MANIFEST)
+    made = datetime.fromtimestamp((folder / MANIFEST).stat().st_mtime, UTC)
+    names = ("name", "digest", "seed", "paths", "cells", "finished", "overrides")
+    return {
+        "kind": "sweep",
+        "folder": str(folder),
+        "created": made.isoformat(timespec="seconds"),
+        **{name: manifest[name] for name in names},
+    }
+
+
+def _cells(entry: dict[str, Any], width: int) -> tuple[str, ...]:
+    if entry["kind"] == "run":
+        falls = tuple(
+            f"-{entry['sp500'][name]['value']:.1%}" for name in ("median", "worst_1_in_20")
+        )
+        changed = " ".join(f"{change['key']}={change['value']}" for change in entry["overrides"])
+    else:
+        falls = (f"{entry['cells']} cells", "" if entry["finished"] else "unfinished")
+        changed = " ".join(f"{key}={value}" for key, value in entry["overrides"].items())
+    room = max(width - 88, 12)
     return (
-        Path(line["folder"]).name,
-        line["created"][:16].replace("T", " "),
-        f"{line['paths']:,}",
-        str(line["seed"]),
+        Path(entry["folder"]).name,
+        entry["created"][:16].replace("T", " "),
+        f"{entry['paths']:,}",
+        str(entry["seed"]),
         *falls,
-        " ".join(f"{one['key']}={one['value']}" for one in line["overrides"]),
+        changed if len(changed) <= room else f"{changed[: room - 3]}...",
     )
 
 

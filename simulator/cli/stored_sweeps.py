@@ -35,8 +35,7 @@ class PlotRequest:
 
 def plot_sweep(screen: Screen, folder: Path, wanted: PlotRequest, output: Path | None) -> None:
     """Draw a figure of a sweep; without ``output`` into figures/ of its folder."""
-    from simulator.plots.of_sweeps import available, draw, picture
-    from simulator.plots.style import render
+    from simulator.plots import available, draw, picture, render
     from simulator.plots.sweep_plot import STATISTIC
     from simulator.sweeps import load_sweep
 
@@ -86,7 +85,7 @@ def compare_sweep(
     screen: Screen, folder: Path, entity: str, sort: str | None, output: Path | None
 ) -> None:
     """The cells of a sweep, from the largest to the smallest change of a statistic."""
-    from simulator.plots.of_sweeps import available
+    from simulator.plots import available
     from simulator.plots.sweep_plot import STATISTIC
     from simulator.sweeps import load_sweep
 

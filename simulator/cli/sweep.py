@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from typer import Exit, Option
 
 from simulator.cli.console import Screen
-from simulator.cli.options import PathsOption, ScenarioArgument, SeedOption, SetOption
+from simulator.cli.options import (
+    NOT_REACHED,
+    PathsOption,
+    PortfolioOption,
+    RateOption,
+    ScenarioArgument,
+    SeedOption,
+    SetOption,
+    parse_rates,
+)
 from simulator.cli.run import _cores
 from simulator.errors import FailedCells, LockedError, ScenarioError, UsageError
 from simulator.reports.text_table import table
@@ -61,13 +70,8 @@ def sweep(
         int,
         Option(min=0, metavar="N", help="Add N paths to every cell of the finished sweep."),
     ] = 0,
-    portfolio: Annotated[
-        Path | None,
-        Option(
-            metavar="FILE",
-            help="Holdings as CSV: ticker, weight or value (docs/howto/portfolio.md).",
-        ),
-    ] = None,
+    portfolio: PortfolioOption = None,
+    rate: RateOption = None,
     output: Annotated[
         Path,
         Option("--output", "-o", metavar="DIR", help="Folder in which the sweep folder is made."),
@@ -95,7 +99,7 @@ def sweep(
         from simulator.reports.sweep_html import write_report
         from simulator.runs import atomic_files
         from simulator.scenario import load_scenario
-        from simulator.scenario.scenario import parse_override
+        from simulator.scenario.typed_values import parse_overrides
         from simulator.sweeps.design import resolve_design
         from simulator.sweeps.sweep import make_plan, run_plan, sweep_folder
         from simulator.sweeps.table import need_parquet
@@ -104,8 +108,9 @@ def sweep(
             raise UsageError("--extend adds to the paths that are there: leave --paths out")
         if parquet:
             need_parquet()
-        changes = dict(parse_override(text) for text in set_ or ())
-        story = load_scenario(scenario, changes, portfolio).with_(paths=paths, seed=seed)
+        changes = parse_overrides(set_ or (), screen.say)
+        rates = parse_rates(rate)
+        story = load_scenario(scenario, changes, portfolio, rates).with_(paths=paths, seed=seed)
         chosen = resolve_design(_design(story, vary, design, cells), story)
         if dry_run:
             plan = make_plan(story, chosen, output, extend=extend)
@@ -118,9 +123,16 @@ def sweep(
             executor = _executor(workers, scheduler, plan.to_compute)
             with screen.progress("sweeping") as tick:
                 found = run_plan(plan, executor, parquet=parquet, progress=tick)
-            if len(found.failures) < found.cells <= REPORTED:
-                write_report(found)
         _print(screen, plan, found)
+        if len(found.failures) < found.cells <= REPORTED:
+            try:
+                screen.say(f"report: {write_report(found)}")
+            except Exception as error:  # noqa: BLE001 - the table is safe and printed
+                screen.warn(
+                    f"the sweep is stored in {found.folder}, but its report could not be made "
+                    f"({type(error).__name__}: {error})"
+                )
+                raise Exit(NOT_REACHED) from None
         if found.failures:
             raise Exit(CELLS_FAILED)
 
@@ -213,7 +225,7 @@ def _duration(seconds: float) -> str:
 
 
 def _print(screen: Screen, plan: Plan, found: Sweep) -> None:
-    from simulator.plots.of_sweeps import available
+    from simulator.plots import available
 
     folder = shlex.quote(str(found.folder))
     kind = next(iter(available(found)), "lines")
@@ -237,12 +249,16 @@ def _print(screen: Screen, plan: Plan, found: Sweep) -> None:
         screen.text(_summary(found))
     for failure in found.failures:
         screen.warn(f"cell {failure.cell} failed: {failure.message}")
-    screen.say(f"table: {found.folder / 'sweep.csv'}, report: {found.folder / 'report.html'}")
+    screen.say(f"table: {found.folder / 'sweep.csv'}")
     screen.next(following)
 
 
 def _summary(found: Sweep) -> str:
     """Falls of the S&P 500 by cell, with the paired difference to the base."""
+    from simulator.plots.sweep_plot import change, estimate
+    from simulator.runs.statistic_labels import format_change, number
+    from simulator.statistics.formatting import MINUS
+
     rows = found.table
     rows = rows[rows["entity"] == "sp500"]
     shown = ("median", "worst_1_in_20")
@@ -259,14 +275,13 @@ def _summary(found: Sweep) -> str:
             line.append("" if head["kind"] == "base" else _only(found, head))
         for name in shown:
             one = wide[name].loc[cell]
-            line.append(f"-{one['value']:.1%}")
-            change = f"{-100 * one['change']:+.1f} ± {100 * one['change_error']:.1f}"
-            line.append("" if head["kind"] == "base" else change)
-        lines.append(line)
+            shift = "" if head["kind"] == "base" else format_change(change(one), name).brief
+            line += [number(estimate(one), name), shift]
+        lines.append([cell.replace(MINUS, "-").replace(" %", "%") for cell in line])
     varied = ["assumption"] if found.design.kind == "oat" else list(keys)
     header = ["cell", *varied, "median", "change", "1-in-20 worst", "change"]
     title = found.scenario.universe.title_of("sp500")
-    text = f"Largest falls of {title}; changes against the base, in points\n"
+    text = f"Largest falls of {title}; changes from the base in points, ± one Monte Carlo standard error\n"
     text += table(header, lines, left=1 + len(varied) * (found.design.kind == "oat"))
     more = found.cells - 1 - _MOST_ROWS
     return text + (f"\n... {more:,} more cells in sweep.csv" if more > 0 else "")

@@ -169,12 +169,6 @@ def _pair(comparison: Comparison) -> tuple[Run, Run]:
             f"cannot be explained: {shared.note}, so that a part of the change is noise; "
             "simulate one of them again with the --seed of the other"
         )
-    for run, label in zip(comparison.runs, comparison.labels, strict=True):
-        if run.older:
-            raise UsageError(
-                f"cannot be explained: {label} was made by an earlier version of the model, which "
-                "cannot be simulated again; make the run anew: crashsim run"
-            )
     first, second = comparison.runs
     return first, second
 

@@ -1,8 +1,8 @@
 """Runs side by side: the assumptions that differ, and what that changes.
 
 Runs with one seed share their noise, so each change is estimated path by path and far better
-known than either number (:mod:`simulator.comparison.paired_statistics`). Others are set side by side with the wider interval
-of two independent runs, and that is said.
+known than either number (:mod:`simulator.comparison.paired_statistics`). Others are set side by
+side with the wider interval of two independent runs, and that is said.
 """
 
 from __future__ import annotations

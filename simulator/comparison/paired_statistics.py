@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.arrays import BoolArray, FloatArray, IntArray
-from simulator.runs.summary import RECOVERY_YEARS, WORST
+from simulator.runs.summary import BELOW, RECOVERY_YEARS, WORST
 from simulator.scenario.thresholds import TimeGrid
 from simulator.statistics.intervals import enough_paths, quantile_rank
 from simulator.statistics.paired import GROUPS as GROUPS
@@ -68,6 +68,11 @@ def statistics_by_name(depths: Mapping[str, float], grid: TimeGrid) -> dict[str,
     found["mean"] = Statistic(fall, "mean")
     found["expected_shortfall_1_in_20"] = Statistic(fall, "shortfall", 0.95)
     found |= {f"reach_{name}": Statistic(fall, "share", depth) for name, depth in depths.items()}
+    loss = "loss_from_start"
+    found |= {f"{loss}_{name}": Statistic(loss, "quantile", q) for name, q in WORST.items()}
+    found[f"{loss}_mean"] = Statistic(loss, "mean")
+    found[f"{loss}_expected_shortfall_1_in_20"] = Statistic(loss, "shortfall", 0.95)
+    found |= {f"below_{share}": Statistic(loss, "share", share / 100) for share in BELOW}
     for span in ("time_to_trough", "time_underwater"):
         found[f"{span}_median"] = Statistic(span, "quantile", 0.5)
     found |= {

@@ -238,6 +238,8 @@ class Recorder:
             "trough_step": table.trough_step,
             "recovery_step": table.recovery_step,
             "underwater_steps": table.underwater_steps,
+            "loss_from_start": table.loss_from_start,
+            "lowest_step": table.lowest_step,
             "worst_week": self._worst[0] - 1.0,
             "worst_month": self._worst[1] - 1.0,
             "return_1y": self._after_year - 1.0,

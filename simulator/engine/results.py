@@ -42,6 +42,8 @@ MEASURES: dict[str, type[np.float64] | type[np.float32] | type[np.int16]] = {
     "trough_step": np.int16,
     "recovery_step": np.int16,  # -1: still under water at the end
     "underwater_steps": np.int16,
+    "loss_from_start": np.float64,
+    "lowest_step": np.int16,
     "worst_week": np.float32,  # seven digits: tables of many paths are long
     "worst_month": np.float32,
     "return_1y": np.float32,  # at the end of the first year, or of a shorter run
@@ -58,6 +60,7 @@ GRIDS = {
     "max_drawdown": Grid(
         0.0, 1e-4, 10_001
     ),  # 0.01 points of depth; a loss of 100 % has its own bin
+    "loss_from_start": Grid(0.0, 1e-4, 10_001),  # the same for the lowest level against the start
     "log_1y": Grid(-12.0, 0.002, 10_000),  # log of the level after a year over the starting level
     "log_terminal": Grid(-12.0, 0.002, 10_000),  # log of terminal over starting level
     "worst_week": Grid(-1.0, 1e-3, 2_000),
@@ -316,6 +319,7 @@ class Results:
             )
         values = {
             "max_drawdown": measures["max_drawdown"],
+            "loss_from_start": measures["loss_from_start"],
             "log_1y": log_1y,
             "log_terminal": log_terminal,
             "worst_week": measures["worst_week"],

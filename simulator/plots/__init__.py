@@ -1,19 +1,18 @@
-"""The door to the figures of a run: pure functions from a stored run to a matplotlib ``Figure``.
+"""The figures of runs and sweeps: pure functions from a stored run or sweep to a matplotlib ``Figure``.
 
-Nothing here shows, saves, or simulates. Every figure is drawn from the table of its
-:class:`simulator.plots.run_plot.RunPlot`, so the numbers under a figure are the ones in it.
+Imports: ``sweeps``, ``runs`` and below. Nothing here shows, saves, or simulates.
+Read first: ``plot`` (the class of every figure), then ``style``, then any figure, such as ``time_series``.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from simulator.errors import UsageError, plain
-from simulator.plots import causes as plots_causes
-from simulator.plots import drawdowns as plots_falls
-from simulator.plots import drivers as plots_drivers
-from simulator.plots import real_crashes as plots_crashes
-from simulator.plots import time_series as plots_paths
+from simulator.plots import causes, drawdowns, drivers, real_crashes, time_series
+from simulator.plots.heatmap import Heatmap
+from simulator.plots.plot import Plot
+from simulator.plots.response_lines import Lines
 from simulator.plots.run_plot import RunPlot
 from simulator.plots.style import (
     BLUES,
@@ -24,83 +23,104 @@ from simulator.plots.style import (
     SIZE,
     VERMILION,
     frame,
+    heading_height,
     render,
     style,
-    without_heading,
 )
+from simulator.plots.sweep_plot import STATISTIC, SweepPlot
+from simulator.plots.tornado import Tornado
+from simulator.runs import Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from simulator.runs.run import Run
+    from simulator.sweeps import Sweep
 
-PICTURES: dict[str, type[RunPlot]] = {
-    one.kind: one
-    for one in (
-        plots_falls.Histogram,
-        plots_paths.Fan,
-        plots_falls.Exceedance,
-        plots_paths.Underwater,
-        plots_causes.Waterfall,
-        plots_crashes.Overlay,
-        plots_crashes.Trough,
-        plots_paths.Recovery,
-        plots_falls.Firms,
-        plots_drivers.Elasticity,
-        plots_drivers.Drivers,
-        plots_causes.Uncertainty,
+RUN_PLOTS: dict[str, type[RunPlot]] = {
+    plot.kind: plot
+    for plot in (
+        drawdowns.Histogram,
+        time_series.Fan,
+        drawdowns.Exceedance,
+        time_series.Underwater,
+        causes.Waterfall,
+        real_crashes.Overlay,
+        real_crashes.Trough,
+        time_series.Recovery,
+        drawdowns.Firms,
+        drivers.Elasticity,
+        drivers.Drivers,
+        causes.Uncertainty,
     )
 }
-KINDS = tuple(PICTURES)
+SWEEP_PLOTS: dict[str, type[SweepPlot]] = {plot.kind: plot for plot in (Heatmap, Tornado, Lines)}
+KINDS = tuple(RUN_PLOTS)
+"""Of figures of a run."""
 
 
-def picture(kind: str, run: Run, entity: str = "sp500") -> RunPlot:
+@overload
+def picture(kind: str, source: Run, entity: str = ...) -> RunPlot: ...
+@overload
+def picture(
+    kind: str, source: Sweep, entity: str = ..., statistic: str = ..., keys: tuple[str, ...] = ...
+) -> SweepPlot: ...
+def picture(
+    kind: str,
+    source: Run | Sweep,
+    entity: str = "sp500",
+    statistic: str = STATISTIC,
+    keys: tuple[str, ...] = (),
+) -> Plot:
     """The numbers and words of one figure, before it is drawn.
-
-    Raises
-    ------
-    UsageError
-        For an unknown kind or entity, or a figure that this run cannot give; it says why.
-    """
-    if kind not in PICTURES:
-        raise UsageError(f"no figure {plain(kind)!r}; there are {', '.join(KINDS)}")
-    return PICTURES[kind](run, entity)
-
-
-def available(run: Run, entity: str = "sp500") -> tuple[str, ...]:
-    """The kinds of figures that a run can give of an entity."""
-    return tuple(kind for kind, one in PICTURES.items() if not one.missing(run, entity))
-
-
-def figure(
-    kind: str, run: Run, entity: str = "sp500", size: tuple[float, float] | None = None
-) -> Figure:
-    """Draw one figure.
 
     Parameters
     ----------
     kind
-        One of ``KINDS``.
-    run
-        Simulated or loaded.
+        A key of ``RUN_PLOTS`` or ``SWEEP_PLOTS``.
+    source
+        A run, simulated or loaded, or a sweep.
     entity
-        A group or ticker of the run; figures of the whole run take no notice of it.
-    size
-        Width and height in inches; default the figure's own.
+        A group or ticker; figures of the whole run ignore it.
+    statistic, keys
+        Of a sweep: the statistic to draw, and the keys to draw it against.
 
     Raises
     ------
     UsageError
-        As :func:`picture`.
+        For an unknown kind, entity, statistic or key, or a figure that the source cannot give; it says why.
     """
-    return draw(picture(kind, run, entity), size)
+    of_run = isinstance(source, Run)
+    known = RUN_PLOTS if of_run else SWEEP_PLOTS
+    if kind not in known:
+        of = "" if of_run else " of a sweep"
+        raise UsageError(f"no figure {plain(kind)!r}{of}; there are {', '.join(known)}")
+    if isinstance(source, Run):
+        return RUN_PLOTS[kind](source, entity)
+    return SWEEP_PLOTS[kind](source, entity, statistic, keys)
 
 
-def draw(of: RunPlot, size: tuple[float, float] | None = None) -> Figure:
-    """As :func:`figure`, for a picture whose numbers are wanted too."""
-    from matplotlib.figure import Figure
+def available(source: Run | Sweep, entity: str = "sp500") -> tuple[str, ...]:
+    """The kinds of figures that a run or sweep can give of an entity."""
+    if isinstance(source, Run):
+        return tuple(kind for kind, plot in RUN_PLOTS.items() if not plot.missing(source, entity))
+    return tuple(kind for kind, plot in SWEEP_PLOTS.items() if not plot.missing(source))
 
+
+def figure(
+    kind: str,
+    source: Run | Sweep,
+    entity: str = "sp500",
+    size: tuple[float, float] | None = None,
+) -> Figure:
+    """Draw one figure; ``size`` in inches, default the figure's own. Parameters and errors as :func:`picture`."""
+    return draw(picture(kind, source, entity), size)
+
+
+def draw(of: Plot, size: tuple[float, float] | None = None) -> Figure:
+    """As :func:`figure`, for a picture whose numbers are used too."""
     with style():
+        from matplotlib.figure import Figure
+
         drawing = Figure(figsize=size or of.size)
         of.draw(drawing)
     return drawing

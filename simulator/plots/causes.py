@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import astuple
 from functools import cached_property
 from math import fsum
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -11,16 +12,19 @@ import numpy as np
 import pandas as pd
 
 from simulator.arrays import FloatArray
-from simulator.plots.run_plot import RunPlot, label
+from simulator.plots.run_plot import RunPlot, exact, label, with_interval
 from simulator.plots.style import BLUES, GREY, INK, MEDIAN, frame
 from simulator.runs.statistic_labels import CAUSE_NAMES
-from simulator.statistics import Estimate, expected_shortfall
+from simulator.statistics import Estimate, Z, expected_shortfall
 from simulator.statistics.formatting import (
+    MINUS,
     decimals,
     format_error,
     format_interval,
     format_log,
+    is_known,
     percent,
+    signed,
 )
 
 if TYPE_CHECKING:
@@ -33,32 +37,22 @@ class Waterfall(RunPlot):
     """The causes of the worst twentieth, one after the other to the whole fall."""
 
     kind = "waterfall"
-    question = "What drives the worst twentieth?"
+    question = "What causes the worst twentieth?"
     size = (5.4, 4.9)
 
     @cached_property
     def table(self) -> pd.DataFrame:
         """Mean log of every cause, with its error and interval, and where its bar begins and ends; the whole last."""
-        causes = self.run.drivers(self.entity)
+        causes = {name: exact(self.run, of) for name, of in self.run.drivers(self.entity).items()}
         names = sorted(causes, key=lambda name: causes[name].value)
         rows, at = [], 0.0
         for name in names:
-            one = causes[name]
-            rows.append(
-                (
-                    CAUSE_NAMES[name][0],
-                    one.value,
-                    one.mc_error,
-                    one.low,
-                    one.high,
-                    at,
-                    at + one.value,
-                )
-            )
-            at += one.value
+            cause = causes[name]
+            rows.append((CAUSE_NAMES[name][0], *astuple(cause), at, at + cause.value))
+            at += cause.value
         whole = self.whole
         end = whole.value
-        rows.append(("the whole fall", end, whole.mc_error, whole.low, whole.high, 0.0, end))
+        rows.append(("the whole fall", *astuple(whole), 0.0, end))
         return pd.DataFrame(
             rows, columns=["cause", "log", "mc_error", "low", "high", "begin", "end"]
         )
@@ -66,39 +60,43 @@ class Waterfall(RunPlot):
     @cached_property
     def whole(self) -> Estimate:
         """The mean log fall of the worst twentieth: the sum of the causes, with the error of a shortfall."""
-        found = self.run.results
-        total = fsum(one.value for one in self.run.drivers(self.entity).values())
-        depth = np.asarray(found.measures["max_drawdown"][self.row], np.float64)
+        results = self.run.results
+        total = fsum(cause.value for cause in self.run.drivers(self.entity).values())
+        depth = np.asarray(results.measures["max_drawdown"][self.row], np.float64)
         falls = -np.log1p(-np.minimum(depth, 1 - 1e-12))
-        error = expected_shortfall(falls, 0.95).mc_error * np.sqrt(found.kept / found.n)
-        half = 1.959963984540054 * error
-        return Estimate(total, float(error), total - half, total + half)
+        error = expected_shortfall(falls, 0.95).mc_error * np.sqrt(results.kept / results.n)
+        half = Z * error
+        return exact(self.run, Estimate(total, float(error), total - half, total + half))
 
     @property
     def headline(self) -> str:
-        """The worst cause, and its part."""
+        """The worst cause, and its share."""
         first = self.table.iloc[0]
         share = first["log"] / self.whole.value if self.whole.value else 0.0
-        return f"{self.name}: in the worst twentieth of futures {first['cause']} brings {percent(share)} of the fall"
+        return (
+            f"{self.name}: “{first['cause']}” accounts for {percent(share)} of the fall "
+            "in the worst twentieth of futures"
+        )
 
     @property
     def subtitle(self) -> str:
         """The unit, and that it adds up."""
-        fall = percent(np.expm1(self.whole.value))
+        fall = percent(-np.expm1(self.whole.value))
         return (
-            f"Mean log points from peak to low (−100 points are −63 %); they add up to {format_log(self.whole)}, "
+            f"Mean log points from peak to trough (−100 points are −63 %); they add up to {format_log(self.whole)}, "
             f"a fall of {fall}. Thin lines: 95 % intervals."
         )
 
     def shown(self) -> tuple[list[str], list[list[str]]]:
         """All rows; the last is the sum of the others."""
-        heads = ["cause", "log points", "MC error", "95 % interval from", "to"]
+        heads = ["cause", "log points", "± one standard error", "95 % interval"]
         rows = []
         for row in self.table.itertuples(index=False):
-            one = Estimate(row[1], row[2], row[3], row[4])
-            places = decimals(100 * one.mc_error)
-            ends = [f"{100 * end:+.{places}f}".replace("-", "\N{MINUS SIGN}") for end in row[3:5]]
-            rows.append([row[0], format_log(one), format_error(one), *ends])
+            of = Estimate(row[1], row[2], row[3], row[4])
+            places = decimals(100 * of.mc_error)
+            low, high = (signed(100 * end, places) for end in row[3:5])
+            ends = f"{low} to {high}" if of.mc_error > 0 and is_known(of) else ""
+            rows.append([row[0], format_log(of), format_error(of), ends])
         return heads, rows
 
     def draw(self, drawing: Figure) -> None:
@@ -133,11 +131,9 @@ class Waterfall(RunPlot):
         axes.invert_yaxis()
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
-        axes.xaxis.set_major_formatter(
-            lambda value, _: f"{100 * value:.0f}".replace("-", "\N{MINUS SIGN}")
-        )
+        axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}".replace("-", MINUS))
         axes.locator_params(axis="x", nbins=6)
-        axes.set_xlabel("Log points from peak to low")
+        axes.set_xlabel("Log points from peak to trough")
         axes.grid(axis="x")
 
 
@@ -165,15 +161,15 @@ class Uncertainty(RunPlot):
     @cached_property
     def table(self) -> pd.DataFrame:
         """The least share of the variance of falls that assumptions make, with its interval, by group."""
-        found = self.run.results
-        drawn = [values[: self.most] for values in found.inputs.values() if np.ptp(values) > 0]
+        results = self.run.results
+        drawn = [values[: self.most] for values in results.inputs.values() if np.ptp(values) > 0]
         groups = [self.run.entities.index(name) for name in self._groups]
-        falls = np.asarray(found.measures["max_drawdown"][groups, : self.most], np.float64)
+        falls = np.asarray(results.measures["max_drawdown"][groups, : self.most], np.float64)
         shares = explained(drawn, falls)
         return pd.DataFrame(
             [
-                (name, label(self.run, name), one.value, one.mc_error, one.low, one.high)
-                for name, one in zip(self._groups, shares, strict=True)
+                (name, label(self.run, name), *astuple(share))
+                for name, share in zip(self._groups, shares, strict=True)
             ],
             columns=["entity", "name", "assumptions", "mc_error", "low", "high"],
         )
@@ -189,26 +185,25 @@ class Uncertainty(RunPlot):
     def headline(self) -> str:
         """The share, as the bound it is."""
         name = self.name if self.entity in self._groups else self.table["name"].iloc[0]
-        share = format_interval(self.estimate).removesuffix(")")
-        return f"{name}: uncertain assumptions explain at least {share}) of the spread of falls"
+        share = format_interval(self.estimate)
+        return f"{name}: uncertain assumptions explain at least {share} of the spread of falls"
 
     @property
     def subtitle(self) -> str:
-        """How it is found, and which way it errs."""
+        """How it is estimated, and in which direction it errs."""
         uncertain = len(self.run.results.inputs)
         return (
             f"Share of the variance of the largest fall that a regression on {uncertain} uncertain assumptions and "
             f"their squares explains{self.few}, adjusted for their number: a lower bound. The rest is chance, and "
-            "what the regression cannot see. Lines: 95 % intervals."
+            "what the regression cannot fit. Lines: 95 % intervals."
         )
 
     def shown(self) -> tuple[list[str], list[list[str]]]:
         """All groups."""
-        heads = ["", "assumptions, at least", "95 % interval from", "to", "chance, at most"]
-        return heads, [
-            [row[1], percent(row[2], 1), percent(row[4], 1), percent(row[5], 1), percent(1 - max(row[2], 0.0), 1)]
+        return ["", "assumptions, at least (95 % interval)", "chance, at most"], [
+            [row[1], with_interval(row[2], row[4], row[5]), percent(1 - max(row[2], 0.0), 1)]
             for row in self.table.itertuples(index=False)
-        ]  # fmt: skip
+        ]
 
     def draw(self, drawing: Figure) -> None:
         """One bar a group."""
@@ -242,24 +237,24 @@ def explained(drawn: Sequence[FloatArray], values: FloatArray, groups: int = 32)
     such curve can follow is left out, so it is a lower bound. Errors by leaving out a group of paths.
     """
     n = values.shape[1]
-    ranks = [np.argsort(np.argsort(one)) / (n - 1) * 2 - 1 for one in drawn]
+    ranks = [np.argsort(np.argsort(inputs)) / (n - 1) * 2 - 1 for inputs in drawn]
     columns = np.stack([np.ones(n), *ranks, *(rank**2 for rank in ranks)])
-    away = values - values.mean(axis=1, keepdims=True)
+    deviations = values - values.mean(axis=1, keepdims=True)
     parts = [
         (of @ of.T, of @ to.T, (to * to).sum(axis=1), to.sum(axis=1), of.shape[1])
-        for of, to in ((columns[:, g::groups], away[:, g::groups]) for g in range(groups))
+        for of, to in ((columns[:, g::groups], deviations[:, g::groups]) for g in range(groups))
     ]
-    whole = [sum(one) for one in zip(*parts, strict=True)]
+    whole = [sum(terms) for terms in zip(*parts, strict=True)]
     shares = _share(*whole)
     without = np.stack([
-        _share(*(all_ - one for all_, one in zip(whole, part, strict=True))) for part in parts
+        _share(*(total - term for total, term in zip(whole, part, strict=True))) for part in parts
     ])  # fmt: skip
     errors = np.sqrt((groups - 1) / groups * ((without - without.mean(axis=0)) ** 2).sum(axis=0))
-    found = []
+    estimates = []
     for share, error in zip(shares.tolist(), errors.tolist(), strict=True):
-        half = 1.959963984540054 * error
-        found.append(Estimate(share, error, share - half, share + half))
-    return found
+        half = Z * error
+        estimates.append(Estimate(share, error, share - half, share + half))
+    return estimates
 
 
 def _share(square: Any, product: Any, power: Any, total: Any, n: Any) -> FloatArray:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from simulator.arrays import FloatArray, IntArray
-from simulator.plots.run_plot import DOTCOM, RunPlot, closes, label
+from simulator.plots.run_plot import DOTCOM, RunPlot, closes, label, with_interval
 from simulator.plots.style import (
     AT_RIGHT_END,
     BLUES,
@@ -36,9 +36,11 @@ BIN = 0.02
 """Width of a histogram bin: fixed, so that two runs can be laid side by side; two rows of histogram.csv."""
 
 
-def _shares(run: Run, row: int, width: float) -> tuple[IntArray, FloatArray]:
-    """Paths by largest fall in bins of ``width``, and the edges of the bins, negative."""
-    counts = run.results.counts["max_drawdown"][row]
+def _shares(
+    run: Run, row: int, width: float, measure: str = "max_drawdown"
+) -> tuple[IntArray, FloatArray]:
+    """Paths by largest fall, or another depth, in bins of ``width``, and the edges of the bins, negative."""
+    counts = run.results.counts[measure][row]
     paths = counts[:-1].reshape(-1, round(width * 10_000)).sum(axis=1)
     paths[-1] += counts[-1]  # a loss of 100 %
     return paths, np.asarray(-width * np.arange(len(paths) + 1))
@@ -48,38 +50,43 @@ class Histogram(RunPlot):
     """Share of paths by largest fall, and the dot-com crash."""
 
     kind = "histogram"
-    question = "How deep is the largest fall?"
+    question = "How deep is the largest fall? (maximum drawdown)"
 
     @cached_property
     def table(self) -> pd.DataFrame:
         """From, to, paths and their share."""
         paths, edges = _shares(self.run, self.row, BIN)
         share = paths / self.run.paths
-        return pd.DataFrame({"from": edges[:-1], "to": edges[1:], "paths": paths, "share": share})
+        table = pd.DataFrame({"from": edges[:-1], "to": edges[1:], "paths": paths, "share": share})
+        if self.losses is not None:
+            below, _ = _shares(self.run, self.row, BIN, "loss_from_start")
+            table["share below today"] = below / self.run.paths
+        return table
 
     @property
     def headline(self) -> str:
         """How many paths fall as far as in the dot-com crash."""
         if self.dotcom is not None:
             share = self.reaching(self.dotcom.depth)
-            return f"{self.name}: {share} simulated futures fall as far as in the dot-com crash, or further"
-        typical = percent(-self.falls.quantile(0.5).value)
+            return f"{self.name}: {share} simulated futures fall at least as far as in the dot-com crash"
+        typical = percent(self.falls.quantile(0.5).value)
         return f"{self.name}: half of the simulated futures fall by {typical} or more"
 
     @property
     def subtitle(self) -> str:
-        """What is counted."""
+        """What the bars count."""
         return (
             f"Largest fall from a peak within {self.years} on {closes(self.run)} closes; "
             "share of paths per 2 points."
+            f"{' Line: lowest level against today.' if self.losses is not None else ''}"
         )
 
     def shown(self) -> tuple[list[str], list[list[str]]]:
         """Every bin between the first and the last that is not empty."""
         filled = np.flatnonzero(self.table["paths"])
         rows = self.table.iloc[filled[0] : filled[-1] + 1]
-        return ["fall from", "to", "paths", "share"], [
-            [percent(row[0]), percent(row[1]), f"{row[2]:,}", percent(row[3], 2)]
+        return ["fall from", *self.table.columns[1:]], [
+            [percent(row[0]), percent(row[1]), f"{row[2]:,}", *(percent(x, 2) for x in row[3:])]
             for row in rows.itertuples(index=False)
         ]
 
@@ -90,6 +97,15 @@ class Histogram(RunPlot):
         bars: dict[str, Any] = {"color": BLUES[2], "edgecolor": "white", "linewidth": 0.6}
         axes.bar(left, share, width=BIN, align="edge", **bars)
         top, deepest = 1.22 * float(share.max()), float(left[share > 0].max()) + BIN
+        if self.losses is not None:  # those that never are below today stand outside, in words
+            below = self.table["share below today"].to_numpy()
+            below[0] = 0.0
+            axes.stairs(below, [*left, 1.0], color=GREY, linewidth=1.2)
+            never = percent(1 - self.losses.at_least(1e-4).value)
+            note = f"line: lowest against today;\n{never} are never below it"
+            axes.annotate(
+                note, (0.01, 0.98), xycoords="axes fraction", va="top", size=8.5, color=GREY
+            )
         if self.dotcom is not None:
             depth = self.dotcom.depth
             deepest = max(deepest, depth + 0.2)
@@ -112,66 +128,78 @@ class Histogram(RunPlot):
 
 
 class Exceedance(RunPlot):
-    """How often a fall is at least so deep, on a log scale."""
+    """Exceedance probability of the largest fall, on a log scale."""
 
     kind = "exceedance"
-    question = "How rare are the deepest falls?"
+    question = "How rare are the deepest falls? (exceedance)"
 
     @cached_property
     def table(self) -> pd.DataFrame:
         """Share of paths with a fall of at least each half point, with its interval."""
         depths = np.linspace(0.0, 1.0, 201)
-        found = [self.falls.at_least(float(depth)) for depth in depths]
-        columns = {name: [getattr(one, name) for one in found] for name in ("value", "low", "high")}
+        shares = [self.falls.at_least(float(depth)) for depth in depths]
+        columns = {
+            name: [getattr(share, name) for share in shares] for name in ("value", "low", "high")
+        }
+        if self.losses is not None:
+            columns["below today"] = [self.losses.at_least(float(depth)).value for depth in depths]
         return pd.DataFrame({"fall of at least": -depths, **columns})
 
     @cached_property
     def tail(self) -> pd.DataFrame:
-        """Rarer falls than these paths can tell, worked out by splitting, where the run has them."""
-        found = self.run.tail
-        if found is None:
+        """Falls too rare for these paths, estimated by splitting, where the run has them."""
+        tail = self.run.tail
+        if tail is None:
             return pd.DataFrame({"depth": [], "probability": [], "low": [], "high": []})
         few = 20 / self.run.paths
-        return found[(found["entity"] == self.entity) & found["probability"].between(1e-12, few)]
+        return tail[(tail["entity"] == self.entity) & tail["probability"].between(1e-12, few)]
 
     @property
     def headline(self) -> str:
         """The fall of one future in twenty."""
-        bad = percent(-self.falls.quantile(0.95).value)
-        return f"{self.name}: 1 in 20 simulated futures has a fall of {bad} or more"
+        bad = percent(self.falls.quantile(0.95).value)
+        return f"{self.name}: 1 in 20 simulated futures falls by {bad} or more"
 
     @property
     def subtitle(self) -> str:
         """What is counted."""
         return (
-            f"How often the largest fall within {self.years} on {closes(self.run)} closes is at least this deep; "
-            "light: 95 % interval. Per scenario, not per year."
+            f"Probability that the largest fall within {self.years} on {closes(self.run)} closes is at least so deep; "
+            f"light: 95 % interval. Return periods (1 in N) count spans of {self.years}, not single years."
+            f"{' Dashed: probability to be so far below today at some time.' if self.losses is not None else ''}"
             f"{' Dots with bars: rarer falls, by splitting.' if len(self.tail) else ''}"
         )
 
     def shown(self) -> tuple[list[str], list[list[str]]]:
-        """Every fifth row, down to the deepest fall; then what splitting found."""
+        """Every fifth row, down to the deepest fall; then the rarer ones of splitting."""
         rows = self.table.iloc[::5]
         rows = rows.iloc[: int((rows["value"] > 0).sum()) + 1]
-        return ["fall of at least", "share of paths", "95 % interval from", "to"], [
-            *(
-                [percent(row[0], 1), *(percent(share, 2) for share in row[1:])]
-                for row in rows.itertuples(index=False)
-            ),
-            *(
-                [
-                    f"{percent(-depth, 1)} (splitting)",
-                    *(f"{100 * share:.2g} %" for share in shares),
-                ]
-                for depth, *shares in self.tail[["depth", "probability", "low", "high"]].to_numpy()
-            ),
+        beside = ["so far below today"] if self.losses is not None else []
+        heads = ["fall of at least", "share of paths (95 % interval)", *beside]
+        seen = [
+            [
+                percent(-row[0], 1),
+                with_interval(*row[1:4]),
+                *(percent(share, 2) for share in row[4:]),
+            ]
+            for row in rows.itertuples(index=False)
         ]
+        rare = [
+            [
+                f"{percent(depth, 1)} (splitting)",
+                f"{100 * share:.2g} % ({100 * low:.2g} to {100 * high:.2g})",
+            ]
+            for depth, share, low, high in self.tail[
+                ["depth", "probability", "low", "high"]
+            ].to_numpy()
+        ]
+        return heads, seen + rare
 
     def draw(self, drawing: Figure) -> None:
         """The curve with its interval, rarer falls if known, and real crashes on it."""
         axes = frame(drawing, self.headline, self.caption)
         n = self.run.paths
-        floor = (5 if n >= 100 else 0.7) / n  # what is rarer than that, these paths cannot tell
+        floor = (5 if n >= 100 else 0.7) / n  # what is rarer than that, these paths do not know
         seen = self.table[self.table["value"] > (floor if len(self.tail) else 0.0)]
         depth = -seen["fall of at least"]
         if len(self.tail):
@@ -179,6 +207,9 @@ class Exceedance(RunPlot):
         low = seen["low"].clip(lower=floor)
         axes.fill_between(depth, low, seen["high"], color=BLUES[1], linewidth=0)
         axes.plot(depth, seen["value"], color=BLUES[4], linewidth=2)
+        if self.losses is not None:
+            below = self.table[self.table["below today"] > floor].iloc[1:]  # all are 0 % below
+            axes.plot(-below["fall of at least"], below["below today"], color=GREY, linestyle="--")
         far = self.tail
         axes.errorbar(
             far["depth"], far["probability"],
@@ -261,24 +292,24 @@ class Firms(RunPlot):
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """A row a firm: its middle fall, and the share of paths in each tenth of depth."""
-        found = []
+        """A row a firm: its median fall, and the share of paths in each tenth of depth."""
+        rows = []
         for ticker in self.run.scenario.universe.tickers:
             paths, edges = _shares(self.run, self.run.entities.index(ticker), self.width)
             typical = sample(self.run.results, ticker, "max_drawdown").quantile(0.5).value
             heads = [f"{percent(a)} to {percent(b)}" for a, b in itertools.pairwise(edges)]
             shares = dict(zip(heads, paths / self.run.paths, strict=True))
             name = label(self.run, ticker)
-            found.append({"firm": ticker, "name": name, "middle fall": -typical, **shares})
-        return pd.DataFrame(found).sort_values("middle fall", kind="stable", ignore_index=True)
+            rows.append({"firm": ticker, "name": name, "median fall": -typical, **shares})
+        return pd.DataFrame(rows).sort_values("median fall", kind="stable", ignore_index=True)
 
     @property
     def headline(self) -> str:
         """The firms at both ends."""
         first, last = self.table.iloc[0], self.table.iloc[-1]
         return (
-            f"Half of the futures see {first['name']} fall by {percent(first['middle fall'])} or more, "
-            f"and {last['name']} by {percent(last['middle fall'])}"
+            f"{first['name']} falls by {percent(-first['median fall'])} or more in half of the futures, "
+            f"{last['name']} by {percent(-last['median fall'])}"
         )
 
     @property
@@ -286,12 +317,12 @@ class Firms(RunPlot):
         """What each panel shows."""
         return (
             f"Largest fall of each firm within {self.years}: share of paths per 10 points of depth, shallow falls at "
-            "the left. Dark line and number: the middle fall."
+            "the left. Dark line and number: the median."
         )
 
     def shown(self) -> tuple[list[str], list[list[str]]]:
         """All rows."""
-        heads = ["firm", "middle fall", *self.table.columns[3:]]
+        heads = ["firm", "median fall", *self.table.columns[3:]]
         return heads, [
             [f"{row[1]} ({row[0]})", percent(row[2], 1), *(percent(share) for share in row[3:])]
             for row in self.table.itertuples(index=False)

@@ -1,4 +1,4 @@
-"""Figures of what moves the story: price and use of AI, and the knife edge."""
+"""Figures of what drives the scenario: price and use of AI, and the elasticity of demand."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from simulator.engine.results import DRIVER_GRID, DRIVERS
-from simulator.plots.run_plot import LEVELS, SHADES, RunPlot, band, below
+from simulator.plots.run_plot import LEVELS, SHADES, RunPlot, band, below, with_interval
 from simulator.plots.style import (
     DARK_VERMILION,
     HALO,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class Drivers(RunPlot):
-    """What moves the story: price and use of tokens, computing, capital spending."""
+    """What drives the scenario: price and use of tokens, computing, capital spending."""
 
     kind = "drivers"
     question = "What happens to prices and spending?"
@@ -56,17 +56,17 @@ class Drivers(RunPlot):
     @cached_property
     def table(self) -> pd.DataFrame:
         """Quantiles of each driver over its start, and what is priced in."""
-        found = self.run.results
+        results = self.run.results
         levels = sorted({*LEVELS, 0.5})
-        values = np.exp(grid_quantiles(found.driver_counts, DRIVER_GRID, levels))
-        values[:, found.driver_steps == 0] = 1.0  # known, whatever its bin
-        t = found.times[found.driver_steps]
+        values = np.exp(grid_quantiles(results.driver_counts, DRIVER_GRID, levels))
+        values[:, results.driver_steps == 0] = 1.0  # known, whatever its bin
+        t = results.times[results.driver_steps]
         parts = [
             pd.DataFrame(
                 {"driver": name, "t": t, **dict(zip(map(band, levels), bands.T, strict=True)),
                  "priced in": np.exp(priced_in)}
             )
-            for name, bands, priced_in in zip(DRIVERS, values, found.driver_consensus, strict=True)
+            for name, bands, priced_in in zip(DRIVERS, values, results.driver_consensus, strict=True)
         ]  # fmt: skip
         return pd.concat(parts, ignore_index=True)
 
@@ -145,7 +145,7 @@ def _short(multiple: float) -> str:
     if multiple < 0.1:
         return f"1/{_short(1 / multiple)}"
     units = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"), (1.0, ""))
-    scale, unit = next((one for one in units if multiple >= 0.999 * one[0]), (1.0, ""))
+    scale, unit = next((pair for pair in units if multiple >= 0.999 * pair[0]), (1.0, ""))
     return f"{multiple / scale:g}{unit}" if multiple < 1e15 else f"{multiple:.0e}"
 
 
@@ -161,12 +161,12 @@ class Elasticity(RunPlot):
     """The largest fall against what the elasticity of demand turned out to be."""
 
     kind = "elasticity"
-    question = "How much hangs on the elasticity of demand?"
+    question = "How much depends on the elasticity of demand?"
     key: ClassVar[str] = "technology.elasticity"
 
     @classmethod
     def missing(cls, run: Run, entity: str) -> str:  # noqa: ARG003
-        """Where it is one number, it decides nothing."""
+        """It takes an elasticity that differs from path to path."""
         drawn = run.results.inputs.get(cls.key)
         if drawn is None:
             return f"{cls.key} is one number in this scenario, not a distribution"
@@ -175,9 +175,9 @@ class Elasticity(RunPlot):
     @cached_property
     def table(self) -> pd.DataFrame:
         """Classes of equally many paths: elasticity, quantiles of the fall, the chance of dot-com's."""
-        found = self.run.results
-        drawn = found.inputs[self.key]
-        depth = np.asarray(found.measures["max_drawdown"][self.row], np.float64)
+        results = self.run.results
+        drawn = results.inputs[self.key]
+        depth = np.asarray(results.measures["max_drawdown"][self.row], np.float64)
         order = np.argsort(drawn, kind="stable")
         rows = []
         for part in np.array_split(order, 20 if order.size >= 4_000 else 10):
@@ -202,11 +202,13 @@ class Elasticity(RunPlot):
         first, last = self.table.iloc[0], self.table.iloc[-1]
         if self.dotcom is not None:
             return (
-                f"{self.name}: as deep as dot-com in {percent(first['reach'])} of futures with the least elastic "
-                f"demand, {percent(last['reach'])} with the most"
+                f"{self.name}: at least as deep as dot-com in {percent(first['reach'])} of futures with the least "
+                f"elastic demand, in {percent(last['reach'])} with the most"
             )
         low, high = (percent(row[band(0.5)]) for row in (first, last))
-        return f"{self.name}: middle fall {low} with the least elastic demand, {high} with the most"
+        return (
+            f"{self.name}: median change {low} with the least elastic demand, {high} with the most"
+        )
 
     @property
     def subtitle(self) -> str:
@@ -219,23 +221,20 @@ class Elasticity(RunPlot):
 
     def shown(self) -> tuple[list[str], list[list[str]]]:
         """All classes."""
-        heads = ["elasticity from", "to", "paths", "fall: 5 % deeper than", "middle", "95 % interval from",
-                 "to", "5 % shallower than", "as deep as dot-com", "95 % interval from", "to"]  # fmt: skip
-        names = [
-            band(0.05),
-            band(0.5),
-            "low",
-            "high",
-            band(0.95),
-            "reach",
-            "reach low",
-            "reach high",
-        ]
+        heads = ["elasticity from", "to", "paths", "5 % deeper than", "median (95 % interval)",
+                 "5 % less deep than", "as deep as dot-com (95 % interval)"]  # fmt: skip
         return heads, [
-            [f"{row['from']:.2f}", f"{row['to']:.2f}", f"{row['paths']:,.0f}",
-             *(percent(row[name], 1) if np.isfinite(row[name]) else "" for name in names)]
+            [
+                f"{row['from']:.2f}",
+                f"{row['to']:.2f}",
+                f"{row['paths']:,.0f}",
+                percent(row[band(0.05)], 1),
+                with_interval(row[band(0.5)], row["low"], row["high"]),
+                percent(row[band(0.95)], 1),
+                with_interval(row["reach"], row["reach low"], row["reach high"]),
+            ]
             for _, row in self.table.iterrows()
-        ]  # fmt: skip
+        ]
 
     def draw(self, drawing: Figure) -> None:
         """Bands over elasticity, what is priced in, and where spending turns."""

@@ -26,6 +26,7 @@ class Heatmap(SweepPlot):
     """Two keys across and up, a colour and a number a cell."""
 
     kind = "heatmap"
+    question = "How do two assumptions act together?"
 
     @classmethod
     def missing(cls, sweep: Sweep) -> str:
@@ -68,7 +69,7 @@ class Heatmap(SweepPlot):
         across, up = (last_name(key) for key in self.axes)
         error = abs(unit_of(self.statistic).scale) * float(self.table["mc_error"].max())
         return (
-            f"{self.axis_name}, by {across} (across) and {up} (up). Standard error of a number: "
+            f"{self.axis_name}, by {across} (across) and {up} (up). Standard error of each number: "
             f"at most {error:.2g}.{self.held_note(list(self.axes))}"
         )
 

@@ -11,7 +11,17 @@ import pandas as pd
 from simulator.arrays import FloatArray
 from simulator.engine.results import ALIGNED_FALL, FAN_GRID
 from simulator.history.baselines import baseline
-from simulator.plots.run_plot import DOTCOM, LEVELS, RunPlot, band, below, changes, thinned, years
+from simulator.plots.run_plot import (
+    DOTCOM,
+    LEVELS,
+    RunPlot,
+    band,
+    below,
+    changes,
+    thinned,
+    with_interval,
+    years,
+)
 from simulator.plots.style import (
     BLUES,
     DARK_VERMILION,
@@ -25,8 +35,8 @@ from simulator.plots.style import (
     frame,
     shades,
 )
-from simulator.statistics import grid_quantiles, quantile, quantile_from_counts
-from simulator.statistics.formatting import percent
+from simulator.statistics import Estimate, Z, grid_quantiles, quantile, quantile_from_counts
+from simulator.statistics.formatting import format_years, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -73,14 +83,17 @@ class Overlay(RunPlot):
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """Quantiles of the fall below the peak, the interval of the middle, the real falls."""
-        found = self.run.results
-        t = found.times[found.aligned_steps]
+        """Quantiles of the fall below the peak, the interval of the medians, the real falls."""
+        results = self.run.results
+        t = results.times[results.aligned_steps]
         quantiles = np.expm1(grid_quantiles(self.counts[np.newaxis], FAN_GRID, _QUANTILES)[0])
         quantiles[t == 0] = 0.0  # known, whatever its bin
         bands = dict(zip(map(band, _QUANTILES), quantiles.T, strict=True))
-        middle = [quantile_from_counts(counts, FAN_GRID, 0.5) for counts in self.counts]
-        ends = {"low": [one.low for one in middle], "high": [one.high for one in middle]}
+        medians = [quantile_from_counts(counts, FAN_GRID, 0.5) for counts in self.counts]
+        ends = {
+            "low": [median.low for median in medians],
+            "high": [median.high for median in medians],
+        }
         sure = {name: np.minimum(np.expm1(values), np.inf) for name, values in ends.items()}
         real = {index: _since_peak(index, t) for index in self.indexes}
         return pd.DataFrame({"t": t, **bands, **sure, **real})
@@ -95,8 +108,8 @@ class Overlay(RunPlot):
         """The middle simulated crash beside the real one, at the time of the real low."""
         row, index = self._at_low(), self.indexes[0]
         return (
-            f"{self.name}: half of the deep falls stand at {percent(row[band(0.5)])} or lower "
-            f"{row['t']:.1f} years after the peak; the {_title(index)} of 2000-02 stood at {percent(row[index])}"
+            f"{self.name}: half of the deep falls are at {percent(row[band(0.5)])} or lower "
+            f"{row['t']:.1f} years after the peak; the {_title(index)} of 2000-02 was at {percent(row[index])}"
         )
 
     @property
@@ -112,9 +125,14 @@ class Overlay(RunPlot):
     def shown(self) -> tuple[list[str], list[list[str]]]:
         """Some twenty times."""
         names = [f"{_title(index)} 2000-02" for index in self.indexes]
-        heads = ["years since the peak", *below(*_QUANTILES), "middle: 95 % interval from", "to"]
-        rows = changes(thinned(self.table))
-        return [*heads, *names], [[cell if cell != "nan %" else "" for cell in row] for row in rows]
+        heads = ["years since the peak", *below(*_QUANTILES), *names]
+        median = heads.index(below(0.5)[0])
+        heads[median] += " (95 % interval)"
+        rows = thinned(self.table)
+        cells = changes(rows.drop(columns=["low", "high"]))
+        for row, (_, of) in zip(cells, rows.iterrows(), strict=True):
+            row[median] = with_interval(of[band(0.5)], of["low"], of["high"])
+        return heads, cells
 
     def draw(self, drawing: Figure) -> None:
         """Shades, and the real paths."""
@@ -124,7 +142,7 @@ class Overlay(RunPlot):
         lowest = float(rows[[band(0.05), *self.indexes]].min().min())
         axes.set_ylim(1.08 * lowest, max(1.05 * float(rows[band(0.95)].max()), 0.02))
         axes.yaxis.set_major_formatter(lambda value, _: percent(value))
-        ends = [(float(rows[band(0.5)].iloc[-1]), "middle\nfuture")]
+        ends = [(float(rows[band(0.5)].iloc[-1]), "median\nfuture")]
         for index, dashes in zip(self.indexes, ("-", (0, (4, 2))), strict=True):
             known = rows[["t", index]].dropna()
             axes.plot(known["t"], known[index], color="white", linewidth=3.4)
@@ -150,7 +168,7 @@ class Trough(RunPlot):
     """Time from peak to low by the depth of the fall, and real crashes."""
 
     kind = "trough"
-    question = "How long until the low?"
+    question = "How long until the trough?"
     width: ClassVar[float] = 0.05
     """Of a class of depth."""
     fewest: ClassVar[int] = 20
@@ -159,20 +177,20 @@ class Trough(RunPlot):
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """Paths and quantiles of the years from peak to low, by class of depth."""
-        found = self.run.results
-        depth = np.asarray(found.measures["max_drawdown"][self.row], np.float64)
-        steps = np.asarray(found.measures["trough_step"][self.row], np.float64)
-        spent = (steps - found.measures["peak_step"][self.row]) * self.run.scenario.dt
+        """Paths and quantiles of the years from peak to trough, by class of depth."""
+        results = self.run.results
+        depth = np.asarray(results.measures["max_drawdown"][self.row], np.float64)
+        steps = np.asarray(results.measures["trough_step"][self.row], np.float64)
+        spent = (steps - results.measures["peak_step"][self.row]) * self.run.scenario.dt
         classes = np.clip((depth / self.width + 1e-9).astype(int), 0, round(1 / self.width) - 1)
         rows = []
         for number in range(round(1 / self.width)):
             inside = spent[classes == number]
             if inside.size >= self.fewest:
-                middle = quantile(inside, 0.5, (0.0, float(found.times[-1])))
+                median = quantile(inside, 0.5, (0.0, float(results.times[-1])))
                 spread = np.quantile(inside, self.quantiles)
                 edges = (-number * self.width, -(number + 1) * self.width)
-                rows.append((*edges, inside.size, *spread, middle.low, middle.high))
+                rows.append((*edges, inside.size, *spread, median.low, median.high))
         names = [f"q{round(100 * q)}" for q in self.quantiles]
         return pd.DataFrame(rows, columns=["from", "to", "paths", *names, "low", "high"])
 
@@ -188,42 +206,50 @@ class Trough(RunPlot):
 
     @property
     def headline(self) -> str:
-        """The middle time to a low as deep as in the dot-com crash, beside the real one."""
+        """The median time to a trough as deep as in the dot-com crash, and the real one."""
         crash, rows = self.dotcom, self.table
         if crash is not None:
             like = rows[(rows["to"] <= -crash.depth) & (-crash.depth < rows["from"])]
             if len(like):
                 spent = next(row[3] for row in self.real if row[0] == DOTCOM)
                 return (
-                    f"{self.name}: half of the falls as deep as dot-com reach their low within "
-                    f"{like['q50'].iloc[0]:.1f} years; it took {spent:.1f}"
+                    f"{self.name}: half of the falls as deep as the dot-com crash reach their trough within "
+                    f"{like['q50'].iloc[0]:.1f} years; the real one took {spent:.1f}"
                 )
         if rows.empty:
-            return f"{self.name}: too few futures to tell how long falls take"
+            return f"{self.name}: too few futures to know how long falls take"
         common = rows.iloc[int(rows["paths"].to_numpy().argmax())]
         return (
-            f"{self.name}: falls of {percent(common['from'])} to {percent(common['to'])} take "
-            f"{common['q50']:.1f} years in the middle future"
+            f"{self.name}: falls of {percent(-common['from'])} to {percent(-common['to'])} take "
+            f"a median of {common['q50']:.1f} years"
         )
 
     @property
     def subtitle(self) -> str:
         """What the bars hold."""
         return (
-            f"Years from peak to low by depth of the fall{self.few}. Dark bars hold the middle half of the "
-            f"futures, light ones 90 of 100; lines: the middle. Falls end with the {self.years} at the latest."
+            f"Years from peak to trough by depth of the fall{self.few}. Dark bars hold the middle half of the "
+            f"futures, light ones 90 of 100; lines: the median. Falls longer than {self.years} are cut off."
         )
 
     def shown(self) -> tuple[list[str], list[list[str]]]:
         """Classes of depth, then the real crashes."""
-        heads = ["fall", "paths", "5 % sooner than", "25 %", "middle (years)", "75 %", "95 %"]
+        heads = [
+            "fall",
+            "paths",
+            "5 % sooner than",
+            "25 %",
+            "median years (95 % interval)",
+            "75 %",
+            "95 %",
+        ]
         rows = [
             [
                 f"{percent(row['from'])} to {percent(row['to'])}",
                 f"{row['paths']:,.0f}",
                 f"{row['q5']:.1f}",
                 f"{row['q25']:.1f}",
-                f"{row['q50']:.2f} ({row['low']:.2f} to {row['high']:.2f})",
+                _years(row["q50"], row["low"], row["high"]),
                 f"{row['q75']:.1f}",
                 f"{row['q95']:.1f}",
             ]
@@ -233,7 +259,7 @@ class Trough(RunPlot):
             [f"{title} {percent(fall, 1)}{'' if same else ' (daily)'}", "real", "", "", f"{spent:.2f}", "", ""]
             for _, title, fall, spent, same in self.real
         ]  # fmt: skip
-        return [*heads], rows + real
+        return heads, rows + real
 
     def draw(self, drawing: Figure) -> None:
         """Bars of quantiles, and labelled points."""
@@ -246,7 +272,7 @@ class Trough(RunPlot):
             )
         axes.hlines(rows["q50"], left, left + self.width, color=MEDIAN, linewidth=1.8)
         fall = [-row[2] for row in self.real]
-        deepest = max([0.3, *(left + self.width), *(one + 0.1 for one in fall)])
+        deepest = max([0.3, *(left + self.width), *(depth + 0.1 for depth in fall)])
         latest = max([1.0, *rows["q95"], *(1.12 * row[3] for row in self.real)])
         axes.set_ylim(0, latest)
         depth_axis(axes, f"Largest fall of {self.name} within {self.years}", deepest)
@@ -265,6 +291,11 @@ class Trough(RunPlot):
             axes.annotate(
                 "* on daily closes", (0.99, 0.02), xycoords="axes fraction", size=8.5, color=GREY, ha="right"
             )  # fmt: skip
+
+
+def _years(value: float, low: float, high: float) -> str:
+    span = Estimate(value, (high - low) / (2 * Z), low, high)
+    return format_years(span).replace(" years", "")
 
 
 def _point_labels(axes: Axes, labels: list[tuple[float, float, str, bool]]) -> None:

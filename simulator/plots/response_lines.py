@@ -20,8 +20,9 @@ from simulator.plots.style import (
     end_labels,
     frame,
 )
-from simulator.plots.sweep_plot import SweepPlot, above, format_value, last_name, signed
+from simulator.plots.sweep_plot import SweepPlot, above, format_value, last_name, tick_text
 from simulator.runs.statistic_labels import FALL, POINTS, unit_of
+from simulator.statistics.formatting import signed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,6 +39,7 @@ class Lines(SweepPlot):
     """One key along x, another as colour; for sampled designs, every cell as a point."""
 
     kind = "lines"
+    question = "How does it change along an assumption?"
 
     @classmethod
     def missing(cls, sweep: Sweep) -> str:
@@ -57,8 +59,8 @@ class Lines(SweepPlot):
     @property
     def key(self) -> str:
         """The key along x."""
-        if self.asked:
-            return self.asked[0]
+        if self.against:
+            return self.against[0]
         if self.sampled:
             ranks = self.correlations
             return str(ranks["rank correlation"].abs().idxmax())
@@ -66,7 +68,7 @@ class Lines(SweepPlot):
 
     @property
     def colour(self) -> str | None:
-        """The key told by colour, in a grid of more than one."""
+        """The key shown by colour, in a grid of more than one."""
         return (
             self.by_values(2)[1]
             if self.sweep.design.kind == "grid" and len(self.keys) > 1
@@ -77,8 +79,8 @@ class Lines(SweepPlot):
     def correlations(self) -> pd.DataFrame:
         """Rank correlation of each key with the statistic over the cells; the index is the key."""
         ranks = self.cells[[*self.keys, "value"]].rank()
-        found = ranks[list(self.keys)].corrwith(ranks["value"]).fillna(0.0)
-        return pd.DataFrame({"rank correlation": found})
+        correlations = ranks[list(self.keys)].corrwith(ranks["value"]).fillna(0.0)
+        return pd.DataFrame({"rank correlation": correlations})
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -93,8 +95,8 @@ class Lines(SweepPlot):
         name = last_name(self.key)
         if self.sampled:
             share = float(self.correlations["rank correlation"][self.key])
-            told_share = f"{share:+.2f}".replace("-", "\N{MINUS SIGN}")
-            return f"{self.name}: {name} goes most with the {self.what}, by a rank correlation of {told_share}"
+            shown = signed(share, 2)
+            return f"{self.name}: {name} has the strongest rank correlation with the {self.what}: {shown}"
         _, rows = self.series[len(self.series) // 2]
         first, last = rows.iloc[0], rows.iloc[-1]
         ends = (
@@ -120,7 +122,7 @@ class Lines(SweepPlot):
             return f"{self.axis_name}. Every cell a point with its 95 % interval.{others}{sign}"
         by = "" if self.colour is None else f", a line for each {last_name(self.colour)}"
         against = [self.key] if self.colour is None else [self.key, self.colour]
-        shared = " Cells share their noise, so differences are known better than the bands say."
+        shared = " Cells share their noise, so differences are known better than the bands suggest."
         along = " and ".join(key for key in self.keys if key != self.key)
         note = f" Along with it: {along}." if along else ""
         if self.sweep.design.kind == "grid":
@@ -157,7 +159,7 @@ class Lines(SweepPlot):
         self._base_and_crash(axes, ends)
         axes.set_xlabel(self.unit(self.key))
         percents = " %" if unit_of(self.statistic) in (FALL, POINTS) else ""
-        axes.yaxis.set_major_formatter(lambda value, _: f"{signed(value)}{percents}")
+        axes.yaxis.set_major_formatter(lambda value, _: f"{tick_text(value)}{percents}")
         axes.grid(axis="y")
         end_labels(axes, [end[:2] for end in ends], tuple(c for *_, c in sorted(ends)))
         if self.colour is not None:
@@ -205,6 +207,7 @@ class Lines(SweepPlot):
             return super().shown()
         order = self.correlations["rank correlation"].abs().sort_values(ascending=False).index
         rows = [
-            [str(key), f"{float(self.correlations['rank correlation'][key]):+.2f}"] for key in order
+            [str(key), signed(float(self.correlations["rank correlation"][key]), 2)]
+            for key in order
         ]
         return ["assumption", f"rank correlation with the {self.what}"], rows

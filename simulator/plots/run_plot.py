@@ -1,39 +1,34 @@
-"""What the figures of a run show: their tables and their words.
-
-The drawing and the table under a figure in a report both start from one :class:`RunPlot`, so
-that a figure and its numbers cannot differ.
-"""
+"""What the figures of a run share: entity, falls, real crashes, words."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from simulator.errors import UsageError, plain
+from simulator.plots.plot import Plot
 from simulator.runs.summary import Sample, sample
-from simulator.statistics.formatting import often, percent
+from simulator.statistics import Estimate, Z
+from simulator.statistics.formatting import format_interval, often, percent
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from simulator.history import Crash
     from simulator.runs import Run
 
 LEVELS = tuple(round(0.05 + 0.1 * i, 2) for i in range(10))
 """Edges of the nine 10 % bands, which hold 90 of 100 paths."""
 DOTCOM = "dotcom"
-"""The crash that everything is set beside."""
+"""The crash that everything is compared with."""
 SHADES = "Each shade holds 10 of 100 paths, the middle ones the strongest"
 
 
 @dataclass(frozen=True, eq=False)
-class RunPlot(ABC):
-    """One figure of one entity of a run: its numbers, its words, and how it is drawn.
+class RunPlot(Plot):
+    """One figure of one entity of a run.
 
     Raises
     ------
@@ -43,12 +38,6 @@ class RunPlot(ABC):
 
     run: Run
     entity: str = "sp500"
-
-    kind: ClassVar[str]
-    question: ClassVar[str]
-    """What the figure answers."""
-    size: ClassVar[tuple[float, float]] = (5.4, 4.3)
-    """Inches, unless asked otherwise."""
 
     def __post_init__(self) -> None:
         if self.entity not in self.run.entities:
@@ -62,33 +51,10 @@ class RunPlot(ABC):
         """Why a run cannot give this figure of an entity; nothing if it can."""
         return ""
 
-    @cached_property
-    @abstractmethod
-    def table(self) -> pd.DataFrame:
-        """The numbers the figure is drawn from: falls negative, shares of paths in 0..1, t in years."""
-
     @property
-    @abstractmethod
-    def headline(self) -> str:
-        """The message of the figure in one sentence, in natural frequencies."""
-
-    @property
-    @abstractmethod
-    def subtitle(self) -> str:
-        """What is drawn, said so that the figure can stand alone."""
-
-    @abstractmethod
-    def shown(self) -> tuple[list[str], list[list[str]]]:
-        """The table as text, thinned to what a reader wants: column names, rows."""
-
-    @abstractmethod
-    def draw(self, drawing: Figure) -> None:
-        """Fill an empty figure, in the style of the house."""
-
-    @property
-    def caption(self) -> str:
-        """The subtitle, and where the numbers come from."""
-        return f"{self.subtitle} {origin(self.run)}"
+    def origin(self) -> str:
+        """The scenario, paths and seed."""
+        return origin(self.run)
 
     @property
     def row(self) -> int:
@@ -117,6 +83,13 @@ class RunPlot(ABC):
         return sample(self.run.results, self.entity, "max_drawdown")
 
     @cached_property
+    def losses(self) -> Sample | None:
+        """The lowest level of every path against today; None for runs that did not measure it."""
+        if "loss_from_start" not in self.run.results.measures:
+            return None
+        return sample(self.run.results, self.entity, "loss_from_start")
+
+    @cached_property
     def crashes(self) -> tuple[Crash, ...]:
         """Real crashes of the index the entity is set beside."""
         return self.run.crashes(self.entity)
@@ -130,6 +103,23 @@ class RunPlot(ABC):
     def reaching(self, depth: float) -> str:
         """How many paths fall by ``depth`` or more, in words."""
         return often(self.falls.at_least(depth), self.run.paths)
+
+
+def is_exact(run: Run) -> bool:
+    """Whether the run is the one path without noise, whose numbers have no error."""
+    return run.shocks == "zero" and run.paths == 1
+
+
+def exact(run: Run, of: Estimate) -> Estimate:
+    """An estimate of a run; without an error where the run is exact."""
+    return Estimate(of.value, 0.0, of.value, of.value) if is_exact(run) else of
+
+
+def with_interval(value: float, low: float, high: float) -> str:
+    """A share with its 95 % interval, as every table prints it; nothing for NaN."""
+    if np.isnan(value):
+        return ""
+    return format_interval(Estimate(value, (high - low) / (2 * Z), low, high))
 
 
 def band(level: float) -> str:
@@ -164,13 +154,13 @@ def years(span: float) -> str:
 
 
 def thinned(rows: pd.DataFrame, most: int = 21) -> pd.DataFrame:
-    """At most so many rows, first and last included."""
+    """At most ``most`` rows, first and last included."""
     return rows.iloc[np.unique(np.linspace(0, len(rows) - 1, most).round().astype(int))]
 
 
 def changes(rows: pd.DataFrame) -> list[list[str]]:
-    """Rows of t and shares as text."""
+    """Rows of t and shares as text; NaN is left empty."""
     return [
-        [f"{row[0]:.2f}", *(percent(value) for value in row[1:])]
+        [f"{row[0]:.2f}", *("" if np.isnan(value) else percent(value) for value in row[1:])]
         for row in rows.itertuples(index=False)
     ]

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import io
 import itertools
+import os
 import re
+import sys
 import textwrap
 import warnings
 from collections.abc import Iterator
@@ -81,9 +83,25 @@ def _coarse(path: re.Match[bytes]) -> bytes:
     return _DIGITS.sub(rb"\1", path[0])
 
 
+def load_matplotlib() -> None:
+    """Import matplotlib without the backend that a notebook's shell hands on.
+
+    No figure here uses a backend, and one that is not installed would stop the import.
+    """
+    if "matplotlib" in sys.modules:
+        return
+    backend = os.environ.pop("MPLBACKEND", None)
+    try:
+        import matplotlib  # noqa: F401
+    finally:
+        if backend is not None:
+            os.environ["MPLBACKEND"] = backend
+
+
 @contextmanager
 def style() -> Iterator[None]:
     """Matplotlib's defaults plus STYLE, whatever the user's own settings; these come back afterwards."""
+    load_matplotlib()
     import matplotlib
 
     settings: Any = dict(matplotlib.rcParamsDefault)
@@ -94,10 +112,14 @@ def style() -> Iterator[None]:
         yield
 
 
+_TOP = 0.1
+"""Inches above the heading."""
+
+
 def heading(drawing: Figure, title: str, subtitle: str) -> float:
     """Title and subtitle at the left edge, wrapped by hand; the height in inches that is left below."""
     width, height = (float(side) for side in drawing.get_size_inches())
-    y = height - 0.1
+    y = height - _TOP
     for lines, points, weight, colour in _wrapped(width, title, subtitle):
         drawing.text(
             0.12 / width,
@@ -112,24 +134,14 @@ def heading(drawing: Figure, title: str, subtitle: str) -> float:
     return y
 
 
-def without_heading(svg: bytes, width: float, title: str, subtitle: str) -> tuple[bytes, float]:
-    """A figure of ``width`` inches whose page begins below its heading, and how many inches were cut off.
+def heading_height(width: float, title: str, subtitle: str) -> float:
+    """Inches at the top of a figure of ``width`` inches that its heading takes.
 
-    For pages that set title and subtitle as text of their own.
+    For pages that set title and subtitle as text of their own and hide that part of the figure.
     """
-    cut = 0.06 + sum(_deep(lines, points) for lines, points, *_ in _wrapped(width, title, subtitle))
-    points = 72 * cut
-
-    def shorter(tag: re.Match[bytes]) -> bytes:
-        across, down = float(tag["across"]), float(tag["down"]) - points
-        view = f'viewBox="0 {points:.6g} {across:.6g} {down:.6g}"'.encode()
-        page = re.sub(rb'viewBox="[^"]*"', view, tag[0])
-        return re.sub(rb' height="[^"]*"', f' height="{down:.6g}pt"'.encode(), page)
-
-    return _PAGE.sub(shorter, svg, count=1), cut
-
-
-_PAGE = re.compile(rb'<svg [^>]*?viewBox="0 0 (?P<across>[\d.]+) (?P<down>[\d.]+)"[^>]*>')
+    return _TOP + sum(
+        _deep(lines, points) for lines, points, *_ in _wrapped(width, title, subtitle)
+    )
 
 
 def _wrapped(width: float, title: str, subtitle: str) -> list[tuple[list[str], float, str, str]]:

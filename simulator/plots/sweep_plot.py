@@ -1,40 +1,40 @@
-"""What the figures of a sweep show: their numbers and their words, from its table alone."""
+"""What the figures of a sweep share: cells, keys and words, from its table alone."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from math import isnan
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from simulator.arrays import FloatArray
 from simulator.errors import UsageError, plain
+from simulator.plots.plot import Plot
 from simulator.plots.style import INK
 from simulator.runs.statistic_labels import format_change, number, title, unit_of
 from simulator.statistics import Estimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from simulator.sweeps import Sweep
 
 STATISTIC = "worst_1_in_20"
-"""What is drawn, unless asked otherwise."""
+"""What is drawn by default."""
 MOST_ROWS = 400
 """Rows of a table under a figure."""
 
 
 @dataclass(frozen=True, eq=False)
-class SweepPlot(ABC):
-    """One figure of one statistic of one entity: its numbers, its words, and how it is drawn.
+class SweepPlot(Plot):
+    """One figure of one statistic of one entity of a sweep.
 
-    ``asked`` names keys to draw against; the others are held at the value nearest the base.
+    ``against`` names keys to draw against; the others are held at the value nearest the base.
 
     Raises
     ------
@@ -45,20 +45,17 @@ class SweepPlot(ABC):
     sweep: Sweep
     entity: str = "sp500"
     statistic: str = STATISTIC
-    asked: tuple[str, ...] = ()
-
-    kind: ClassVar[str]
+    against: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         table = self.sweep.table
-        for wanted, column in ((self.entity, "entity"), (self.statistic, "statistic")):
+        for name, column in ((self.entity, "entity"), (self.statistic, "statistic")):
             known = list(dict.fromkeys(table[column]))
-            if wanted not in known:
-                told_known = ", ".join(map(str, known))
+            if name not in known:
                 raise UsageError(
-                    f"no {column} {plain(wanted)!r} in this sweep; it has {told_known}"
+                    f"no {column} {plain(name)!r} in this sweep; it has {', '.join(map(str, known))}"
                 )
-        for key in self.asked:
+        for key in self.against:
             if key not in self.keys:
                 raise UsageError(
                     f"{plain(key)} does not vary in this sweep; {', '.join(self.keys)} do"
@@ -70,30 +67,6 @@ class SweepPlot(ABC):
     @abstractmethod
     def missing(cls, sweep: Sweep) -> str:
         """Why a sweep cannot give this figure; nothing if it can."""
-
-    @property
-    @abstractmethod
-    def size(self) -> tuple[float, float]:
-        """Inches, unless asked otherwise."""
-
-    @property
-    @abstractmethod
-    def table(self) -> pd.DataFrame:
-        """The cells that are drawn: rows of the sweep's table."""
-
-    @property
-    @abstractmethod
-    def headline(self) -> str:
-        """The message of the figure in one sentence."""
-
-    @property
-    @abstractmethod
-    def subtitle(self) -> str:
-        """What is drawn, said so that the figure can stand alone."""
-
-    @abstractmethod
-    def draw(self, drawing: Figure) -> None:
-        """Fill an empty figure, in the style of the house."""
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -115,8 +88,8 @@ class SweepPlot(ABC):
     @property
     def base(self) -> pd.Series[Any] | None:
         """The base's row, unless it failed."""
-        found = self.rows[self.rows["kind"] == "base"]
-        return None if found.empty else found.iloc[0]
+        rows = self.rows[self.rows["kind"] == "base"]
+        return None if rows.empty else rows.iloc[0]
 
     @property
     def name(self) -> str:
@@ -129,29 +102,28 @@ class SweepPlot(ABC):
         return title(self.statistic)
 
     @property
-    def caption(self) -> str:
-        """The subtitle, and where the numbers come from."""
+    def origin(self) -> str:
+        """The scenario, paths and seed."""
         s = self.sweep.scenario
-        origin = f"Scenario: {plain(s.title, 90)}; {s.paths:,} paths a cell, seed {s.seed}."
-        return f"{self.subtitle} {origin}"
+        return f"Scenario: {plain(s.title, 90)}; {s.paths:,} paths a cell, seed {s.seed}."
 
     def by_values(self, most: int) -> list[str]:
-        """Keys as asked, else those with the most values first; ``most`` of them."""
-        rest = [key for key in self.keys if key not in self.asked]
+        """The keys of ``against``, then those with the most values first; ``most`` of them."""
+        rest = [key for key in self.keys if key not in self.against]
         rest.sort(key=lambda key: -self.cells[key].nunique())
-        return [*self.asked, *rest][:most]
+        return [*self.against, *rest][:most]
 
     def held(self, against: list[str]) -> dict[str, float]:
         """The other keys that vary, at the value nearest the base, else the middle one."""
-        found = {}
+        held = {}
         for key in self.keys:
             values = np.unique(self.cells[key].dropna().to_numpy(np.float64))
             if key in against or values.size < 2:
                 continue
             own = self.sweep.base.get(key)
             near = values.size // 2 if own is None else int(np.argmin(np.abs(values - own)))
-            found[key] = float(values[near])
-        return found
+            held[key] = float(values[near])
+        return held
 
     def sliced(self, against: list[str]) -> pd.DataFrame:
         """The cells in which the other keys are held, in the order of the keys drawn against."""
@@ -181,14 +153,14 @@ class SweepPlot(ABC):
 
     def unit(self, key: str) -> str:
         """A key with its unit, for an axis."""
-        units = {one.key: one.unit for one in self.sweep.scenario.ledger()}
+        units = {row.key: row.unit for row in self.sweep.scenario.ledger()}
         unit = units.get(key, "1")
         return key if unit == "1" else f"{key} ({plain(unit)})"
 
     def shown(self) -> tuple[list[str], list[list[str]]]:
         """The cells as text: column names, rows."""
         keys = [key for key in self.keys if self.table[key].notna().any()]
-        columns = ["cell", *keys, self.what, "change to the base (95 % interval)"]
+        columns = ["cell", *keys, self.what, "change from the base (95 % interval)"]
         rows = [
             [
                 str(row["cell"]),
@@ -252,7 +224,7 @@ def last_name(key: str) -> str:
     return key.rpartition(".")[2]
 
 
-def signed(value: float) -> str:
+def tick_text(value: float) -> str:
     """A number on an axis, with a true minus sign."""
     return f"{value:,g}".replace("-", "\N{MINUS SIGN}")
 

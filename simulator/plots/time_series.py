@@ -23,6 +23,7 @@ from simulator.plots.run_plot import (
     changes,
     label,
     thinned,
+    with_interval,
 )
 from simulator.plots.style import (
     BLUES,
@@ -48,13 +49,13 @@ _QUANTILES = sorted({*LEVELS, 0.5})
 
 
 def _bands(frame: pd.DataFrame, entity: str, sign: int) -> pd.DataFrame:
-    """Quantiles of ``sign`` times what is in the frame: the 5 % of a negative are its 95 %."""
+    """Quantiles of ``sign`` times the values in the frame: the 5 % quantile of a negative is minus its 95 %."""
     rows = frame[frame["entity"] == entity]
-    found = {
+    quantiles = {
         band(level): sign * rows[level if sign > 0 else round(1.0 - level, 2)].to_numpy()
         for level in _QUANTILES
     }
-    return pd.DataFrame({"t": rows["t"].to_numpy(), **found})
+    return pd.DataFrame({"t": rows["t"].to_numpy(), **quantiles})
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class Fan(RunPlot):
     """Levels over time, in bands of 10 %, with three named futures."""
 
     kind = "fan"
-    question = "Where could it go?"
+    question = "Where could it go? (fan chart)"
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -82,20 +83,19 @@ class Fan(RunPlot):
 
     @cached_property
     def futures(self) -> list[Future]:
-        """Kept paths whose falls come next to the mild, middle and bad ones of all paths."""
-        found = self.run.results
+        """Kept paths whose largest falls are nearest to a mild, a median and a bad one of all paths."""
+        results = self.run.results
         measures = {
-            name: found.measures[name][self.row, : found.sample_levels.shape[2]]
+            name: results.measures[name][self.row, : results.sample_levels.shape[2]]
             for name in ("max_drawdown", "peak_step", "trough_step")
         }
         depth = np.asarray(measures["max_drawdown"], np.float64)
         named: list[Future] = []
-        wanted = (("mild", 0.25), ("middling", 0.5), ("bad", 0.9))
-        for name, q in wanted:
-            away = np.abs(depth - self.falls.quantile(q).value)
-            away[[one.path for one in named]] = np.inf
-            path = int(away.argmin())
-            if np.isfinite(away[path]):
+        for name, q in (("mild", 0.25), ("median", 0.5), ("bad", 0.9)):
+            distance = np.abs(depth - self.falls.quantile(q).value)
+            distance[[future.path for future in named]] = np.inf
+            path = int(distance.argmin())
+            if np.isfinite(distance[path]):
                 steps = (int(measures[step][path]) for step in ("peak_step", "trough_step"))
                 named.append(Future("ABC"[len(named)], name, path, float(depth[path]), *steps))
         return named
@@ -111,9 +111,12 @@ class Fan(RunPlot):
     def subtitle(self) -> str:
         """What the shades hold, and the lines."""
         lines = ", ".join(
-            f"{one.letter} {one.name} ({percent(-one.depth)})" for one in self.futures
+            f"{future.letter} {future.name} ({percent(-future.depth)})" for future in self.futures
         )
-        return f"Level, start = 1, log scale. {SHADES}. Lines: single futures with their largest fall, {lines}."
+        return (
+            f"Fan chart of the level, start = 1, log scale. {SHADES}. "
+            f"Lines: single futures with their largest fall, {lines}."
+        )
 
     def shown(self) -> tuple[list[str], list[list[str]]]:
         """Some twenty times."""
@@ -130,17 +133,17 @@ class Fan(RunPlot):
         shades(axes, rows)
         single = results.sample_levels[self.row] / results.start_levels[self.row]
         low, high = float(rows[band(0.05)].min()), float(rows[band(0.95)].max())
-        for one in self.futures:
-            line = single[:, one.path]
+        for future in self.futures:
+            line = single[:, future.path]
             axes.plot(results.times, line, color=INK, linewidth=0.7, alpha=0.8)
             low, high = min(low, float(line.min())), max(high, float(line.max()))
         low = max(low, 1e-3)
         axes.set_ylim(low * 0.93, high * 1.07)
-        for one in self.futures:
-            at = (results.times[one.trough], single[one.trough, one.path])
+        for future in self.futures:
+            at = (results.times[future.trough], single[future.trough, future.path])
             axes.plot(*at, "o", color="white", markeredgecolor=INK, markersize=9.5, clip_on=False)
             axes.annotate(
-                one.letter, at, ha="center", va="center_baseline", size=7.5, weight="bold"
+                future.letter, at, ha="center", va="center_baseline", size=7.5, weight="bold"
             )
         near = (0.1, 0.15, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 7)
         steps = [step for step in near if low <= step <= high]
@@ -160,7 +163,7 @@ class Underwater(RunPlot):
     """Distance below the highest level so far."""
 
     kind = "underwater"
-    question = "How far below its high?"
+    question = "How far below its high? (drawdown)"
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -178,7 +181,7 @@ class Underwater(RunPlot):
     @property
     def subtitle(self) -> str:
         """What the shades hold."""
-        return f"Distance below the highest level so far. {SHADES}."
+        return f"Drawdown: distance below the highest level so far. {SHADES}."
 
     def shown(self) -> tuple[list[str], list[list[str]]]:
         """Some twenty times."""
@@ -194,7 +197,7 @@ class Underwater(RunPlot):
 
 
 class Recovery(RunPlot):
-    """Share of falls made good, by time since the peak."""
+    """Share of largest falls that have recovered, by time since the peak."""
 
     kind = "recovery"
     question = "How long until the old high is back?"
@@ -202,17 +205,17 @@ class Recovery(RunPlot):
     @cached_property
     def _curves(self) -> dict[str, Survival]:
         """All largest falls, and the deep ones among the paths in the tables."""
-        found, row = self.run.results, self.row
-        curves = {"all": (found.recovered_counts[row], found.censored_counts[row])}
-        depth = np.asarray(found.measures["max_drawdown"][row])
+        results, row = self.run.results, self.row
+        curves = {"all": (results.recovered_counts[row], results.censored_counts[row])}
+        depth = np.asarray(results.measures["max_drawdown"][row])
         peak, back = (
-            np.asarray(found.measures[name][row], np.int64)
+            np.asarray(results.measures[name][row], np.int64)
             for name in ("peak_step", "recovery_step")
         )
-        deep, last = depth >= ALIGNED_FALL, found.times.size - 1
+        deep, last = depth >= ALIGNED_FALL, results.times.size - 1
 
         def count(steps: Any, which: Any) -> IntArray:
-            return np.bincount(steps[which], minlength=found.times.size)
+            return np.bincount(steps[which], minlength=results.times.size)
 
         if np.count_nonzero(deep) >= 10:
             back_in, left = deep & (back >= 0), deep & (back < 0)
@@ -221,7 +224,7 @@ class Recovery(RunPlot):
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """Share made good since the peak, with its interval: of all largest falls, and of deep ones."""
+        """Share recovered by time since the peak, with its interval: of all largest falls, and of deep ones."""
         columns: dict[str, Any] = {"t": self.run.results.times}
         for name, curve in self._curves.items():
             columns[name] = 1 - curve.survival
@@ -231,29 +234,30 @@ class Recovery(RunPlot):
     @cached_property
     def real(self) -> list[tuple[str, str, float]]:
         """Name, title and years from peak to recovery of the real crashes, soonest first."""
-        found = []
+        recoveries = []
         for crash in self.crashes:
             fact = baseline(crash.name).fact(crash.index)
             if fact.recovery_date:
                 spent = (fact.recovery_date - fact.peak_date).days / 365.25
-                found.append((crash.name, crash.title, spent))
-        return sorted(found, key=lambda row: row[2])
+                recoveries.append((crash.name, crash.title, spent))
+        return sorted(recoveries, key=lambda row: row[2])
 
     @property
     def headline(self) -> str:
-        """The share made good at the horizon."""
+        """The share recovered at the horizon."""
         last = self.table.iloc[-1]
-        text = f"{self.name}: {percent(last['all'])} of the largest falls are made good within {self.years} of the peak"
+        text = f"{self.name}: {percent(last['all'])} of the largest falls recover within {self.years} of the peak"
         if "deep" in self.table:
             text += f", {percent(last['deep'])} of those of {percent(ALIGNED_FALL)} or more"
         return text
 
     @property
     def subtitle(self) -> str:
-        """How paths that end first are counted."""
+        """How paths that end before they recover are counted."""
         return (
-            f"Share of falls back at the old high, by time since the peak; light: 95 % interval. Paths that end "
-            f"under water count until then (Kaplan and Meier). Years: what the {self._index} took in real crashes."
+            "Share of largest falls back at the old high, by time since the peak; light: 95 % interval. Paths that "
+            f"end before they recover are censored there (Kaplan-Meier). Years: how long the {self._index} took in "
+            "real crashes."
         )
 
     @property
@@ -262,18 +266,19 @@ class Recovery(RunPlot):
 
     def shown(self) -> tuple[list[str], list[list[str]]]:
         """Some twenty times, then the real crashes."""
-        heads = ["years since the peak", "made good", "95 % interval from", "to"]
-        width = len(self.table.columns)
-        if width > 4:
-            heads += [f"falls of {percent(ALIGNED_FALL)} or more", "95 % interval from", "to"]
+        names = {"all": "recovered", "deep": f"falls of {percent(ALIGNED_FALL)} or more"}
+        curves = [name for name in names if name in self.table]
+        rows = [
+            [f"{row['t']:.2f}"]
+            + [with_interval(row[name], row[f"{name} low"], row[f"{name} high"]) for name in curves]
+            for _, row in thinned(self.table).iterrows()
+        ]
         real = [
-            [f"{spent:.2f}", f"{self._index} {title}", *[""] * (width - 2)]
+            [f"{spent:.2f}", f"{self._index} {title}", *[""] * (len(curves) - 1)]
             for _, title, spent in self.real
         ]
-        return heads, [
-            [f"{row[0]:.2f}", *(percent(share, 1) for share in row[1:])]
-            for row in thinned(self.table).itertuples(index=False)
-        ] + real
+        heads = [f"{names[name]} (95 % interval)" for name in curves]
+        return ["years since the peak", *heads], rows + real
 
     def draw(self, drawing: Figure) -> None:
         """Two curves, and ticks for the real crashes along the top."""

@@ -10,7 +10,7 @@ import pandas as pd
 
 from simulator.errors import plain
 from simulator.plots.style import BLUES, GREY, INK, SIZE, frame
-from simulator.plots.sweep_plot import SweepPlot, brief, change, last_name, one_at_a_time, signed
+from simulator.plots.sweep_plot import SweepPlot, brief, change, last_name, one_at_a_time, tick_text
 from simulator.runs.statistic_labels import FALL, format_change, unit_of
 
 if TYPE_CHECKING:
@@ -26,9 +26,10 @@ LOW, HIGH = BLUES[1], BLUES[4]
 
 
 class Tornado(SweepPlot):
-    """Each assumption by itself at its low and its high value, the one that moves most on top."""
+    """Each assumption by itself at its low and its high value, the largest effect on top."""
 
     kind = "tornado"
+    question = "Which assumption matters most?"
 
     @classmethod
     def missing(cls, sweep: Sweep) -> str:
@@ -55,11 +56,11 @@ class Tornado(SweepPlot):
             for side, place in ((0, int(levels.argmin())), (1, int(levels.argmax()))):
                 part = rows[rows["cell"] == first + place]  # empty if the cell failed
                 parts.append(part.assign(key=key, at=levels[place], side=side))
-        found = pd.concat(parts)
-        largest = found["change"].abs().groupby(found["key"]).max()
+        effects = pd.concat(parts)
+        largest = effects["change"].abs().groupby(effects["key"]).max()
         ranked = largest.sort_values(ascending=False, kind="stable").index
-        found["rank"] = found["key"].map({key: place for place, key in enumerate(ranked)})
-        return found.sort_values(["rank", "side"], kind="stable")
+        effects["rank"] = effects["key"].map({key: place for place, key in enumerate(ranked)})
+        return effects.sort_values(["rank", "side"], kind="stable")
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -89,7 +90,7 @@ class Tornado(SweepPlot):
         rest = self.effects["key"].nunique() - self.table["key"].nunique()
         more = f" {rest} with smaller effects are left out." if rest else ""
         return (
-            f"Change against the base{base} with one assumption at its low (upper bar) and high "
+            f"Change from the base{base} with one assumption at its low (upper bar) and high "
             f"(lower bar) value, all others as they are; {unit.name}. Whiskers: paired 95 % intervals.{deeper}{more}"
         )
 
@@ -109,7 +110,7 @@ class Tornado(SweepPlot):
         axes.axvline(0, color=GREY, linewidth=0.8)
         axes.margins(x=0.05)
         axes.grid(axis="x")
-        axes.xaxis.set_major_formatter(lambda value, _: signed(value))
+        axes.xaxis.set_major_formatter(lambda value, _: tick_text(value))
         axes.set_xlabel(f"Change, {unit_of(self.statistic).name}")
 
     def _bar(self, axes: Axes, row: pd.Series[Any], y: float, colour: str) -> None:

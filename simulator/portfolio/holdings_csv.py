@@ -1,225 +1,326 @@
-"""A holdings file: a CSV table, checked cell by cell."""
+"""A holdings file: a table of one's own or a broker's export, read row by row.
+
+Every row is a holding, a fault, or skipped with a notice that names its line.
+"""
 
 from __future__ import annotations
 
-import csv
 import re
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
+from simulator.csv_cells import (
+    DELIMITERS,
+    CsvError,
+    CsvRow,
+    DecimalMark,
+    decimal_marks,
+    decode,
+    number,
+    rows,
+)
 from simulator.errors import Problem, ScenarioError, plain
+from simulator.portfolio.broker_sections import POSITIONS, activity_statement
+from simulator.portfolio.holding_rows import Amounts, Row, RowReader, Source, is_plain
+from simulator.portfolio.holdings_columns import COLUMNS, Columns, columns_of, find_header
+from simulator.portfolio.instruments import issuer
 from simulator.schema import suggestion
 
-COLUMNS = ("ticker", "weight", "value", "maps_to", "sector", "beta", "volatility")
 MOST_BYTES = 256 * 1024
 MOST_HOLDINGS = 500
 MOST_PROBLEMS = 50
-_LONGEST = 40  # characters of a ticker
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
-_TICKER = re.compile(r"[A-Z0-9][A-Z0-9.-]{0,11}", re.ASCII)
-_RANGES = {"beta": (-1.0, 5.0), "volatility": (0.0, 3.0)}  # as in a universe file
-
-
-@dataclass(frozen=True)
-class Row:
-    """One holding as the file has it; ``amount`` is a weight or a value in USD."""
-
-    line: int
-    ticker: str
-    amount: float
-    maps_to: str
-    sector: str
-    beta: float | None
-    volatility: float | None
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether the ticker can name a firm of a universe."""
-        return bool(_TICKER.fullmatch(self.ticker))
-
-
-@dataclass(frozen=True)
-class Lines:
-    """The text of a file, which can point at a cell."""
-
-    file: str
-    raw: bytes = field(repr=False)
-    lines: tuple[str, ...] = field(repr=False)
-    header: tuple[str, ...] = ()
-
-    def problem(
-        self, line: int, column: str, message: str, expected: str = "", hint: str = ""
-    ) -> Problem:
-        """A problem in a line, counted from 1, and column; line 0 is the file as a whole."""
-        if not line:
-            return Problem(self.file, 0, 0, column, message, expected, hint)
-        text = self.lines[line - 1]
-        place = self.header.index(column) if column in self.header else 0
-        at = _offset(text, place)
-        return Problem(self.file, line, at, column, message, expected, hint, text)
+_TOTAL = re.compile(
+    r"((grand|account|portfolio|positions?|sub) ?-?)?(total|subtotal|summe|gesamt|gesamtsumme)s?:?"
+    r"( (account |portfolio |market )?(value|portfolio|account|positions?))?",
+    re.IGNORECASE,
+)
+_PENDING = re.compile(r"pending.*", re.IGNORECASE)
+_RATE = re.compile(r"#\s*rate\s+([A-Z]{3})\s*=\s*(\S+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Sheet:
     """A holdings file: its sound rows, and what is wrong with the others.
 
-    ``amounts`` is the column the amounts come from.
+    ``amounts`` says what the amounts are. ``columns`` gives the place of each column.
     """
 
-    source: Lines
-    amounts: Literal["weight", "value"]
+    source: Source
+    columns: Columns
+    amounts: Amounts
     rows: tuple[Row, ...]
     notices: tuple[str, ...]
     problems: tuple[Problem, ...]
 
+    def problem(
+        self, row: Row, column: str, message: str, expected: str = "", hint: str = ""
+    ) -> Problem:
+        """A problem of a row in one of its columns."""
+        place = self.columns.place.get(column)
+        return self.source.problem(row.line, place, message, expected, hint)
 
-def read_sheet(path: str | Path) -> Sheet:
-    """Read a holdings file. Raises ScenarioError if it has no usable header."""
-    file = Path(path)
+
+def read_sheet(path: str | Path, rates: Mapping[str, float] | None = None) -> Sheet:
+    """Read a holdings file.
+
+    Parameters
+    ----------
+    path
+        A CSV file in UTF-8, UTF-16 or Windows-1252, delimited by comma, semicolon or tab.
+    rates
+        USD for one unit of a currency: {"EUR": 1.08}. A line ``# rate EUR=1.08`` does the same.
+
+    Raises
+    ------
+    ScenarioError
+        If the file has no usable header.
+    """
+    file = str(path)
     try:
-        with file.open("rb") as stream:
+        with Path(path).open("rb") as stream:
             raw = stream.read(MOST_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise _refuse(str(path), f"cannot be read: {reason}") from None
+        raise _refuse(file, f"cannot be read: {reason}") from None
     if len(raw) > MOST_BYTES:
-        raise _refuse(str(path), f"is larger than {MOST_BYTES // 1024} KiB")
+        raise _refuse(file, f"is larger than {MOST_BYTES // 1024} KiB")
     try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise _refuse(str(path), "is not UTF-8 text", "save it as CSV UTF-8") from None
-    return _Reader(Lines(str(path), raw, tuple(re.split(r"\r\n|\r|\n", text)))).sheet()
+        text = decode(raw)
+    except ValueError as error:
+        raise _refuse(file, str(error)) from None
+    if rates:  # at the end, so that lines keep their numbers; the last line of a currency holds
+        text += "".join(f"\n# rate {name}={rate!r}" for name, rate in rates.items())
+        raw = text.encode()
+    return _Reader(Source(file, raw, tuple(re.split(r"\r\n|\r|\n", text))), text).sheet()
 
 
 def _refuse(file: str, message: str, hint: str = "") -> ScenarioError:
     return ScenarioError([Problem(file, 0, 0, "", f"the holdings file {message}", "", hint)])
 
 
-def _offset(text: str, place: int) -> int:
-    """Column, from 1, of the cell number ``place`` of a line; 1 where quotes hide it."""
-    mark = _delimiter(text)
-    if '"' in text or mark not in text:
-        return 1
-    start = sum(len(cell) + 1 for cell in text.split(mark)[:place])
-    rest = text[start:]
-    return start + len(rest) - len(rest.lstrip()) + 1
-
-
-def _delimiter(text: str) -> str:
-    """Comma, semicolon or tab: whichever there is most of."""
-    return max(",;\t", key=text.count)
-
-
 class _Reader:
-    """Goes through the lines of a file and gathers what is wrong."""
+    """Goes through the rows of a file and gathers holdings, faults and skipped rows."""
 
-    def __init__(self, source: Lines) -> None:
-        self.source = source
+    def __init__(self, source: Source, text: str) -> None:
+        self.source, self.text = source, text
         self.problems: list[Problem] = []
+        self.skipped: dict[str, list[int]] = {}
+        self.rates = {"USD": 1.0}
 
     def sheet(self) -> Sheet:
         """The file's content; raises ScenarioError for a header that cannot be used."""
-        lines = self.source.lines
-        first = next((n for n, text in enumerate(lines, 1) if text.strip()), 0)
-        if not first:
-            raise _refuse(self.source.file, "is empty", "its first line is ticker,weight")
-        amounts, unread = self._head(first)
-        rows = []
-        for number, text in enumerate(lines[first:], first + 1):
-            if text.strip(" \t,;"):
-                row = self._row(number, text, amounts)
-                rows += [] if row is None else [row]
-        if not rows and not self.problems:
-            self._fault(first, "", "there is no holding below the header")
-        if len(rows) > MOST_HOLDINGS:
-            self._fault(first, "", f"{len(rows)} holdings", f"at most {MOST_HOLDINGS}")
-        notices = [f"columns that are not read: {', '.join(unread)}"] if unread else []
+        head, body, delimiter = self._table()
+        columns = self._checked(head)
+        weighed = "weight" in columns.place and "value" not in columns.place
+        reader = RowReader(
+            self.source,
+            columns,
+            "weight" if weighed else "value",
+            _decimal_mark(columns, body, delimiter),
+            self.rates,
+            self.problems,
+        )
+        holdings = self._holdings(reader, body)
+        if not holdings and not self.problems:
+            self._fault(head.line, None, "there is no holding below the header")
+        if len(holdings) > MOST_HOLDINGS:
+            self._fault(head.line, None, f"{len(holdings)} holdings", f"at most {MOST_HOLDINGS}")
+        merged, added = self._merged(reader, holdings)
+        notices = (*self._notices(reader), *added)
         faults = tuple(self.problems[:MOST_PROBLEMS])
-        return Sheet(self.source, amounts, tuple(rows), tuple(notices), faults)
+        return Sheet(self.source, columns, reader.amounts, tuple(merged), notices, faults)
+
+    # ------------------------------------------------------------ the header
+
+    def _table(self) -> tuple[CsvRow, list[CsvRow], str]:
+        """The header, the rows below it, and the delimiter with which there is one."""
+        if not self.text.strip():
+            raise _refuse(self.source.file, "is empty", "its first line is ticker,weight")
+        first = None
+        for delimiter in sorted(DELIMITERS, key=self.text.count, reverse=True):
+            table, broken = self._rows(delimiter)
+            first = first or next(iter(table), None)
+            table, sections = activity_statement(table)
+            place = find_header(table)
+            if place is None:
+                continue
+            for row in table[:place]:
+                self._skip("title lines", row.line)
+            for section, line in sections.items():
+                self._skip(f"the section {plain(section, 40)}, which begins in", line)
+            if broken:
+                self._fault(broken.line, None, str(broken))
+            return table[place], table[place + 1 :], delimiter
+        self._no_header(first)
+        raise ScenarioError(self.problems)
+
+    def _rows(self, delimiter: str) -> tuple[list[CsvRow], CsvError | None]:
+        """The rows up to the first whose quotation marks do not match; notes of rates are read."""
+        table: list[CsvRow] = []
+        try:
+            for row in rows(self.text, delimiter):
+                note = _RATE.match(row.cells[0])
+                if note:
+                    self._note_rate(row.line, note[1].upper(), note[2])
+                else:
+                    table.append(row)
+        except CsvError as error:
+            return table, error
+        return table, None
+
+    def _note_rate(self, line: int, currency: str, rate: str) -> None:
+        try:
+            value = number(rate, ".")
+        except ValueError:
+            value = 0.0
+        if value > 0:
+            self.rates[currency] = value
+        elif not any(problem.line == line for problem in self.problems):
+            self._fault(line, None, f"`{plain(rate, 40)}` is no rate", "a number above 0")
+
+    def _no_header(self, row: CsvRow | None) -> None:
+        """Say what the first row lacks to be a header."""
+        if row is None:
+            self._fault(1, None, str(CsvError(1)))
+            return
+        columns = columns_of(row.cells)
+        near = [suggestion(name, COLUMNS) for name in columns.unread]
+        if not {"ticker", "isin"} & columns.place.keys():
+            hint = next((hint for hint in near if "ticker" in hint), "")
+            message = "no column is called ticker or symbol"
+            self._fault(row.line, None, message, ", ".join(COLUMNS), hint)
+        if not {"weight", "value"} & columns.place.keys():
+            hint = next((hint for hint in near if "weight" in hint or "value" in hint), "")
+            message = "there is neither weight nor value, nor quantity and price"
+            self._fault(row.line, None, message, ", ".join(COLUMNS), hint)
+
+    def _checked(self, head: CsvRow) -> Columns:
+        """The columns of the header; raises ScenarioError for one that is there twice."""
+        columns = columns_of(head.cells)
+        for name in columns.repeated:
+            self._fault(head.line, columns.place[name], f"the column {name} is there twice")
+        if columns.repeated:
+            raise ScenarioError(self.problems)
+        for name in columns.unread if columns.own else ():
+            hint = suggestion(name, COLUMNS)
+            if hint:
+                message = f"unknown column {plain(name, 40)}"
+                self._fault(head.line, columns.header.index(name), message, hint=hint)
+        return columns
+
+    # ------------------------------------------------------------ rows
+
+    def _holdings(self, reader: RowReader, body: list[CsvRow]) -> list[Row]:
+        """The holdings; every other row is skipped or a fault."""
+        summaries = any(reader.cell(row, "level").lower() == "summary" for row in body)
+        holdings = []
+        for n, row in enumerate(body):
+            again = columns_of(row.cells)
+            if again.is_usable and again.header != reader.columns.header:
+                for rest in body[n:]:
+                    self._skip("another table, which is not read", rest.line)
+                break
+            reason = "repeated headers" if again.is_usable else _why_skipped(reader, row)
+            level = reader.cell(row, "level").lower()
+            if summaries and level and level != "summary":
+                reason = "single lots, which the summary rows hold"
+            holding = None if reason else reader.holding(row)
+            if holding and holding.kind == "cash" and holding.amount == 0:
+                reason = "cash of 0"
+            elif holding:
+                holdings.append(holding)
+            if reason:
+                self._skip(reason, row.line)
+        return holdings
+
+    # ------------------------------------------------------------ the whole
+
+    def _merged(self, reader: RowReader, holdings: list[Row]) -> tuple[list[Row], list[str]]:
+        """Lots and classes of one issuer as one row, if they are alike, and which were added up."""
+        merged: dict[tuple[str, str], Row] = {}
+        lots: dict[tuple[str, str], list[str]] = {}
+        for row in holdings:
+            key = (issuer(row.ticker), row.maps_to)
+            lots.setdefault(key, []).append(f"{plain(row.ticker, 40)} in line {row.line}")
+            first = merged.setdefault(key, row)
+            if first is row:
+                continue
+            if first.kind and row.kind and first.likeness != row.likeness:
+                message = f"{plain(row.ticker, 40)} is not like it is in line {first.line}"
+                hint = "give both the same sector, beta, volatility and kind"
+                reader.fault(row.line, "ticker", message, hint=hint)
+            merged[key] = replace(
+                first, amount=first.amount + row.amount, kind=first.kind or row.kind
+            )
+        added = [plain(", ".join(names), 400) for names in lots.values() if len(names) > 1]
+        return list(merged.values()), [f"added up as one holding: {names}" for names in added]
+
+    def _notices(self, reader: RowReader) -> list[str]:
+        columns = reader.columns
+        notices = []
+        if not columns.own:
+            used = [f"{columns.header[n]} as {role}" for role, n in columns.place.items()]
+            notices.append(plain(f"columns read: {', '.join(used)}", 400))
+        unused = ("weight",) if reader.amounts == "value" else ("price", "currency")
+        unread = [
+            *columns.unread,
+            *(columns.header[columns.place[role]] for role in unused if role in columns.place),
+        ]
+        if unread:
+            names = ", ".join(plain(name, 40) for name in unread)
+            notices.append(f"columns that are not read: {names}")
+        for reason, lines in self.skipped.items():
+            notices.append(f"skipped, {reason}: line {_ranges(lines)}")
+        foreign = sorted(reader.converted - {"USD"})
+        notices += [f"values in {name} at {self.rates[name]:g} USD" for name in foreign]
+        named = "currency" in columns.place or columns.value_currency or foreign
+        if reader.amounts == "value" and reader.mark == "," and not named:
+            notices.append("no currency is named: values are read as USD")
+        return notices
+
+    def _skip(self, reason: str, line: int) -> None:
+        self.skipped.setdefault(reason, []).append(line)
 
     def _fault(
-        self, line: int, column: str, message: str, expected: str = "", hint: str = ""
+        self, line: int, place: int | None, message: str, expected: str = "", hint: str = ""
     ) -> None:
-        self.problems.append(self.source.problem(line, column, message, expected, hint))
+        self.problems.append(self.source.problem(line, place, message, expected, hint))
 
-    def _cells(self, line: int, text: str) -> list[str]:
-        try:
-            (cells,) = csv.reader([text], delimiter=self.delimiter, strict=True)
-        except (csv.Error, ValueError):
-            self._fault(line, "", "a quotation mark is opened and not closed, or the reverse")
-            return []
-        return [cell.strip() for cell in cells]
 
-    def _head(self, line: int) -> tuple[Literal["weight", "value"], list[str]]:
-        """The column of amounts, and the columns that are not read."""
-        text = self.source.lines[line - 1]
-        self.delimiter = _delimiter(text)
-        header = tuple(cell.lower() for cell in self._cells(line, text))
-        self.source = replace(self.source, header=header)
-        unread = [name for name in header if name and name not in COLUMNS]
-        for name in COLUMNS:
-            if header.count(name) > 1:
-                self._fault(line, name, f"the column {name} is there twice")
-        near = {name: suggestion(name, COLUMNS) for name in unread}
-        if "ticker" not in header:
-            hint = next((hint for hint in near.values() if "ticker" in hint), "")
-            self._fault(line, "", "no column is called ticker", ", ".join(COLUMNS), hint)
-        given = [name for name in ("weight", "value") if name in header]
-        if len(given) != 1:
-            what = "both weight and value" if given else "neither weight nor value"
-            hint = "" if given else next((h for h in near.values() if "we" in h or "va" in h), "")
-            self._fault(line, "", f"there is {what}", "one of the two", hint)
-        if self.problems:
-            raise ScenarioError(self.problems)
-        misspelt = [name for name, hint in near.items() if hint]
-        for name in misspelt:
-            self._fault(line, name, f"unknown column {plain(name, 40)}", hint=near[name])
-        return ("value" if given == ["value"] else "weight"), [plain(name, 40) for name in unread]
+def _decimal_mark(columns: Columns, body: list[CsvRow], delimiter: str) -> DecimalMark:
+    """The decimal mark for numbers that can be read in two ways; "" if nothing in the file says."""
+    roles = ("value", "price", "quantity", "weight", "beta", "volatility")
+    places = [columns.place[role] for role in roles if role in columns.place]
+    marks = decimal_marks(row.cells[n] for row in body for n in places if n < len(row.cells))
+    if not marks and delimiter == ",":
+        return "."  # a comma that separates cells is seldom a decimal mark too
+    return marks.pop() if len(marks) == 1 else ""
 
-    def _row(self, line: int, text: str, amounts: str) -> Row | None:
-        cells, header = self._cells(line, text), self.source.header
-        if not cells:
-            return None
-        if any(cells[len(header) :]):
-            message = f"{len(cells)} cells, the header has {len(header)}"
-            self._fault(line, "", message, hint="write 1234.5, not 1,234.5")
-            return None
-        given = dict(zip(header, cells, strict=False))
-        before = len(self.problems)
-        ticker = given.get("ticker", "").upper()
-        if not re.match(r"[A-Z0-9^]", ticker) or len(ticker) > _LONGEST or plain(ticker) != ticker:
-            expected = f"1 to {_LONGEST} printable characters, the first a letter or digit"
-            self._fault(line, "ticker", f"`{plain(ticker, 40)}` is no ticker", expected)
-        amount = self._number(line, amounts, given)
-        if amount is None:
-            if len(self.problems) == before:
-                self._fault(line, amounts, f"{plain(ticker, 40)} has no {amounts}")
-        elif amount < 0:
-            hint = "leave it out; what a short can lose has no bound, and a fall from a peak no meaning"
-            message = (
-                f"{plain(ticker, 40)} is held short: short positions and debt are not modelled"
-            )
-            self._fault(line, amounts, message, "above 0", hint)
-        elif amount == 0:
-            message = f"{plain(ticker, 40)} has a {amounts} of 0"
-            self._fault(line, amounts, message, "above 0", "leave the row out")
-        own = {name: self._number(line, name, given) for name in _RANGES}
-        for name, number in own.items():
-            low, high = _RANGES[name]
-            if number is not None and not low <= number <= high:
-                self._fault(line, name, f"{name} = {number:g}", f"{low:g} to {high:g}")
-        if len(self.problems) > before or amount is None:
-            return None
-        maps_to, sector = given.get("maps_to", ""), given.get("sector", "")
-        return Row(line, ticker, amount, maps_to, sector, own["beta"], own["volatility"])
 
-    def _number(self, line: int, column: str, given: dict[str, str]) -> float | None:
-        cell = given.get(column, "")
-        if not cell:
-            return None
-        if not _NUMBER.fullmatch(cell) or abs(float(cell)) > 1e15:
-            message = f"{column} `{plain(cell, 40)}` is not a number"
-            self._fault(line, column, message, "a plain number such as 0.25 or 1234.5")
-            return None
-        return float(cell)
+def _why_skipped(reader: RowReader, row: CsvRow) -> str:
+    """Why a row is no holding, or ""."""
+    filled = [cell for cell in row.cells if cell]
+    ticker = reader.cell(row, "ticker") or reader.cell(row, "isin")
+    first = ticker or filled[0]
+    is_subtotal = row.cells[0] == POSITIONS and row.cells[1:2] != ("Data",)
+    if is_subtotal or _TOTAL.fullmatch(first):
+        return "totals"
+    if _PENDING.fullmatch(first):
+        return "pending amounts"
+    amounts = [reader.cell(row, role) for role in ("value", "weight", "quantity", "price")]
+    has_amount = any(re.search(r"\d", cell) for cell in amounts)
+    if not has_amount and not is_plain(ticker.upper()) and len(filled[0].split()) > 1:
+        return f"not a holding, {plain(filled[0], 40)}"
+    return ""
+
+
+def _ranges(lines: list[int]) -> str:
+    """Line numbers, runs of them as first-last."""
+    runs: list[list[int]] = []
+    for line in sorted(lines):
+        if runs and line == runs[-1][1] + 1:
+            runs[-1][1] = line
+        else:
+            runs.append([line, line])
+    return ", ".join(f"{a}" if a == b else f"{a}-{b}" for a, b in runs)

@@ -15,15 +15,19 @@ of firms, as an index is, and everything that is measured on an index is measure
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from math import fsum
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from simulator.errors import Problem, ScenarioError, plain
-from simulator.portfolio.holdings_csv import Row, Sheet, read_sheet
+from simulator.portfolio.funds import BOND_FIGURES, FUND_VOLATILITY, Fund, known_funds
+from simulator.portfolio.holding_rows import Row, is_plain
+from simulator.portfolio.holdings_csv import Sheet, read_sheet
+from simulator.portfolio.instruments import CASH, issuer, share
 from simulator.schema import suggestion
 from simulator.universe import FIGURES, FirmRow, Universe
 
@@ -31,13 +35,11 @@ PORTFOLIO = "portfolio"
 """The entity of a run that is the portfolio as a whole."""
 HOLDINGS = "portfolio.csv"
 """The holdings file in a run folder, byte for byte."""
-CASH = "CASH"
-SECTOR = "rest"
-"""What a firm is like of which only a beta is given."""
 OWN_VOLATILITY = 0.30
 """Own noise, per square root of a year, of a firm of which none is given: that of a large single
 stock (the named firms of the shipped universes lie at .17 to .70). Judgement."""
 MOST_NEW_FIRMS = 100
+_BOND_BETA = 0.05
 _ROUNDING = 0.005
 """Weights that miss their total by no more than this share were rounded."""
 _UNIT = 1.0  # USD billion at t=0 of a portfolio of which only weights are known
@@ -47,13 +49,14 @@ _UNIT = 1.0  # USD billion at t=0 of a portfolio of which only weights are known
 class Holding:
     """One holding: its share of the portfolio at t=0, and the entity of the run it moves with.
 
-    ``entity`` is "" for cash. ``told`` says in words what the holding is taken for.
+    ``entity`` is "" for cash. ``taken_for`` says in words what the holding is taken for, and how
+    sure that is.
     """
 
     ticker: str
     weight: float
     entity: str
-    told: str
+    taken_for: str
 
 
 @dataclass(frozen=True)
@@ -69,50 +72,72 @@ class Portfolio:
     raw: bytes = field(repr=False)
 
 
-def read_portfolio(path: str | Path, universe: Universe) -> tuple[Portfolio, Universe]:
+def read_portfolio(
+    path: str | Path, universe: Universe, rates: Mapping[str, float] | None = None
+) -> tuple[Portfolio, Universe]:
     """Read a holdings file; the portfolio, and the universe with the portfolio in it.
+
+    Parameters
+    ----------
+    path
+        A CSV file, of one's own or from a broker.
+    universe
+        The firms and groups that holdings are mapped to.
+    rates
+        USD for one unit of a currency, {"EUR": 1.08}, where values are not in USD.
 
     Raises
     ------
     ScenarioError
         With every problem of the file: its line, and what to try.
     """
-    sheet = read_sheet(path)
-    problems = [*sheet.problems, *_repeated(sheet)]
+    sheet = read_sheet(path, rates)
+    problems = list(sheet.problems)
     if PORTFOLIO in universe.entities:
         message = f"the universe {universe.name} has a group called {PORTFOLIO} already"
-        problems.append(sheet.source.problem(0, "", message, hint="rename that group"))
-    found: list[tuple[str, FirmRow | None, str]] = []
+        problems.append(sheet.source.problem(0, None, message, hint="rename that group"))
+    mapped: list[_Mapped] = []
     for row in sheet.rows:
         try:
-            found.append(_taken_for(row, universe))
-        except _Unmapped as unmapped:
+            mapped.append(_mapped(row, universe))
+        except _Unmapped as fault:
             problems.append(
-                sheet.source.problem(
-                    row.line, unmapped.column, unmapped.message, unmapped.expected, unmapped.hint
-                )
+                sheet.problem(row, fault.column, fault.message, fault.expected, fault.hint)
             )
     weights, notices, faults = _weights(sheet)
     problems += [] if sheet.problems else faults  # a sum of what could be read says nothing
-    new = [firm for _, firm, _ in found if firm is not None]
+    new = [one.firm for one in mapped if one.firm is not None]
     if len(new) > MOST_NEW_FIRMS:
         message = f"{len(new)} holdings are firms the universe does not know"
         expected = f"at most {MOST_NEW_FIRMS}: each is simulated"
         hint = "map small ones to a group with maps_to"
-        problems.append(sheet.source.problem(0, "", message, expected, hint))
+        problems.append(sheet.source.problem(0, None, message, expected, hint))
     if problems:
         raise ScenarioError(problems)
     holdings = tuple(
-        Holding(row.ticker, weight, entity, told)
-        for row, weight, (entity, _, told) in zip(sheet.rows, weights, found, strict=True)
+        Holding(row.ticker, weight, one.entity, one.taken_for)
+        for row, weight, one in zip(sheet.rows, weights, mapped, strict=True)
     )
     value = fsum(row.amount for row in sheet.rows) if sheet.amounts == "value" else None
-    notices = [*sheet.notices, *notices, *_unused(sheet.rows, universe)]
+    notices = [
+        *sheet.notices,
+        *notices,
+        *_guessed(sheet.rows, mapped),
+        *_unused(sheet.rows, universe),
+    ]
     portfolio = Portfolio(holdings, value, tuple(notices), sheet.source.raw)
     return portfolio, _joined(universe, new, portfolio)
 
 
 # ---------------------------------------------------------------- what a row is
+
+
+class _Mapped(NamedTuple):
+    """The entity a row moves with, the firm to be added for it, and both in words."""
+
+    entity: str
+    firm: FirmRow | None
+    taken_for: str
 
 
 class _Unmapped(Exception):
@@ -121,46 +146,102 @@ class _Unmapped(Exception):
         self.column, self.message, self.expected, self.hint = column, message, expected, hint
 
 
-def _taken_for(row: Row, universe: Universe) -> tuple[str, FirmRow | None, str]:
-    """The entity a row moves with, the firm to be added for it, and both in words."""
-    like = row.sector or (SECTOR if row.beta is not None else "")
-    if row.ticker == CASH:
-        if row.maps_to or like:
+def _mapped(row: Row, universe: Universe) -> _Mapped:
+    """What a row is taken for: what the file says, else the universe, else the table of funds."""
+    fund = known_funds().get(row.ticker)
+    if row.ticker == CASH and not row.kind:
+        row = replace(row, kind="cash")
+    if row.kind == "cash" and not row.maps_to:
+        if row.sector or row.beta is not None:
             raise _Unmapped("ticker", "CASH is cash: it is mapped to nothing", hint="rename it")
-        return "", None, "cash, which earns nothing"
+        return _Mapped("", None, "cash, which earns nothing; sure")
     if row.maps_to:
-        if like or row.volatility is not None:
+        if row.sector or row.beta is not None or row.volatility is not None:
             message = (
                 f"{row.ticker} is mapped to {plain(row.maps_to, 20)}, whose path it takes as it is"
             )
             hint = "either maps_to, or sector with beta and volatility"
             raise _Unmapped("maps_to", message, hint=hint)
         entity = _entity(row.maps_to, "maps_to", universe)
-        return entity, None, f"moves with {entity}, {plain(universe.title_of(entity), 80)}"
+        return _Mapped(
+            entity, None, f"moves with {entity}, {_title(entity, universe)}; as the file says"
+        )
     known = _known(row.ticker, universe)
     if known:
         what = "the firm" if known in universe.tickers else "the group"
-        return known, None, f"{what} of the universe, {plain(universe.title_of(known), 80)}"
-    if not like:
-        raise _Unmapped(
-            "ticker",
-            f"{plain(row.ticker, 40)} is not in the universe {universe.name}",
-            f"{', '.join(universe.tickers)}; or {', '.join(universe.groups)}; or {CASH}",
-            " or ".join(
-                hint
-                for hint in (
-                    suggestion(row.ticker, universe.entities),
-                    "say what it is like: maps_to (a firm or group), sector, or beta",
-                )
-                if hint
-            ),
+        other = (
+            ""
+            if share(row.ticker) == known or known in universe.groups
+            else "; another share class"
         )
-    return _new_firm(row, _entity(like, "sector", universe), universe)
+        return _Mapped(
+            known, None, f"{what} of the universe, {_title(known, universe)}{other}; sure"
+        )
+    is_described = bool(row.sector) or row.beta is not None
+    if fund is not None:
+        target = _known(fund.maps_to or fund.like, universe)
+        if fund.maps_to and target and not is_described and row.volatility is None:
+            words = f"{fund.name}: moves with {target}, {_title(target, universe)}; fit: {fund.fit}"
+            return _Mapped(target, None, words)
+        if target or row.sector:
+            return _new_fund(row, fund, target, universe)
+    if not is_described and row.kind not in ("stock", "bond fund"):
+        raise _unknown(row, universe)
+    is_fund = row.kind in ("fund", "bond fund") or fund is not None
+    sector = row.sector or ("sp500" if is_fund else "rest")
+    like = _entity(sector, "sector", universe)
+    if is_fund:
+        return _new_fund(row, fund, like, universe)
+    sure = (
+        "judgement, give kind = fund if it is one"
+        if is_described
+        else "a guess from its kind alone"
+    )
+    words = f"a single firm like {like}; {sure}"
+    return _new_firm(row, like, OWN_VOLATILITY, words, universe)
+
+
+def _new_fund(row: Row, fund: Fund | None, like: str, universe: Universe) -> _Mapped:
+    """A fund of its own beta: like a group, with the noise of a fund and not of a firm."""
+    if row.sector:
+        like = _entity(row.sector, "sector", universe)
+    beta, volatility, name, fit = row.beta, FUND_VOLATILITY, "a fund", "as the file says"
+    if fund is not None:
+        beta = fund.beta if beta is None else beta
+        volatility = fund.volatility or volatility
+        name, fit = fund.name, fund.fit
+    is_bond = row.kind == "bond fund" or (fund is not None and fund.kind == "bond fund")
+    figures = BOND_FIGURES if is_bond else {}
+    if is_bond and beta is None:
+        beta = _BOND_BETA
+    words = f"{name}: a {'bond ' if is_bond else ''}fund like {like}; fit: {fit}"
+    return _new_firm(replace(row, beta=beta), like, volatility, words, universe, figures)
+
+
+def _unknown(row: Row, universe: Universe) -> _Unmapped:
+    hints = (
+        suggestion(row.ticker, universe.entities),
+        "say what it is like: maps_to (a firm or group), sector, or beta; and kind: stock, fund or bond fund",
+    )
+    return _Unmapped(
+        "ticker",
+        f"{plain(row.ticker, 40)} is not in the universe {universe.name}, nor a fund that is known",
+        f"{', '.join(universe.tickers)}; or {', '.join(universe.groups)}; or {CASH}",
+        " or ".join(hint for hint in hints if hint),
+    )
+
+
+def _title(entity: str, universe: Universe) -> str:
+    return plain(universe.title_of(entity), 80)
 
 
 def _known(name: str, universe: Universe) -> str:
-    """A firm or group by its name in any case, or ""."""
-    return next((e for e in (name, name.upper(), name.lower()) if e in universe.entities), "")
+    """A firm or group by its name in any case or any spelling of its share class, or ""."""
+    for spelling in (name, name.upper(), name.lower()):
+        if spelling in universe.entities:
+            return spelling
+    wanted = issuer(name.upper())
+    return next((firm for firm in universe.tickers if issuer(firm) == wanted), "")
 
 
 def _entity(name: str, column: str, universe: Universe) -> str:
@@ -172,23 +253,31 @@ def _entity(name: str, column: str, universe: Universe) -> str:
     return found
 
 
-def _new_firm(row: Row, sector: str, universe: Universe) -> tuple[str, FirmRow | None, str]:
-    """A firm like the value-weighted average of a sector, with a beta and noise of its own."""
-    if not row.is_plain:
+def _new_firm(
+    row: Row,
+    like: str,
+    noise: float,
+    words: str,
+    universe: Universe,
+    figures: Mapping[str, float] | None = None,
+) -> _Mapped:
+    """A row of the universe like the value-weighted average of a group, with the file's beta and noise."""
+    ticker = share(row.ticker)
+    if not is_plain(ticker):
         message = f"{plain(row.ticker, 40)} cannot name a firm"
         expected = "1 to 12 capital letters, digits, dots or hyphens, the first a letter or digit"
         raise _Unmapped("ticker", message, expected, "rename it, or use maps_to")
-    values = _shares(sector, universe) * universe.column("market_value")
+    values = _shares(like, universe) * universe.column("market_value")
     weights = values / values.sum()
     average = {figure: float(np.sum(weights * universe.column(figure))) for figure in FIGURES}
     beta = average["beta"] if row.beta is None else row.beta
-    volatility = OWN_VOLATILITY if row.volatility is None else row.volatility
-    told = f"a firm like {sector}, with beta {beta:.2f} and volatility {volatility:.2f} of its own"
+    volatility = noise if row.volatility is None else row.volatility
     firm = universe.firms[int(np.argmax(weights))].model_copy(
         update={
             **average,
-            "ticker": row.ticker,
-            "name": f"like {sector}",
+            **(figures or {}),
+            "ticker": ticker,
+            "name": f"like {like}",
             "kind": "public",
             "beta": beta,
             "volatility": volatility,
@@ -197,7 +286,7 @@ def _new_firm(row: Row, sector: str, universe: Universe) -> tuple[str, FirmRow |
             "sources": {},
         }
     )
-    return row.ticker, firm, told
+    return _Mapped(ticker, firm, f"{words}; beta {beta:.2f}, own volatility {volatility:.2f}")
 
 
 def _shares(entity: str, universe: Universe) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
@@ -225,7 +314,7 @@ def _weights(sheet: Sheet) -> tuple[list[float], list[str], list[Problem]]:
         message = f"the weights add up to {total:.6g}"
         hint = f"correct them, add a {CASH} row, or give amounts in a column called value"
         expected = "shares that add up to 1, or percents that add up to 100"
-        return weights, [], [sheet.source.problem(0, "", message, expected, hint)]
+        return weights, [], [sheet.source.problem(0, None, message, expected, hint)]
     notices = []
     if whole == 100.0:
         notices.append("weights add up to 100: read as percents")
@@ -234,13 +323,22 @@ def _weights(sheet: Sheet) -> tuple[list[float], list[str], list[Problem]]:
     return weights, notices, []
 
 
-def _repeated(sheet: Sheet) -> Iterable[Problem]:
-    first: dict[str, int] = {}
-    for row in sheet.rows:
-        if row.ticker in first:
-            message = f"{plain(row.ticker, 40)} is there twice, first in line {first[row.ticker]}"
-            yield sheet.source.problem(row.line, "ticker", message, hint="add the two rows up")
-        first.setdefault(row.ticker, row.line)
+def _guessed(rows: Iterable[Row], mapped: Iterable[_Mapped]) -> Iterable[str]:
+    """Holdings of which the file says no more than that they are shares or bond funds."""
+    names = [
+        row.ticker
+        for row, one in zip(rows, mapped, strict=True)
+        if one.firm is not None
+        and not row.sector
+        and row.beta is None
+        and row.ticker not in known_funds()
+    ]
+    if names:
+        yield plain(
+            f"not in the universe, taken for the average of their kind: {', '.join(names)}; "
+            "columns beta, sector or maps_to say more",
+            400,
+        )
 
 
 def _unused(rows: Iterable[Row], universe: Universe) -> Iterable[str]:
@@ -257,12 +355,12 @@ def _joined(universe: Universe, new: list[FirmRow], portfolio: Portfolio) -> Uni
     values = wide.column("market_value")
     worth = _UNIT if portfolio.value is None else portfolio.value / 1e9
     held, cash = np.zeros(values.size), 0.0
-    for one in portfolio.holdings:
-        if not one.entity:
-            cash += worth * one.weight
+    for holding in portfolio.holdings:
+        if not holding.entity:
+            cash += worth * holding.weight
             continue
-        shares = _shares(one.entity, wide)
-        held += worth * one.weight * shares / np.sum(shares * values)
+        shares = _shares(holding.entity, wide)
+        held += worth * holding.weight * shares / np.sum(shares * values)
     firms = tuple(
         firm.model_copy(update={"membership": {**firm.membership, PORTFOLIO: float(share)}})
         if share

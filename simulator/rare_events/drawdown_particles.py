@@ -1,6 +1,7 @@
 """Paths of the model as particles that fall: what splitting needs to know of a crash.
 
-The score is the largest fall so far of one entity, the same number as in a run's tables.
+The score is the largest fall so far of one entity, from any peak or from the start: the same number as in a
+run's tables.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ class EntityLevel:
     rows: IntArray
     values: FloatArray
     cash: float
+    from_start: bool
+    """Whether falls are from the start rather than from the highest level so far."""
 
     def level(self, log_price: FloatArray) -> FloatArray:
         """Level (path,), USD billion."""
@@ -88,7 +91,8 @@ class DrawdownParticles:
         for step in range((k - 1) * self._stride + 1, last + 1):
             simulation.step(step, self._log_price, self._own, self._factors)
             level = self._watch.level(self._log_price)
-            self._high = np.maximum(self._high, level)
+            if not self._watch.from_start:
+                self._high = np.maximum(self._high, level)
             self._score = np.maximum(self._score, 1.0 - level / self._high)
 
     def take(self, index: IntArray) -> Self:
@@ -128,7 +132,13 @@ class Batch:
 
 
 def split_batch(
-    scenario: Scenario, entity: str, depths: FloatArray, least: float, number: int
+    scenario: Scenario,
+    entity: str,
+    depths: FloatArray,
+    least: float,
+    number: int,
+    *,
+    from_start: bool = False,
 ) -> Batch:
     """Split one batch of groups; pure, so that batches may be computed anywhere.
 
@@ -138,6 +148,7 @@ def split_batch(
         depths: (L,) rising positive shares.
         least: groups are given up below this probability.
         number: of the batch.
+        from_start: falls are from the level at t=0, not from a peak.
     """
     universe, seed = scenario.universe, scenario.seed
     groups = groups_together(scenario)
@@ -150,7 +161,9 @@ def split_batch(
         try:
             worlds = Simulation(scenario, consensus_path(scenario), drawn)
             found: Split = split(
-                DrawdownParticles.start(worlds, _watch(scenario, entity), stride),
+                DrawdownParticles.start(
+                    worlds, _watch(scenario, entity, from_start=from_start), stride
+                ),
                 noise,
                 steps=-(-scenario.steps // stride),
                 targets=depths,
@@ -170,12 +183,12 @@ def groups_together(scenario: Scenario) -> int:
     return max(1, min(TOGETHER, _FIRMS_TOGETHER // len(scenario.universe.tickers)))
 
 
-def _watch(scenario: Scenario, entity: str) -> EntityLevel:
+def _watch(scenario: Scenario, entity: str, *, from_start: bool) -> EntityLevel:
     universe = scenario.universe
     row = universe.entities.index(entity)
     groups, values = len(universe.groups), universe.column("market_value")
     if row >= groups:
-        return EntityLevel(np.array([row - groups]), values[[row - groups]], 0.0)
+        return EntityLevel(np.array([row - groups]), values[[row - groups]], 0.0, from_start)
     held = universe.membership[row] * values
     rows = np.flatnonzero(held)
-    return EntityLevel(rows, held[rows], float(universe.group_cash[row]))
+    return EntityLevel(rows, held[rows], float(universe.group_cash[row]), from_start)

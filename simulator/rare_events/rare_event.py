@@ -39,17 +39,19 @@ REL_ERROR = 0.10
 LEAST = 1e-6
 """The far tail ends about here."""
 _FORM = "sp500.max_drawdown >= 0.70"
+_FALLS = ("max_drawdown", "loss_from_start")
 _DEPTHS = np.round(np.arange(0.02, 0.995, 0.02), 2)
 _TAIL_GROUPS = 24
 
 
 @dataclass(frozen=True)
 class Event:
-    """A fall of an entity by ``depth``, a positive share, or more."""
+    """A fall of an entity by ``depth``, a positive share, or more: from a peak, or ``from_start``."""
 
     text: str
     entity: str
     depth: float
+    from_start: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def parse_event(text: str, scenario: Scenario) -> Event:
         hint = f"; {refusal.hint}" if refusal.hint else ""
         raise UsageError(f"{message}: allowed are {refusal.expected}{hint}") from None
     depth = 0.0 if found.level is None else found.level
-    if found.metric != "max_drawdown" or found.comparison not in (">=", ">"):
+    if found.metric not in _FALLS or found.comparison not in (">=", ">"):
         raise UsageError(
             f"the event {plain(text, 80)!r} is not a fall: only events such as {_FORM} can be split"
         )
@@ -99,7 +101,7 @@ def parse_event(text: str, scenario: Scenario) -> Event:
         raise UsageError(f"a fall of {depth:g} is not one: expected a share above 0, at most 1")
     if found.comparison == ">":
         depth = float(np.nextafter(depth, 2.0))
-    return Event(text.strip(), found.entity, depth)
+    return Event(text.strip(), found.entity, depth, found.metric == "loss_from_start")
 
 
 class RelativeErrorStopping:
@@ -172,7 +174,10 @@ def rare(
     scenario = scenario.with_(seed=seed)
     asked = parse_event(event, scenario)
     began, looks, batches = time.perf_counter(), RelativeErrorStopping(rel_error), list[Batch]()
-    with closing(_batches(scenario, asked.entity, np.array([asked.depth]), workers)) as computed:
+    depths = np.array([asked.depth])
+    with closing(
+        _batches(scenario, asked.entity, depths, workers, from_start=asked.from_start)
+    ) as computed:
         for batch in computed:
             batches.append(batch)
             values = np.concatenate([one.probability[:, 0] for one in batches])
@@ -198,10 +203,16 @@ def rare(
 
 
 def _batches(
-    scenario: Scenario, entity: str, depths: FloatArray, workers: int, least: float = 0.0
+    scenario: Scenario,
+    entity: str,
+    depths: FloatArray,
+    workers: int,
+    least: float = 0.0,
+    *,
+    from_start: bool = False,
 ) -> Generator[Batch]:
     """All batches there are, in order, computed as they are asked for."""
-    compute = partial(split_batch, scenario, entity, depths, least)
+    compute = partial(split_batch, scenario, entity, depths, least, from_start=from_start)
     yield from get_executor(workers).map(compute, itertools.count())
 
 

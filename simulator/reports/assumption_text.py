@@ -21,7 +21,7 @@ _ORDER = ("mean", "median", "sd", "sigma", "a", "b", "p5", "p50", "p95", "low", 
 """Of the numbers that describe a distribution."""
 
 _SHOWN = ("market_value", "revenue", "operating_margin", "normal_margin")
-"""Figures whose sources are listed even when not every source is asked for."""
+"""Figures whose sources are listed even when ``full`` is false."""
 
 
 def page(
@@ -38,12 +38,13 @@ def page(
     sections = [
         _head(scenario, width),
         _priced_in(scenario, implied),
-        "WHAT THIS SCENARIO SAYS\n"
-        + _wrap(f"value, what it is, where it stands; source graded {GRADES}", width, 0)
+        *_dated_otherwise(scenario.universe, width),
+        "WHAT THIS SCENARIO SETS\n"
+        + _wrap(f"value, meaning and place in the file; source, graded {GRADES}", width, 0)
         + "\n"
         + "\n".join(_own(scenario, own, width)),
-        "WHAT IT LEAVES AT THE DEFAULT"
-        + ("" if full else "  (--full cuts nothing)")
+        "WHAT IT LEAVES AT THE DEFAULTS"
+        + ("" if full else "  (--full: every line in full)")
         + "\n"
         + "\n".join(_defaults(scenario, rest, width, full=full)),
         *_rules(scenario, width),
@@ -108,6 +109,19 @@ def _priced_in(scenario: Scenario, implied: PricedIn) -> str:
     return "\n".join(lines) + _indent(table(header, rows))
 
 
+def _dated_otherwise(universe: Universe, width: int) -> Iterator[str]:
+    """Figures of another time than the universe's as-of date, by date and firms."""
+    rows: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for old in universe.dated_otherwise():
+        rows.setdefault((old.date, old.tickers), []).append(old.figure)
+    if rows:
+        lines = [f"DATED MORE THAN A QUARTER FROM {universe.as_of}, the universe's as-of date"]
+        for (when, tickers), figures in rows.items():
+            of = "all rows" if len(tickers) == len(universe.firms) else ", ".join(tickers)
+            lines.append(_wrap(f"{when}: {', '.join(figures)} of {of}", width, 2))
+        yield "\n".join(lines)
+
+
 def _own(scenario: Scenario, rows: Sequence[Assumption], width: int) -> Iterator[str]:
     """Value and price, meaning and place, source: all of it."""
     for prefix, group in groupby(rows, _table_of):
@@ -156,18 +170,18 @@ def _about(scenario: Scenario, prefix: str) -> str:
     if name != "events":
         return ""
     event = scenario.events[int(index.partition(".")[0])]
-    told = type(event).specs()
-    others = {key: getattr(event, key) for key in type(event).model_fields if key not in told}
+    numbers = type(event).specs()
+    others = {key: getattr(event, key) for key in type(event).model_fields if key not in numbers}
     return "  " + ", ".join(f"{key} {value}" for key, value in others.items() if value)
 
 
 def _rules(scenario: Scenario, width: int) -> Iterator[str]:
     """Correlations and thresholds, where there are any."""
     if scenario.correlations:
-        lines = (f"{' and '.join(one.between)}: {one.rho:+.2f}" for one in scenario.correlations)
+        lines = (f"{' and '.join(pair.between)}: {pair.rho:+.2f}" for pair in scenario.correlations)
         yield "CORRELATED ASSUMPTIONS\n" + "\n".join(_wrap(line, width, 2) for line in lines)
     if scenario.thresholds:
-        lines = (f"{one.name}: {one.text}" for one in scenario.thresholds)
+        lines = (f"{rule.name}: {rule.text}" for rule in scenario.thresholds)
         yield "THRESHOLDS\n" + "\n".join(_wrap(line, width, 2) for line in lines)
 
 
@@ -184,7 +198,7 @@ def _firms(universe: Universe, width: int, *, full: bool) -> str:
         "beta",
         "vol",
         "S&P",
-        "sure",
+        "grade",
     )
     rows = []
     for firm in universe.firms:
@@ -208,19 +222,19 @@ def _firms(universe: Universe, width: int, *, full: bool) -> str:
         _wrap(
             "market value and last year's sales in USD billion, operating margin, where sales come from "
             "(core business, AI chips, rented compute, sold models), beta, own volatility, share counted in "
-            "the S&P 500; how sure market value, sales and margin are",
+            "the S&P 500; grades of market value, sales and margin",
             width,
             2,
         ),
         _indent(table(header, rows, gap=" ")),
         *(
             _wrap(
-                f"{'ok ' if one.low <= one.value <= one.high else 'OFF'} {one.name} = {_figure(one.value)}, "
-                f"known {_figure(one.low)} to {_figure(one.high)}: {one.source}",
+                f"{'ok ' if check.low <= check.value <= check.high else 'OFF'} {check.name} = {_figure(check.value)}, "
+                f"expected {_figure(check.low)} to {_figure(check.high)}: {check.source}",
                 width,
                 2,
             )
-            for one in universe.checks
+            for check in universe.checks
         ),
         f"  SOURCES{'' if full else '  of market value, sales and margin (--full: of every figure)'}",
         *_figure_sources(universe, width, full=full),
@@ -232,7 +246,7 @@ def _figure_sources(universe: Universe, width: int, *, full: bool) -> Iterator[s
     """Each source once, with the figures and firms it stands for."""
     figures = [*type(universe.firms[0]).specs(), "pe_band", "membership"] if full else _SHOWN
     for figure in figures:
-        told: dict[tuple[str, ...], list[str]] = {}
+        tickers_of: dict[tuple[str, ...], list[str]] = {}
         for firm in universe.firms:
             value = getattr(firm, figure)
             if value is None or value == type(firm).model_fields[figure].default:
@@ -240,8 +254,8 @@ def _figure_sources(universe: Universe, width: int, *, full: bool) -> Iterator[s
             source = universe.source(firm.ticker, figure)
             text = value if isinstance(value, tuple | dict) else f"{value:,.6g}"
             key = (source.strength, _with_date(source))
-            told.setdefault(key, []).append(f"{firm.ticker} {text}" if full else firm.ticker)
-        for (strength, words), tickers in told.items():
+            tickers_of.setdefault(key, []).append(f"{firm.ticker} {text}" if full else firm.ticker)
+        for (strength, words), tickers in tickers_of.items():
             line = f"{figure} {', '.join(tickers)}: {strength} {words}"
             yield _wrap(line, width, 4) if full else _cut(line, width, 4)
 

@@ -60,14 +60,14 @@ def _runs(of: Comparison, names: list[str], chosen: list[int], width: int) -> li
     for at in (0, *chosen):
         run = of.runs[at]
         size = f"{run.paths:,} paths, seed {run.seed}"
-        told = f"{names[at]}  {plain(of.labels[at])}: {plain(run.scenario.title, 200)}; {size}"
-        lines += textwrap.wrap(told, width, subsequent_indent="   ")
+        line = f"{names[at]}  {plain(of.labels[at])}: {plain(run.scenario.title, 200)}; {size}"
+        lines += textwrap.wrap(line, width, subsequent_indent="   ")
     return lines
 
 
 def _differences(of: Comparison, names: list[str], width: int) -> list[str]:
     """A table of what differs if it fits, else a key a line and a value a line."""
-    rows = [(one.key, *one.texts) for one in of.differences]
+    rows = [(difference.key, *difference.texts) for difference in of.differences]
     if not rows:
         return [f"WHAT DIFFERS: {NO_DIFFERENCE}"]
     header = ("WHAT DIFFERS", *names)
@@ -99,8 +99,8 @@ def _entity(of: Comparison, names: list[str], chosen: list[int], entity: str) ->
     label = plain(of.runs[0].label(entity)).split(" (")[0]
     yield _line(textwrap.shorten(label, _LEFT, placeholder="..."), map(_head, shown))
     for at in (0, *chosen):
-        found = of.runs[at].estimates()[entity]
-        yield _line(f"  {names[at]}", (_ascii(number(found[name], name)) for name in shown))
+        estimates = of.runs[at].estimates()[entity]
+        yield _line(f"  {names[at]}", (_ascii(number(estimates[name], name)) for name in shown))
         if at == 0:
             continue
         cells = [format_change(of.changes[at - 1][entity, name], name) for name in shown]
@@ -126,12 +126,12 @@ def _ascii(cell: str) -> str:
 # ---------------------------------------------------------------- why
 
 
-def explanation_text(found: Explanation, of: Comparison, width: int) -> str:
+def explanation_text(why: Explanation, of: Comparison, width: int) -> str:
     """The split of the change of each entity among what changed."""
-    parts = [textwrap.wrap(f"WHY: {_method(found)}", width)]
+    parts = [textwrap.wrap(f"WHY: {_method(why)}", width)]
     for entity in of.entities:
-        rows = split_rows(found, entity)
-        shown = [name for name in SPLIT if (entity, name) in found.totals]
+        rows = split_rows(why, entity)
+        shown = [name for name in SPLIT if (entity, name) in why.totals]
         label = plain(of.runs[0].label(entity)).split(" (")[0]
         left = max(len(name) for name, _ in rows)
         apart = left + 15 * len(shown) > width  # then a name has a line to itself
@@ -146,46 +146,46 @@ def explanation_text(found: Explanation, of: Comparison, width: int) -> str:
     return "\n\n".join("\n".join(part) for part in parts)
 
 
-def split_rows(found: Explanation, entity: str) -> list[tuple[str, list[str]]]:
+def split_rows(why: Explanation, entity: str) -> list[tuple[str, list[str]]]:
     """Names of the changes and their shares as text, the largest share of the mean fall first; the total last."""
-    shown = [name for name in SPLIT if (entity, name) in found.totals]
-    cells: dict[int, list[str]] = {at: [] for at in range(len(found.changes))}
+    shown = [name for name in SPLIT if (entity, name) in why.totals]
+    cells: dict[int, list[str]] = {at: [] for at in range(len(why.changes))}
     totals = []
     for name in shown:
-        shares, total = found.shares[entity, name], found.totals[entity, name]
+        shares, total = why.shares[entity, name], why.totals[entity, name]
         places = max(places_of(one, name) for one in (*shares, total))  # so that they add up
         for at, share in enumerate(shares):
             cells[at].append(format_change(share, name, places).brief)
         totals.append(format_change(total, name, places).brief)
-    means = found.shares[entity, "mean"]
+    means = why.shares[entity, "mean"]
     order = sorted(cells, key=lambda at: -abs(means[at].value))
-    rows = [(_change_name(found, at), cells[at]) for at in order]
+    rows = [(_change_name(why, at), cells[at]) for at in order]
     return [*rows, ("together", totals)]
 
 
-def _change_name(found: Explanation, at: int) -> str:
-    change = found.changes[at]
+def _change_name(why: Explanation, at: int) -> str:
+    change = why.changes[at]
     count = len(change.differences)
     return change.name if count == 1 else f"{change.name} ({count} keys)"
 
 
-def _method(found: Explanation) -> str:
+def _method(why: Explanation) -> str:
     how = (
-        f"{found.orders} sampled orders, {found.mixtures} mixtures"
-        if found.orders
-        else f"all {found.mixtures} mixtures of the two scenarios"
+        f"{why.orders} sampled orders, {why.mixtures} mixtures"
+        if why.orders
+        else f"all {why.mixtures} mixtures of the two scenarios"
     )
     return (
         "the change in points, split among what changed (Shapley; shares add up exactly). From "
-        f"{how}, {found.paths:,} paths each with the same noise; ± is one Monte Carlo standard error"
-        f"{' and that of sampling orders' if found.orders else ''}"
+        f"{how}, {why.paths:,} paths each with the same noise; ± is one Monte Carlo standard error"
+        f"{' and that of sampling orders' if why.orders else ''}"
     )
 
 
 # ---------------------------------------------------------------- other forms
 
 
-def markdown(of: Comparison, found: Explanation | None, order: Sequence[int]) -> str:
+def markdown(of: Comparison, why: Explanation | None, order: Sequence[int]) -> str:
     """The comparison as Markdown tables."""
     names = letters(len(of.runs))
     lines = [f"# {plain(of.labels[0])} and {', '.join(plain(of.labels[at]) for at in order)}", ""]
@@ -193,11 +193,11 @@ def markdown(of: Comparison, found: Explanation | None, order: Sequence[int]) ->
         run = of.runs[at]
         about = f"{plain(run.scenario.title, 200)}, {run.paths:,} paths, seed {run.seed}"
         lines.append(f"- {names[at]}: `{plain(of.labels[at])}`: {_cell(about)}")
-    lines += ["", f"{'; '.join(dict.fromkeys(one.note for one in of.pairings))}.", ""]
+    lines += ["", f"{'; '.join(dict.fromkeys(pairing.note for pairing in of.pairings))}.", ""]
     chosen = [0, *order]
     lines += markdown_table(
         ["key", *(names[at] for at in chosen)],
-        [[f"`{one.key}`", *(one.texts[at] for at in chosen)] for one in of.differences],
+        [[f"`{row.key}`", *(row.texts[at] for at in chosen)] for row in of.differences],
     )
     for at in order:
         rows = []
@@ -206,11 +206,11 @@ def markdown(of: Comparison, found: Explanation | None, order: Sequence[int]) ->
                 values = [number(of.runs[run].estimates()[entity][name], name) for run in (0, at)]
                 rows.append([entity, title(name), *values, str(format_change(change, name))])
         lines += markdown_table(["", "", "A", names[at], "change (95 % interval)"], rows)
-    if found is not None:
-        lines += [f"{_method(found)}.", ""]
+    if why is not None:
+        lines += [f"{_method(why)}.", ""]
         for entity in of.entities:
-            shown = [short(name) for name in SPLIT if (entity, name) in found.totals]
-            rows = [[name, *cells] for name, cells in split_rows(found, entity)]
+            shown = [short(name) for name in SPLIT if (entity, name) in why.totals]
+            rows = [[name, *cells] for name, cells in split_rows(why, entity)]
             lines += markdown_table([entity, *shown], rows)
     return "\n".join(lines)
 
@@ -225,7 +225,7 @@ def _cell(text: str) -> str:
     return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
 
-def document(of: Comparison, found: Explanation | None, order: Sequence[int]) -> dict[str, Any]:
+def document(of: Comparison, why: Explanation | None, order: Sequence[int]) -> dict[str, Any]:
     """The comparison for programs; infinite ends are null."""
     first = of.runs[0].estimates()
     return {
@@ -240,8 +240,10 @@ def document(of: Comparison, found: Explanation | None, order: Sequence[int]) ->
             for at, run in enumerate(of.runs)
         ],
         "differences": {
-            one.key: list(one.texts) if one.key not in (SEED, PATHS) else list(one.values)
-            for one in of.differences
+            difference.key: list(difference.texts)
+            if difference.key not in (SEED, PATHS)
+            else list(difference.values)
+            for difference in of.differences
         },
         "changes": [
             {
@@ -261,31 +263,31 @@ def document(of: Comparison, found: Explanation | None, order: Sequence[int]) ->
             }
             for at in order
         ],
-        "why": None if found is None else _explained(found),
+        "why": None if why is None else _explained(why),
     }
 
 
-def _explained(found: Explanation) -> dict[str, Any]:
+def _explained(why: Explanation) -> dict[str, Any]:
     return {
-        "paths": found.paths,
-        "mixtures": found.mixtures,
-        "sampled_orders": found.orders,
+        "paths": why.paths,
+        "mixtures": why.mixtures,
+        "sampled_orders": why.orders,
         "changes": [
             {
                 "name": change.name,
                 "keys": sorted(change.keys),
                 "entities": _by_entity(
-                    {key: _json(shares[at]) for key, shares in found.shares.items()}
+                    {key: _json(shares[at]) for key, shares in why.shares.items()}
                 ),
             }
-            for at, change in enumerate(found.changes)
+            for at, change in enumerate(why.changes)
         ],
     }
 
 
-def _by_entity(found: dict[tuple[str, str], Any]) -> dict[str, dict[str, Any]]:
+def _by_entity(values: dict[tuple[str, str], Any]) -> dict[str, dict[str, Any]]:
     nested: dict[str, dict[str, Any]] = {}
-    for (entity, name), value in found.items():
+    for (entity, name), value in values.items():
         nested.setdefault(entity, {})[name] = value
     return nested
 

@@ -1,7 +1,7 @@
-"""What a run found, as rows of text with the digits their error supports.
+"""The tables of a run as rows of text, with the digits their errors support.
 
 The summary for the terminal and the report for the browser are both filled from these rows,
-so they cannot disagree.
+so they cannot disagree. A cell is a value and its "±" (see :mod:`simulator.statistics.formatting`).
 """
 
 from __future__ import annotations
@@ -16,14 +16,16 @@ from simulator.errors import plain
 from simulator.history import INDEXES
 from simulator.history.baselines import baseline
 from simulator.plots.causes import Waterfall
-from simulator.plots.run_plot import DOTCOM, label
+from simulator.plots.run_plot import DOTCOM, exact, is_exact, label, years
 from simulator.portfolio import PORTFOLIO
+from simulator.runs.portfolio_risk import BESIDE, contributions
 from simulator.runs.statistic_labels import CAUSE_NAMES
-from simulator.runs.summary import WORST, evaluate_threshold
+from simulator.runs.summary import BELOW, WORST, evaluate_threshold, risk
 from simulator.scenario import PROBABILITY
+from simulator.statistics import Estimate
 from simulator.statistics.formatting import (
-    format_dollars,
-    format_dollars_error,
+    UNKNOWN_TEXT,
+    dollar_parts,
     format_error,
     format_interval,
     format_log,
@@ -31,6 +33,7 @@ from simulator.statistics.formatting import (
     format_years,
     percent,
 )
+from simulator.statistics.intervals import UNKNOWN, enough_paths
 
 if TYPE_CHECKING:
     from simulator.runs import Run
@@ -42,19 +45,24 @@ STRENGTHS = {
     "D": "D, weakest: judgement",
 }
 WEAK = ("C", "D")
+FALLS = (*WORST, "mean")
+"""Statistics in the table of largest falls."""
+LOSSES = ("median", "worst_1_in_20", "worst_1_in_100")
+"""Statistics in the table of dollars lost."""
+
+
+Cell = tuple[str, str]
+"""A value and its standard error; the second is empty where the value is exact or unknown."""
 
 
 @dataclass(frozen=True)
 class FallRow:
-    """Largest falls of one entity, as text: a cell per statistic of WORST, the mean, and their errors."""
+    """Largest falls of one entity: a cell for each statistic of FALLS."""
 
     entity: str
     name: str
     short: str  # for narrow tables: firms by their ticker first
-    cells: tuple[str, ...]
-    mean: str
-    error: str
-    errors: tuple[str, ...] = ()  # of the cells
+    cells: list[Cell]
 
 
 @dataclass(frozen=True)
@@ -91,14 +99,11 @@ class RealCrash:
 
 @dataclass(frozen=True)
 class LossRow:
-    """Dollars lost from peak to trough."""
+    """Dollars lost from peak to trough: number, error and unit for each statistic of LOSSES."""
 
     entity: str
     name: str
-    median: str
-    worst_1_in_20: str
-    worst_1_in_100: str
-    errors: tuple[str, ...] = ()  # of the three, in their units
+    cells: list[tuple[str, str, str]]
 
 
 @dataclass(frozen=True)
@@ -129,30 +134,44 @@ class Entry:
 
 @dataclass(frozen=True)
 class ThresholdRow:
-    """A threshold of the scenario and what the run says to it."""
+    """A threshold of the scenario, its value in this run, and whether it holds."""
 
     name: str
     rule: str
     value: str
     passed: bool
-    doubt: str = ""  # said where the interval reaches across the limit
+    doubt: str = ""  # where the interval contains the limit, or too few paths know the value
+
+
+def estimates(run: Run, entity: str) -> dict[str, Estimate]:
+    """The statistics of an entity as they may be printed.
+
+    Without noise there is no error. A quantile so rare that no path is expected beyond it is unknown.
+    """
+    values = {name: exact(run, of) for name, of in run.estimates()[entity].items()}
+    if is_exact(run):
+        return values
+    rare = {name for name, q in WORST.items() if not enough_paths(run.paths, q)}
+    return {
+        name: UNKNOWN if name.removeprefix("dollars_lost_") in rare else of
+        for name, of in values.items()
+    }
 
 
 def thresholds(run: Run) -> list[ThresholdRow]:
     """Every threshold of the scenario against this run."""
     rows = []
-    for one in run.scenario.thresholds:
-        result = evaluate_threshold(run.results, one)
-        years = one.metric == "time_to_trough" and one.statistic != PROBABILITY
-        fall = one.metric == "max_drawdown" and one.statistic != PROBABILITY
-        found = (
-            format_years(result.estimate)
-            if years
-            else format_interval(result.estimate, sign=-1 if fall else 1)
-        )
-        doubt = "" if result.sure else result.doubt
+    for threshold in run.scenario.thresholds:
+        result = evaluate_threshold(run.results, threshold)
+        share = threshold.statistic == PROBABILITY or threshold.metric != "time_to_trough"
+        fall = threshold.metric == "max_drawdown" and threshold.statistic != PROBABILITY
+        value = exact(run, result.estimate)
+        text = format_interval(value, sign=-1 if fall else 1) if share else format_years(value)
+        doubt = "" if result.sure or is_exact(run) else result.doubt
         rows.append(
-            ThresholdRow(plain(one.name), plain(one.text, 200), found, result.passed, doubt)
+            ThresholdRow(
+                plain(threshold.name), plain(threshold.text, 200), text, result.passed, doubt
+            )
         )
     return rows
 
@@ -162,13 +181,17 @@ def falls(run: Run, entities: Iterable[str] | None = None) -> list[FallRow]:
     rows = []
     width = 1 + max(len(entity) for entity in run.scenario.universe.tickers)
     for entity in run.entities if entities is None else entities:
-        found = run.estimates()[entity]
-        cells = tuple(format_share(found[name], sign=-1) for name in WORST)
-        mean = format_share(found["mean"], sign=-1)
+        values = estimates(run, entity)
+        cells = [
+            (format_share(values[name], sign=-1), format_error(values[name])) for name in FALLS
+        ]
         name = label(run, entity)
-        short = name if entity in groups(run) else f"{entity:<{width}}{name}"
-        errors = tuple(format_error(found[name]) for name in WORST)
-        rows.append(FallRow(entity, name, short, cells, mean, format_error(found["mean"]), errors))
+        short = (
+            name
+            if entity in groups(run)
+            else f"{entity:<{width}}{name.replace(' of the ', ' of ')}"
+        )
+        rows.append(FallRow(entity, name, short, cells))
     return rows
 
 
@@ -189,7 +212,7 @@ def reaches(run: Run, entities: Iterable[str]) -> list[ExceedanceRow]:
             label(run, entity),
             plain(crash.title),
             percent(-crash.depth, 1),
-            format_interval(run.estimates()[entity][f"reach_{crash.name}"]),
+            format_interval(estimates(run, entity)[f"reach_{crash.name}"]),
         )
         for entity in entities
         for crash in run.crashes(entity)
@@ -226,12 +249,9 @@ def losses(run: Run, entities: Iterable[str]) -> list[LossRow]:
     for entity in entities:
         if entity == PORTFOLIO and portfolio is not None and portfolio.value is None:
             continue  # its holdings are known as shares only
-        found = run.estimates()[entity]
-        names = ("median", "worst_1_in_20", "worst_1_in_100")
-        amounts = [found[f"dollars_lost_{name}"] for name in names]
-        median, bad, worst = map(format_dollars, amounts)
-        errors = tuple(map(format_dollars_error, amounts))
-        rows.append(LossRow(entity, label(run, entity), median, bad, worst, errors))
+        values = estimates(run, entity)
+        cells = [dollar_parts(values[f"dollars_lost_{name}"]) for name in LOSSES]
+        rows.append(LossRow(entity, label(run, entity), cells))
     return rows
 
 
@@ -240,10 +260,11 @@ def drivers(run: Run, entity: str) -> list[Driver]:
 
     Those that play no part at all are left out.
     """
-    causes = {name: one for name, one in run.drivers(entity).items() if one.value or one.mc_error}
+    causes = {name: exact(run, of) for name, of in run.drivers(entity).items()}
     return [
         Driver(name, CAUSE_NAMES[name][0], format_log(causes[name]), format_error(causes[name]))
         for name in sorted(causes, key=lambda name: causes[name].value)
+        if causes[name].value or causes[name].mc_error
     ]
 
 
@@ -252,15 +273,15 @@ class DriverTable:
     """Causes of the worst twentieth of several entities side by side, by the harm to the first."""
 
     names: list[str]
-    rows: list[tuple[str, str, list[str]]]  # name, what it is, log points of each entity
-    totals: list[str]
+    rows: list[tuple[str, str, list[Cell]]]  # name, what it is, log points of each entity
+    totals: list[Cell]
 
 
 def driver_table(run: Run) -> DriverTable:
     """The causes of the leaders' worst twentieth, with errors, and the sum of each column."""
     entities = leaders(run)
-    found = [{row.cause: row for row in drivers(run, entity)} for entity in entities]
-    causes = dict.fromkeys(cause for each in found for cause in each)
+    columns = [{row.cause: row for row in drivers(run, entity)} for entity in entities]
+    causes = dict.fromkeys(cause for column in columns for cause in column)
     totals = [Waterfall(run, entity).whole for entity in entities]
     return DriverTable(
         [label(run, entity) for entity in entities],
@@ -268,14 +289,30 @@ def driver_table(run: Run) -> DriverTable:
             (
                 *CAUSE_NAMES[cause],
                 [
-                    f"{each[cause].points} {each[cause].error}" if cause in each else "none"
-                    for each in found
+                    (column[cause].points, column[cause].error) if cause in column else ("none", "")
+                    for column in columns
                 ],
             )
             for cause in causes
         ],
-        [f"{format_log(total)} {format_error(total)}" for total in totals],
+        [(format_log(total), format_error(total)) for total in totals],
     )
+
+
+def lowest(run: Run) -> list[FallRow]:
+    """Lowest level of each group against today: median, 1-in-20 worst, chances to be so far below."""
+    rows = []
+    for entity in groups(run):
+        values = estimates(run, entity)
+        losses = ("loss_from_start_median", "loss_from_start_worst_1_in_20")
+        cells = [
+            (format_share(values[name], sign=-1), format_error(values[name])) for name in losses
+        ]
+        chances = (values[f"below_{share}"] for share in BELOW)
+        cells += [(format_share(chance), format_error(chance)) for chance in chances]
+        name = label(run, entity)
+        rows.append(FallRow(entity, name, name, cells))
+    return rows
 
 
 def groups(run: Run) -> list[str]:
@@ -284,32 +321,118 @@ def groups(run: Run) -> list[str]:
 
 
 def leaders(run: Run) -> list[str]:
-    """The entities whose causes are told: the index, and the AI stocks where the universe has them."""
+    """The entities whose causes are shown: the indexes, and the AI stocks where the universe has them."""
     return [entity for entity in ("sp500", "nasdaq", "ai_basket") if entity in run.entities]
+
+
+def has_unknown(rows: Iterable[FallRow | LossRow | RiskRow]) -> bool:
+    """Whether a cell of a table is unknown, so that its legend must explain the "?"."""
+    return any(cell[0] == UNKNOWN_TEXT for row in rows for cell in row.cells)
+
+
+RISK_HEADS = ("VaR 95 %", "ES 95 %", "VaR 99 %", "ES 99 %")
+"""Value at risk and expected shortfall, the columns of :class:`PortfolioTable`."""
+
+
+@dataclass(frozen=True)
+class RiskRow:
+    """Losses of the portfolio or the index after some time: a cell for each of RISK_HEADS."""
+
+    name: str
+    span: str
+    cells: list[Cell]
+
+
+@dataclass(frozen=True)
+class HoldingRow:
+    """A holding, what it is modelled as, its share of the expected shortfall, and its own loss."""
+
+    ticker: str
+    weight: str
+    modelled_as: str
+    share: Cell
+    own_loss: str
+    loses: bool  # the share is a loss, not a gain
+
+
+@dataclass(frozen=True)
+class PortfolioTable:
+    """What a portfolio loses beside the index, and which holdings lose it."""
+
+    what: str
+    notices: list[str]
+    rows: list[RiskRow]
+    span: str  # to which the contributions of the holdings belong
+    holdings: list[HoldingRow]
+
+
+def portfolio(run: Run) -> PortfolioTable | None:
+    """The tables of a run with a portfolio; None without one."""
+    held = run.scenario.portfolio
+    if held is None:
+        return None
+    horizon = run.scenario.horizon_years
+    spans = [("1y", "after 1 year")] if horizon >= 1 else []
+    spans += [("horizon", f"after {years(horizon)}")] if horizon != 1 else []
+    rows = [
+        RiskRow(label(run, entity), span, _risks(run, entity, when))
+        for when, span in spans
+        for entity in (PORTFOLIO, BESIDE)
+    ]
+    when, span = spans[0]
+    table = contributions(run.scenario, run.results, 95, when)
+    holdings = []
+    for _, row in table.iterrows():
+        share = exact(run, Estimate(row["loss"], row["mc_error"], row["low"], row["high"]))
+        holdings.append(
+            HoldingRow(
+                plain(str(row["ticker"]), 40),
+                percent(row["weight"], 1),
+                plain(str(row["taken_for"]), 200),
+                (format_share(share, sign=-1), format_error(share)),
+                percent(-row["own_loss"]),
+                bool(share.value > 0),
+            )
+        )
+    worth = "" if held.value is None else f" worth ${held.value:,.0f}"
+    count = len(held.holdings)
+    what = f"{count} holding{'' if count == 1 else 's'}{worth}, bought and held"
+    return PortfolioTable(what, [plain(text, 300) for text in held.notices], rows, span, holdings)
+
+
+def _risks(run: Run, entity: str, when: str) -> list[Cell]:
+    cells = []
+    values = risk(run.results, entity)
+    for level in (95, 99):
+        known = is_exact(run) or enough_paths(run.paths, level / 100)
+        for name in ("var", "es"):
+            value = exact(run, values[f"{name}_{level}_{when}"]) if known else UNKNOWN
+            cells.append((format_share(value, sign=-1), format_error(value)))
+    return cells
 
 
 def ledger(run: Run) -> list[Entry]:
     """Every assumption with its value, evidence and source."""
     return [
         Entry(
-            key=one.key,
-            value=_value(one.value),
-            priced_in="" if one.priced_in is None else _value(one.priced_in),
-            unit=plain(one.unit),
-            evidence=STRENGTHS.get(one.strength, plain(one.strength)),
-            is_weak=one.strength in WEAK,
-            is_default=one.origin == "default",
-            is_uncertain=isinstance(one.value, BaseModel),
-            source=plain(f"{one.source}{f', {one.date}' if one.date else ''}", 700),
-            weakness=plain(one.weakness, 700),
+            key=row.key,
+            value=_value(row.value),
+            priced_in="" if row.priced_in is None else _value(row.priced_in),
+            unit=plain(row.unit),
+            evidence=STRENGTHS.get(row.strength, plain(row.strength)),
+            is_weak=row.strength in WEAK,
+            is_default=row.origin == "default",
+            is_uncertain=isinstance(row.value, BaseModel),
+            source=plain(f"{row.source}{f', {row.date}' if row.date else ''}", 700),
+            weakness=plain(row.weakness, 700),
         )
-        for one in run.scenario.ledger()
-        if one.value is not None
+        for row in run.scenario.ledger()
+        if row.value is not None
     ]
 
 
 _POINTS = ("p5", "p50", "p95", "median", "mean", "sigma", "sd", "a", "b", "low", "mode", "high")
-"""The order in which the points of a distribution are told."""
+"""The order in which the points of a distribution are printed."""
 
 
 def _value(value: object) -> str:

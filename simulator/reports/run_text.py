@@ -1,28 +1,25 @@
 """The summary of a run for the terminal: text of at most 80 columns.
 
 The rows are those of :mod:`simulator.reports.run_tables`, as in the report, so the two cannot disagree.
-What a line is (a heading, a threshold that failed) goes with it as a mood; whoever prints it decides
-whether to colour. No meaning is in the colour alone.
+A line carries its style (a heading, a threshold that failed); whoever prints it decides whether to
+colour. No meaning is in the colour alone.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from math import floor, isfinite, log10
 from typing import TYPE_CHECKING, Literal
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len, chop_cells, set_cell_size
 
 from simulator.errors import plain
-from simulator.plots.run_plot import closes, label
-from simulator.portfolio import PORTFOLIO
+from simulator.plots.run_plot import closes, is_exact, label
 from simulator.reports import run_tables
-from simulator.runs.portfolio_risk import BESIDE, losers
 from simulator.runs.sensitivity import weakest_link
-from simulator.runs.summary import WORST, risk
-from simulator.statistics import Estimate
-from simulator.statistics.formatting import MINUS, dollar_unit, format_share
+from simulator.runs.summary import BELOW
+from simulator.statistics.formatting import MINUS
 
 if TYPE_CHECKING:
     from simulator.runs import Run
@@ -30,16 +27,16 @@ if TYPE_CHECKING:
 WIDTH = 80
 """Columns of the terminal summary."""
 _NAME = 20  # columns of the name of a row
-_SCALES = (1e3, 1.0, 1e-3, 1e-6)  # USD billion
-Mood = Literal["", "strong", "good", "bad"]
+_TOO_FEW = "  ?: too few paths"
+Style = Literal["", "strong", "good", "bad"]
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line and what it is."""
+    """One line and its style."""
 
     text: str
-    mood: Mood = ""
+    style: Style = ""
 
 
 def terminal_summary(run: Run, folder: str | None = None) -> str:
@@ -57,6 +54,7 @@ def summary_lines(run: Run, folder: str | None = None) -> list[Line]:
         [Line(text, "strong") for text in _fold(plain(run.verdict, 400))],
         _thresholds(run),
         _falls(run),
+        _lowest(run),
         _portfolio(run),
         _reaches(run),
         _losses(run),
@@ -74,7 +72,7 @@ def summary_lines(run: Run, folder: str | None = None) -> list[Line]:
 def run_line(run: Run) -> str:
     """Which run this is: name, digest, seed and size."""
     scenario = run.scenario
-    size = f"{run.paths:,} paths x {scenario.steps:,} {closes(run)} steps"
+    size = f"{run.paths:,} path{'' if run.paths == 1 else 's'} x {scenario.steps:,} {closes(run)} steps"
     return f"{plain(scenario.name)} {scenario.digest[:12]}, seed {run.seed}, {size}"
 
 
@@ -85,94 +83,85 @@ def _heading(run: Run) -> list[Line]:
 
 def _thresholds(run: Run) -> list[Line]:
     rows = run_tables.thresholds(run)
-    if not rows:
-        return []
-    lines = [Line("THRESHOLDS", "strong")]
+    lines = [Line("THRESHOLDS (95 % interval in brackets)", "strong")] if rows else []
     for row in rows:
         rule = f"{'pass' if row.passed else 'FAIL'}  {row.name}: {row.rule}"
-        found = _ascii(row.value) + (f"; {row.doubt}" if row.doubt else "")
-        mood: Mood = "good" if row.passed else "bad"
-        lines += [Line(text, mood) for text in _fold(rule, 2, 8)]
-        lines += [Line(text) for text in _fold(found, 8, 8)]
+        value = _ascii(row.value) + (f"; {row.doubt}" if row.doubt else "")
+        style: Style = "good" if row.passed else "bad"
+        lines += [Line(text, style) for text in _fold(rule, 2, 8)]
+        lines += _lines(value, 8, 8)
     return lines
 
 
 def _falls(run: Run) -> list[Line]:
+    rows = run_tables.falls(run)
+    legend = "" if is_exact(run) else "; ± one Monte Carlo standard error"
     lines = [
-        Line("LARGEST FALL, % and Monte Carlo standard error", "strong"),
-        *_table(("", "", "1-in-4", "1-in-10", "1-in-20", "1-in-100", "")),
-        *_table(("", "median", "worst", "worst", "worst", "worst", "mean")),
+        Line(f"LARGEST FALL (MAXIMUM DRAWDOWN), %{legend}", "strong"),
+        _columns("", ("", "1-in-4", "1-in-10", "1-in-20", "1-in-100", "")),
+        _columns("", ("median", "worst", "worst", "worst", "worst", "mean")),
     ]
     beside = run_tables.history(run)
-    for row in run_tables.falls(run):
-        found = run.estimates()[row.entity]
-        cells = (_fall(found[name]) for name in (*WORST, "mean"))
-        lines += _table((f" {row.short}", *cells))
+    for row in rows:
+        lines.append(_columns(f" {row.short}", map(_cell, row.cells)))
         if row.entity in beside:
             real = beside[row.entity]
             note = f"  what happened, on {closes(run)} closes (daily {_ascii(real.daily)})"
             fall = _ascii(real.fall).removesuffix("%").rjust(6)
             lines.append(Line(f"{_fit('   dot-com crash', _NAME)}{fall}{note}"))
+    if run_tables.has_unknown(rows):
+        lines.append(Line(_TOO_FEW))
     return lines
 
 
-def _fall(depth: Estimate) -> str:
-    """A fall with its error: "-27.9±0.3"; both in points of percent, cut to the error."""
-    return f"{_ascii(format_share(depth, sign=-1)).removesuffix('%')}±{_error(depth)}"
+def _cell(cell: run_tables.Cell) -> str:
+    """A percentage with its error: "-27.9±0.3"; at most nine columns."""
+    value, error = cell
+    return _ascii(value).removesuffix("%") + error.replace("±0.0", "±.0")
 
 
-def _error(of: Estimate) -> str:
-    """A standard error in points of percent to one digit, in at most three columns."""
-    points = 100 * of.mc_error
-    if not isfinite(points):
-        return "?"
-    if points <= 0:
-        return "0"
-    digit = max(float(f"{points:.1g}"), 0.01)
-    text = f"{digit:.{min(max(-floor(log10(digit)), 0), 2)}f}"
-    return text.removeprefix("0") if digit < 0.1 else text
+def _lowest(run: Run) -> list[Line]:
+    shown = BELOW[1:]  # all of them do not fit 80 columns; the report and the JSON have them
+    lines = [
+        Line("LOWEST AGAINST TODAY, %, and the chance to be so far below at some time", "strong"),
+        _columns("", ("", "1-in-20", *("" for _ in shown))),
+        _columns("", ("median", "worst", *(f">= {share}%" for share in shown))),
+    ]
+    for row in run_tables.lowest(run):
+        typical, bad, _, *chances = row.cells
+        lines.append(_columns(f" {row.short}", map(_cell, (typical, bad, *chances))))
+    return lines
 
 
 def _portfolio(run: Run) -> list[Line]:
-    portfolio = run.scenario.portfolio
-    if portfolio is None:
+    table = run_tables.portfolio(run)
+    if table is None:
         return []
-    worth = "" if portfolio.value is None else f" worth ${portfolio.value:,.0f}"
-    count = len(portfolio.holdings)
-    what = f"{count} holding{'' if count == 1 else 's'}{worth}, bought and held"
     lines = [
-        Line(f"PORTFOLIO, {what}", "strong"),
-        _wide("", ("1-in-20", "mean", "1-in-100", "mean")),
-        _wide("  change of value, % and error", ("VaR 95%", "ES 95%", "VaR 99%", "ES 99%")),
+        Line(f"PORTFOLIO, {table.what}", "strong"),
+        Line("  change of value, %, at the value at risk (VaR) and expected shortfall (ES)"),
+        _wide("", map(_ascii, run_tables.RISK_HEADS)),
     ]
-    years = run.scenario.horizon_years
-    spans = [("1y", "after 1 year"), ("horizon", f"after {years:g} years")]
-    spans = spans[1:] if years < 1 else spans if years > 1 else spans[:1]
-    for when, span in spans:
-        for entity in (PORTFOLIO, BESIDE):
-            found = risk(run.results, entity)
-            cells = [
-                _fall(found[f"{name}_{when}"]) for name in ("var_95", "es_95", "var_99", "es_99")
-            ]
-            lines.append(_wide(f"  {_fit(label(run, entity), 12)} {span}", cells))
-    when, span = spans[0]
+    lines += [
+        _wide(f"  {_fit(row.name, 12)} {row.span}", map(_cell, row.cells)) for row in table.rows
+    ]
+    if run_tables.has_unknown(table.rows):
+        lines.append(Line(_TOO_FEW))
     worst = [
-        f"{plain(one.ticker, 20)} {_ascii(format_share(loss, sign=-1))}"
-        for one, loss in losers(run, 95, when)[:5]
-        if loss.value > 0
+        f"{plain(row.ticker, 20)} {_ascii(row.share[0])}" for row in table.holdings[:5] if row.loses
     ]
     if worst:
-        lines += _lines(f"in the mean of the worst 1 in 20 {span}: {', '.join(worst)}", 2, 6)
+        lines += _lines(f"ES 95% {table.span}, by holding: {', '.join(worst)}", 2, 6)
     return lines
 
 
 def _wide(name: str, cells: Iterable[str]) -> Line:
-    return Line((_fit(name, 32) + _cells(cells)).rstrip())
+    return _columns(name, cells, 32)
 
 
 def _reaches(run: Run) -> list[Line]:
-    title = "CHANCE TO FALL AS FAR AS IN A REAL CRASH, or further (95 % interval)"
-    lines = [Line(title, "strong")]
+    title = "CHANCE TO FALL AT LEAST AS FAR AS IN A REAL CRASH"
+    lines = [Line(title + ("" if is_exact(run) else " (95 % interval)"), "strong")]
     for row in run_tables.reaches(run, run_tables.groups(run)):
         fall = _fit(f"{row.crash} {_ascii(row.fall)}", 18)
         lines.append(Line(f"  {_fit(row.name, 21)} {fall}{_ascii(row.chance)}"))
@@ -183,31 +172,17 @@ def _losses(run: Run) -> list[Line]:
     names = ("median", "1-in-20 worst", "1-in-100 worst")
     head = _fit("DOLLARS LOST to trough", 22) + "".join(f"{name:>19}" for name in names)
     lines = [Line(head, "strong")]
-    for row in run_tables.losses(run, run_tables.groups(run)):
-        found = run.estimates()[row.entity]
-        cells = [
-            _dollars(cell, found[f"dollars_lost_{name}"])
-            for name, cell in (
-                ("median", row.median),
-                ("worst_1_in_20", row.worst_1_in_20),
-                ("worst_1_in_100", row.worst_1_in_100),
-            )
-        ]
+    rows = run_tables.losses(run, run_tables.groups(run))
+    for row in rows:
+        cells = (f"{value}{error} {unit}".rstrip() for value, error, unit in row.cells)
         lines.append(Line(f"  {_fit(row.name, 20)}" + "".join(f"{cell:>19}" for cell in cells)))
+    if run_tables.has_unknown(rows):
+        lines.append(Line(_TOO_FEW))
     return lines
 
 
-def _dollars(cell: str, lost: Estimate) -> str:
-    """An amount with its error: "$12.4±0.3 trillion"; the error in the amount's unit, to one digit."""
-    body, unit = cell.split(" ")
-    scale = next(scale for scale in _SCALES if dollar_unit(scale)[1] == unit)
-    places = len(body.partition(".")[2])
-    error = max(lost.mc_error / scale, 10.0**-places)  # no finer than the amount
-    return f"{body}±{float(f'{error:.1g}'):g} {unit}" if isfinite(error) else f"{cell} ±?"
-
-
 def _drivers(run: Run) -> list[Line]:
-    title = "WHAT DROVE THE WORST TWENTIETH, mean log points (they add up to the log fall)"
+    title = "CAUSES OF THE WORST TWENTIETH, mean log points (they add up to the log fall)"
     lines = [Line(title, "strong")]
     for entity in run_tables.leaders(run):
         causes = (f"{row.name} {row.points}{row.error}" for row in run_tables.drivers(run, entity))
@@ -216,7 +191,7 @@ def _drivers(run: Run) -> list[Line]:
 
 
 def _weakest(run: Run) -> list[Line]:
-    return _lines(weakest_link(run))
+    return _lines(weakest_link(run.scenario, run.results))
 
 
 def _last(folder: str | None) -> list[Line]:
@@ -227,14 +202,9 @@ def _last(folder: str | None) -> list[Line]:
 # ---------------------------------------------------------------- columns
 
 
-def _table(cells: tuple[str, ...]) -> list[Line]:
-    """A name and six numbers in fixed columns."""
-    name, *numbers = cells
-    return [Line((_fit(name, _NAME) + _cells(numbers)).rstrip())]
-
-
-def _cells(cells: Iterable[str]) -> str:
-    return "".join(cell.rjust(10) for cell in cells)
+def _columns(name: str, cells: Iterable[str], width: int = _NAME) -> Line:
+    """A name, and numbers in columns of ten."""
+    return Line((_fit(name, width) + "".join(cell.rjust(10) for cell in cells)).rstrip())
 
 
 def _fit(text: str, width: int) -> str:
@@ -253,32 +223,15 @@ def _lines(text: str, first: int = 0, rest: int = 0) -> list[Line]:
 
 
 def _fold(text: str, first: int = 0, rest: int = 0) -> Iterator[str]:
-    """Lines of at most 80 columns, indented; a word that fits no line is broken."""
-    line, empty = " " * first, True
-    for word in text.split():
-        left = word
-        while left:
-            room = WIDTH - cell_len(line) - (not empty)
-            if cell_len(left) <= room:
-                line, left, empty = f"{line}{'' if empty else ' '}{left}", "", False
-            elif not empty:
-                yield line
-                line, empty = " " * rest, True
-            else:
-                head = _head(left, room)
-                yield line + head
-                line, left = " " * rest, left[len(head) :]
-    yield line
-
-
-def _head(word: str, room: int) -> str:
-    """As much of a word as fits."""
-    size = 0
-    for place, character in enumerate(word):
-        size += cell_len(character)
-        if size > room:
-            return word[:place]
-    return word
+    """Lines of at most WIDTH columns, indented; a word that fits no line is broken."""
+    line, indent = "", first
+    for word in re.split(r"\s+(?!%)", text.strip()):  # no break before "%"
+        for part in chop_cells(word, WIDTH - max(first, rest)):
+            if line and indent + cell_len(line) + 1 + cell_len(part) > WIDTH:
+                yield " " * indent + line
+                line, indent = "", rest
+            line = f"{line} {part}" if line else part
+    yield " " * indent + line
 
 
 def _ascii(cell: str) -> str:

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import base64
 import csv
-import platform
-import shlex
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from simulator.comparison.scenario_diff import value_text
 from simulator.errors import plain
-from simulator.plots.of_sweeps import available, draw, picture
-from simulator.plots.style import render, without_heading
+from simulator.plots import Plot, available, picture
 from simulator.plots.sweep_plot import (
     STATISTIC,
-    SweepPlot,
     change,
     estimate,
     format_value,
     last_name,
     varied_key,
 )
+from simulator.reports import html_page
 from simulator.runs.statistic_labels import format_change, number, title
-from simulator.schema import toml_value
 from simulator.sweeps.sweep import add_files
 
 if TYPE_CHECKING:
@@ -35,7 +29,7 @@ if TYPE_CHECKING:
 
 REPORT = "report.html"
 LEADERS = ("sp500", "nasdaq", "ai_basket")
-"""Entities that are told of, where the universe has them."""
+"""Entities with a table of cells, where the universe has them."""
 DRAWN = (("sp500", STATISTIC), ("sp500", "reach_dotcom"), ("ai_basket", STATISTIC))
 COLUMNS = ("median", STATISTIC, "reach_dotcom")
 """Statistics of the table of cells; sweep.csv has all."""
@@ -59,16 +53,7 @@ def write_report(sweep: Sweep) -> Path:
 
 def html_report(sweep: Sweep) -> str:
     """The report: one HTML page. The same sweep gives the same bytes."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    pages = Environment(
-        loader=PackageLoader("simulator.reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return pages.get_template("sweep.html").render(_content(sweep))
+    return html_page.render_page("sweep.html", _content(sweep))
 
 
 def _content(sweep: Sweep) -> dict[str, Any]:
@@ -76,21 +61,23 @@ def _content(sweep: Sweep) -> dict[str, Any]:
     drawn = _pictures(sweep)
     entities = set(sweep.table["entity"])
     size = f"{scenario.paths:,} paths"
-    told_of = [entity for entity in LEADERS if entity in entities]
+    shown = [entity for entity in LEADERS if entity in entities]
     return {
         "title": plain(scenario.title, 200),
         "sweep_line": (
             f"sweep of {plain(scenario.name)} over {_some(len(sweep.keys), 'assumption')}: "
             f"{_some(len(design), 'cell')} and the base, {size} each, seed {scenario.seed}"
         ),
-        "verdict": drawn[0].headline if drawn else "The base failed: no change can be told",
+        "verdict": drawn[0].headline if drawn else "The base failed, so no changes are known",
         "design": _DESIGNS[design.kind],
         "varied": _varied(sweep),
         "failures": _failures(sweep),
         "cells": f"{len(design) + 1:,}",
-        "figures": [_figure(one) for one in drawn],
+        "figures": [
+            html_page.figure(plot, f"{plot.kind}-{number}") for number, plot in enumerate(drawn, 1)
+        ],
         "order": _order(sweep),
-        "tables": [_cells(sweep, entity) for entity in told_of],
+        "tables": [_cells(sweep, entity) for entity in shown],
         "paths": f"{scenario.paths:,}",
         "kind": design.kind,
         "command": _command(sweep),
@@ -102,7 +89,7 @@ def _some(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def _pictures(sweep: Sweep) -> list[SweepPlot]:
+def _pictures(sweep: Sweep) -> list[Plot]:
     """The figures, what the design is made for first."""
     known = set(zip(sweep.table["entity"], sweep.table["statistic"], strict=True))
     return [
@@ -113,34 +100,18 @@ def _pictures(sweep: Sweep) -> list[SweepPlot]:
     ]
 
 
-def _figure(of: SweepPlot) -> dict[str, Any]:
-    columns, rows = of.shown()
-    width, height = of.size
-    svg, cut = without_heading(render(draw(of)), width, of.headline, of.caption)
-    return {
-        "headline": of.headline,
-        "alt": f"{of.headline}. {of.subtitle} The numbers follow below the figure.",
-        "caption": of.subtitle,
-        "data": base64.b64encode(svg).decode("ascii"),
-        "width": round(width * 96),
-        "height": round((height - cut) * 96),
-        "columns": columns,
-        "rows": rows,
-    }
-
-
 def _varied(sweep: Sweep) -> dict[str, Any]:
     """The varied assumptions: value in the base, values in the cells, unit and source."""
-    known = {one.key: one for one in sweep.scenario.ledger()}
+    known = {row.key: row for row in sweep.scenario.ledger()}
     rows = []
     for key in sweep.keys:
-        one, values = known.get(key), sweep.table[key].dropna().unique()
+        row, values = known.get(key), sweep.table[key].dropna().unique()
         cells = ", ".join(map(format_value, values[:12])) + (", ..." if len(values) > 12 else "")
         if len(values) > 12:
             cells = f"{len(values)} values, {format_value(values.min())} to {format_value(values.max())}"
-        base = value_text(sweep.base.get(key) if one is None else one.value)
-        unit = "" if one is None else plain(one.unit)
-        evidence = "" if one is None else plain(one.strength)
+        base = value_text(sweep.base.get(key) if row is None else row.value)
+        unit = "" if row is None else plain(row.unit)
+        evidence = "" if row is None else plain(row.strength)
         rows.append([key, base, cells, unit, evidence])
     return {
         "columns": ["assumption", "in the base", "in the cells", "unit", "evidence, A to D"],
@@ -175,7 +146,7 @@ def _cells(sweep: Sweep, entity: str) -> dict[str, Any]:
     order = lead.assign(base=lead["kind"] != "base").sort_values(
         ["base", "change"], ascending=[True, False], kind="stable"
     )
-    columns = ["cell", *(_keys_told(sweep))]
+    columns = ["cell", *(_key_columns(sweep))]
     for name in wide:
         columns += [title(name), "change"]
     rows = [_row(sweep, wide, cell) for cell in order.index[: MOST_CELLS + 1]]
@@ -183,7 +154,7 @@ def _cells(sweep: Sweep, entity: str) -> dict[str, Any]:
     return {"name": f"{name}, by cell", "columns": columns, "rows": rows}
 
 
-def _keys_told(sweep: Sweep) -> list[str]:
+def _key_columns(sweep: Sweep) -> list[str]:
     """Columns that say what a cell is."""
     if sweep.design.kind == "oat":
         return ["assumption", "value"]
@@ -200,19 +171,19 @@ def _at(rows: pd.DataFrame, cell: int) -> pd.Series[Any]:
 def _row(sweep: Sweep, wide: dict[str, pd.DataFrame], cell: int) -> list[str]:
     head = _at(wide[STATISTIC], cell)
     base = head["kind"] == "base"
-    found = ["base" if base else str(cell)]
+    cells = ["base" if base else str(cell)]
     if sweep.design.kind == "oat":
         key = "" if base else varied_key(sweep, cell)
-        found += [key, format_value(head[key]) if key else ""]
+        cells += [key, format_value(head[key]) if key else ""]
     elif len(sweep.keys) <= MOST_KEYS:
-        found += [format_value(head[key]) for key in sweep.keys]
+        cells += [format_value(head[key]) for key in sweep.keys]
     for name, rows in wide.items():
-        one = _at(rows, cell)
-        found += [
-            number(estimate(one), name),
-            "" if base else str(format_change(change(one), name)),
+        row = _at(rows, cell)
+        cells += [
+            number(estimate(row), name),
+            "" if base else str(format_change(change(row), name)),
         ]
-    return found
+    return cells
 
 
 def _command(sweep: Sweep) -> str:
@@ -228,20 +199,14 @@ def _command(sweep: Sweep) -> str:
     if design.size:
         words += ["--cells", str(design.size)]
     words += ["--seed", str(scenario.seed), "--paths", str(scenario.paths)]
-    for key, value in scenario.overrides.items():
-        words += ["--set", f"{key}={toml_value(value)}"]
-    return plain(shlex.join(words), 4000)
+    return html_page.command(words, scenario)
 
 
 def _provenance(sweep: Sweep) -> list[tuple[str, str]]:
     scenario = sweep.scenario
-    used = ("crashsim", "numpy", "scipy", "matplotlib")
-    versions = [f"Python {platform.python_version()}", *(f"{x} {version(x)}" for x in used)]
-    return [
-        ("scenario", plain(scenario.name)),
-        ("universe", plain(f"{scenario.universe.name}: {scenario.universe.title}", 200)),
+    return html_page.provenance(
+        scenario,
         ("digest of the base", scenario.digest),
         ("seed", str(scenario.seed)),
         ("paths a cell", f"{scenario.paths:,}"),
-        ("report made with", ", ".join(versions)),
-    ]
+    )

@@ -1,4 +1,4 @@
-"""TODO reports.text_table."""
+"""Tables of plain text."""
 
 from __future__ import annotations
 

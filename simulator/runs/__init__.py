@@ -2,10 +2,10 @@
 
 Imports: ``engine``, ``scenario``, ``history``, ``statistics``; pandas only inside functions.
 Read first: ``run`` (what can be asked of a result), then ``runner`` (how it is made), ``summary`` (every
-statistic and how it is estimated) and ``storage`` (the folder).
+statistic and how it is estimated), ``storage`` and ``load`` (the folder).
 """
 
 from simulator.runs.digest import run_digest
+from simulator.runs.load import load_run
 from simulator.runs.run import Run
 from simulator.runs.runner import simulate
-from simulator.runs.storage import load_run, save_run

@@ -1,8 +1,4 @@
-"""The results of a run as arrays by name, as they lie in paths.npz and counts.npz, and back.
-
-Format 2 brought the names of causes, the parts of revenue, drivers and falls aligned at their peaks;
-format 1 is read without them.
-"""
+"""The results of a run as arrays by name, as they lie in paths.npz and counts.npz, and back."""
 
 from __future__ import annotations
 
@@ -13,20 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.engine import Results
-from simulator.engine.results import CAUSE_BINS, COUNTS, MEASURES
+from simulator.engine.results import CAUSES, COUNTS, MEASURES
 
-_CAUSES_OF_FORMAT_1 = (
-    "revenue",
-    "margin",
-    "expectations",
-    "sentiment",
-    "news",
-    "rates",
-    "market",
-    "contagion",
-    "firm",
-    "growth",
-)
+_MEASURED = {"log_1y": "return_1y", "loss_from_start": "loss_from_start"}
+"""Measures that older runs do not have, by the grid they are counted on."""
 
 
 def tables(results: Results) -> dict[str, NDArray[Any]]:
@@ -78,9 +64,7 @@ def results(
 
     Raises KeyError, IndexError or ValueError where they do not fit together.
     """
-    inputs = {k.removeprefix("input_"): v for k, v in tables.items() if k.startswith("input_")}
-    causes = tables["cause_names"].tolist() if "cause_names" in tables else _CAUSES_OF_FORMAT_1
-    found = Results.empty(
+    loaded = Results.empty(
         entities=tuple(str(name) for name in tables["entities"]),
         times=tables["times"],
         fan_steps=counts["fan_steps"],
@@ -88,35 +72,29 @@ def results(
         inputs=(),
         paths=0,
         keep_paths=keep_paths,
-        driver_steps=counts.get("driver_steps"),
-        driver_consensus=counts.get("driver_consensus"),
-        aligned_steps=counts.get("aligned_steps"),
-        groups=groups if "aligned_steps" in counts else 0,
-        cause_names=tuple(causes),
+        sells=tables["sells"],
+        driver_steps=counts["driver_steps"],
+        driver_consensus=counts["driver_consensus"],
+        aligned_steps=counts["aligned_steps"],
+        groups=groups,
     )
-    found.measures = {  # runs of format 1 have no return_1y
-        name: tables[f"measure_{name}"] for name in MEASURES if f"measure_{name}" in tables
+    if tuple(tables["cause_names"].tolist()) != CAUSES:
+        raise ValueError("the causes are not those of this model")
+    loaded.measures = {name: tables[f"measure_{name}"] for name in MEASURES}
+    loaded.inputs = {
+        key.removeprefix("input_"): drawn
+        for key, drawn in tables.items()
+        if key.startswith("input_")
     }
-    found.causes, found.inputs = tables["causes"], inputs
-    if "channels" in tables:
-        found.sells, found.channels = tables["sells"], tables["channels"]
-    found.sample_levels, found.levels = tables["sample_levels"], tables.get("levels")
-    for name, values in found.counts.items():
-        if name != "log_1y" or "return_1y" in found.measures:
-            _unpack(counts, f"grid_{name}", values)
-    for name in COUNTS:
-        _unpack(counts, name, getattr(found, name))
-    found.n = paths
+    loaded.causes, loaded.channels = tables["causes"], tables["channels"]
+    loaded.sample_levels, loaded.levels = tables["sample_levels"], tables.get("levels")
+    stored = {f"grid_{name}": values for name, values in loaded.counts.items()}
+    stored |= {name: getattr(loaded, name) for name in COUNTS}
+    for name, values in stored.items():
+        values.reshape(-1)[counts[f"{name}_bins"]] = counts[f"{name}_paths"]
+    loaded.n = paths
     if "cause_sums" in counts:
-        sums = counts["cause_sums"]
-        if sums.shape[2] != CAUSE_BINS:  # format 1 had ten times as many depths
-            sums = np.add.reduceat(sums, np.arange(0, sums.shape[2], 10), axis=2)
-        found.cause_sums = sums
+        loaded.cause_sums = counts["cause_sums"]
     else:
-        found.add_causes(found.measures["max_drawdown"], found.causes)
-    return found
-
-
-def _unpack(counts: Mapping[str, NDArray[Any]], name: str, into: NDArray[Any]) -> None:
-    if f"{name}_bins" in counts or into.size:  # format 1 has none of what format 2 brought
-        into.reshape(-1)[counts[f"{name}_bins"]] = counts[f"{name}_paths"]
+        loaded.add_causes(loaded.measures["max_drawdown"], loaded.causes)
+    return loaded

@@ -7,6 +7,7 @@ system's: it is free again the moment its holder dies.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import io
 import json
@@ -183,8 +184,16 @@ def _sync_folder(folder: Path) -> None:
 
 def unwritable(path: Path, error: OSError) -> StoreError:
     """What a user can act on when the system refuses to write."""
+    above = next(
+        (parent for parent in path.parents if parent.exists() and not parent.is_dir()), None
+    )
+    if above is not None:
+        return StoreError(
+            f"cannot write {path}: {above} is a file, not a folder; name another with --output"
+        )
+    what = "free space, or " if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else ""
     return StoreError(
-        f"cannot write {path}: {error.strerror or error}; free space, or choose another folder with --output"
+        f"cannot write {path}: {error.strerror or error}; {what}choose another folder with --output"
     )
 
 

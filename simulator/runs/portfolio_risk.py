@@ -18,14 +18,15 @@ from simulator.statistics.shortfall_shares import shortfall_shares
 if TYPE_CHECKING:
     import pandas as pd
 
-    from simulator.runs.run import Run
+    from simulator.engine import Results
+    from simulator.scenario import Scenario
 
 BESIDE = "sp500"
 """The index a portfolio is set beside."""
 MEASURES = {"1y": "return_1y", "horizon": "terminal_return"}
 
 
-def portfolio_risk(run: Run) -> pd.DataFrame:
+def portfolio_risk(scenario: Scenario, results: Results) -> pd.DataFrame:
     """Value at risk and expected shortfall of the portfolio and of the S&P 500.
 
     Columns: entity, statistic (``summary.RISKS``), value, mc_error, low, high; shares of the starting
@@ -33,17 +34,19 @@ def portfolio_risk(run: Run) -> pd.DataFrame:
     """
     import pandas as pd  # late: slow to import
 
-    entities = (PORTFOLIO, BESIDE) if run.scenario.portfolio is not None else ()
+    entities = (PORTFOLIO, BESIDE) if scenario.portfolio is not None else ()
     rows = [
         (entity, name, *astuple(found))
         for entity in entities
-        for name, found in risk(run.results, entity).items()
+        for name, found in risk(results, entity).items()
     ]
     columns = ["entity", "statistic", "value", "mc_error", "low", "high"]
     return pd.DataFrame(rows, columns=columns)
 
 
-def contributions(run: Run, level: int = 95, when: str = "1y") -> pd.DataFrame:
+def contributions(
+    scenario: Scenario, results: Results, level: int = 95, when: str = "1y"
+) -> pd.DataFrame:
     """What each holding loses on the paths that make the portfolio's expected shortfall.
 
     A portfolio that is bought and held loses the sum of what its holdings lose, so the means over
@@ -51,8 +54,8 @@ def contributions(run: Run, level: int = 95, when: str = "1y") -> pd.DataFrame:
 
     Parameters
     ----------
-    run
-        With a portfolio.
+    scenario, results
+        Of a run with a portfolio.
     level
         95 or 99: the worst 5 or 1 % of paths.
     when
@@ -61,26 +64,26 @@ def contributions(run: Run, level: int = 95, when: str = "1y") -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        The worst first: ticker, weight, told, loss (share of the portfolio's starting value), its
+        The worst first: ticker, weight, taken_for, loss (share of the portfolio's starting value), its
         mc_error, low, high, and own_loss (share of the holding's own value). With more paths than have a
         row in the tables, those rows are the sample. Empty without a portfolio.
     """
     import pandas as pd  # late: slow to import
 
-    columns = ["ticker", "weight", "told", "loss", "mc_error", "low", "high", "own_loss"]
+    columns = ["ticker", "weight", "taken_for", "loss", "mc_error", "low", "high", "own_loss"]
     table = [
-        (one.ticker, one.weight, one.told, *astuple(found), found.value / one.weight)
-        for one, found in losers(run, level, when)
+        (one.ticker, one.weight, one.taken_for, *astuple(found), found.value / one.weight)
+        for one, found in losers(scenario, results, level, when)
     ]
     return pd.DataFrame(table, columns=columns)
 
 
-def losers(run: Run, level: int = 95, when: str = "1y") -> list[tuple[Holding, Estimate]]:
+def losers(
+    scenario: Scenario, results: Results, level: int = 95, when: str = "1y"
+) -> list[tuple[Holding, Estimate]]:
     """The holdings and what each of them loses, the worst first; see :func:`contributions`."""
-    portfolio, results = run.scenario.portfolio, run.results
-    if portfolio is None or MEASURES[when] not in results.measures:
-        return []
-    if TimeGrid.of(results.times).missing(MEASURES[when]):
+    portfolio = scenario.portfolio
+    if portfolio is None or TimeGrid.of(results.times).missing(MEASURES[when]):
         return []
     returns = np.asarray(results.measures[MEASURES[when]], np.float64)
     rows = {entity: row for row, entity in enumerate(results.entities)}
@@ -94,21 +97,21 @@ def losers(run: Run, level: int = 95, when: str = "1y") -> list[tuple[Holding, E
     )
 
 
-def all_contributions(run: Run) -> pd.DataFrame:
+def all_contributions(scenario: Scenario, results: Results) -> pd.DataFrame:
     """:func:`contributions` to every expected shortfall, one below the other: column ``to`` says to which."""
     import pandas as pd  # late: slow to import
 
     parts = []
     for level, when in product((95, 99), MEASURES):
-        part = contributions(run, level, when)
+        part = contributions(scenario, results, level, when)
         part.insert(0, "to", f"es_{level}_{when}")
         parts.append(part)
     return pd.concat(parts, ignore_index=True)
 
 
-def document(run: Run) -> dict[str, Any]:
+def document(scenario: Scenario, results: Results) -> dict[str, Any]:
     """The portfolio for JSON: holdings, losses beside the index, and who brings them."""
-    portfolio = run.scenario.portfolio
+    portfolio = scenario.portfolio
     if portfolio is None:
         return {}
     return {
@@ -116,12 +119,12 @@ def document(run: Run) -> dict[str, Any]:
         "holdings": [asdict(one) for one in portfolio.holdings],
         "notices": list(portfolio.notices),
         "risk": {
-            entity: {name: _json(found) for name, found in risk(run.results, entity).items()}
+            entity: {name: _json(found) for name, found in risk(results, entity).items()}
             for entity in (PORTFOLIO, BESIDE)
         },
         "contributions": {
             f"es_{level}_{when}": {
-                one.ticker: _json(found) for one, found in losers(run, level, when)
+                one.ticker: _json(found) for one, found in losers(scenario, results, level, when)
             }
             for level, when in product((95, 99), MEASURES)
         },

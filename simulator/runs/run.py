@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from math import isfinite
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from simulator.engine import Results
 from simulator.errors import UsageError
 from simulator.history import Crash, crashes, index_of
-from simulator.runs import portfolio_risk, sensitivity
+from simulator.runs import portfolio_risk, sensitivity, storage
 from simulator.runs.digest import run_digest
 from simulator.runs.fan import fan, underwater
 from simulator.runs.summary import ThresholdResult, drivers, evaluate_threshold, sample, statistics
@@ -34,7 +35,7 @@ SCHEMA_VERSION = 1
 _CLOSES = {12: "monthly", 52: "weekly", 252: "daily"}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Run:
     """The result of a scenario. The same scenario, seed and paths give the same numbers.
 
@@ -48,8 +49,10 @@ class Run:
     until: str | None = None  # what decided the number of paths; not part of the result
     tail: pd.DataFrame | None = None
     """Rarer falls than the paths can tell, by splitting, where a stored run has them."""
-    older: str | None = None
-    """Digest of a stored run of an older model, which cannot be simulated again."""
+
+    def __repr__(self) -> str:
+        name, paths = self.scenario.name, self.paths
+        return f"<Run {name}: {paths:,} paths, seed {self.seed}, digest {self.digest}>"
 
     @property
     def seed(self) -> int:
@@ -59,7 +62,7 @@ class Run:
     @property
     def digest(self) -> str:
         """Identity of the run; see :func:`run_digest`."""
-        return self.older or run_digest(self.scenario, self.shocks, self.results.keep_paths)
+        return run_digest(self.scenario, self.shocks, self.results.keep_paths)
 
     @property
     def paths(self) -> int:
@@ -93,7 +96,8 @@ class Run:
         """One row per path and entity, paths outermost, for the paths kept in the tables.
 
         Columns: path, entity, max_drawdown (positive share), peak_t, trough_t, recovery_t (years;
-        NaN while under water), underwater_t (longest spell, years), worst_week, worst_month,
+        NaN while under water), underwater_t (longest spell, years), loss_from_start (positive share: the lowest level
+        against that at t = 0, at least 0), loss_from_start_t (years), worst_week, worst_month,
         return_1y, terminal_return (simple returns), dollars_lost (USD billion), cause_* (logs; they sum to
         log(trough / peak)).
         """
@@ -123,6 +127,8 @@ class Run:
             ),
             "underwater_t": years(measures["underwater_steps"]),
         }
+        table["loss_from_start"] = rows(measures["loss_from_start"])
+        table["loss_from_start_t"] = years(measures["lowest_step"])
         returns = ("worst_week", "worst_month", "return_1y", "terminal_return")
         names = [name for name in returns if not self.scenario.grid.missing(name)]
         table |= {
@@ -229,7 +235,7 @@ class Run:
 
         Infinite ends and errors (one path knows no error) are null.
         """
-        held = portfolio_risk.document(self)
+        held = portfolio_risk.document(self.scenario, self.results)
         portfolio = {"portfolio": held} if held else {}
         return {
             "schema_version": SCHEMA_VERSION,
@@ -258,8 +264,8 @@ class Run:
                 }
                 for result in self.threshold_results()
             ],
-            "assumptions": sensitivity.document(self),
-            "weakest_link": sensitivity.weakest_link(self),
+            "assumptions": sensitivity.document(self.scenario, self.results),
+            "weakest_link": sensitivity.weakest_link(self.scenario, self.results),
             **portfolio,
         }
 
@@ -300,13 +306,52 @@ class Run:
         )
         return f"<p>{html.escape(self.verdict)}</p>{table.to_html(escape=True)}"
 
-    def save(self, folder: str | Path) -> None:
-        """Write the run to a folder; see :func:`simulator.runs.storage.save_run`."""
-        from simulator.runs.storage import (
-            save_run,  # the store makes runs, so it imports this module
-        )
+    def save(
+        self,
+        folder: str | Path,
+        extras: Mapping[str, bytes] | None = None,
+        command: list[str] | None = None,
+    ) -> None:
+        """Write the run to its own ``folder``, which is made if missing; other files are left alone.
 
-        save_run(self, folder)
+        Parameters
+        ----------
+        folder
+            The run's own folder.
+        extras
+            More files by name relative to the folder, such as ``report.html``.
+        command
+            Arguments to note in the manifest; default those of this process.
+
+        Raises
+        ------
+        StoreError
+            If the folder cannot be written; nothing half-written is left under a final name.
+        LockedError
+            If another process is writing the folder.
+        """
+        scenario, results = self.scenario, self.results
+        storage.save_run(
+            Path(folder),
+            storage.data_files(
+                scenario,
+                results,
+                document=self.document(),
+                summary=self.summary(),
+                fan=self.fan,
+            ),
+            results,
+            storage.describe(
+                scenario,
+                results,
+                self.digest,
+                shocks=self.shocks,
+                until=self.until,
+                seconds=self.seconds,
+            ),
+            extras=extras or {},
+            command=command,
+        )
 
 
 def _json(estimate: Estimate) -> dict[str, float | None]:

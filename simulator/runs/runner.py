@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import Literal
 
 from simulator.engine import Results, block_simulation, memory
 from simulator.engine.block_batches import TOGETHER, counted, portion, simulated
@@ -17,10 +18,8 @@ from simulator.errors import UsageError
 from simulator.runs.digest import KEEP_PATHS
 from simulator.runs.run import Run
 from simulator.runs.stopping_rule import MOST_PATHS, SequentialStopping, parse_goal, so_far, trimmed
+from simulator.scenario import Scenario, load_scenario
 from simulator.statistics import Estimate
-
-if TYPE_CHECKING:
-    from simulator.scenario import Scenario
 
 _FIRST_LOOK = 4 * BLOCK_PATHS
 _WORTH_A_WORKER = 80_000
@@ -28,7 +27,7 @@ _WORTH_A_WORKER = 80_000
 
 
 def simulate(
-    scenario: Scenario,
+    scenario: Scenario | str | Path,
     *,
     paths: int | None = None,
     seed: int | None = None,
@@ -46,7 +45,7 @@ def simulate(
     Parameters
     ----------
     scenario
-        From :func:`simulator.load_scenario`.
+        From :func:`simulator.load_scenario`, or what it takes: a name such as "deepseek", or a path.
     paths, seed
         Instead of the scenario's.
     workers
@@ -79,6 +78,8 @@ def simulate(
     UsageError
         If an option is out of range, or ``until`` cannot be read.
     """
+    if isinstance(scenario, str | Path):
+        scenario = load_scenario(scenario)
     if shocks not in (None, "zero"):
         raise UsageError(f'shocks is None or "zero", not {shocks!r}')
     if keep_paths < 1:

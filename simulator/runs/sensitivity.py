@@ -18,8 +18,8 @@ from simulator.statistics.rank_correlation import _estimate, _moments, _ranks
 if TYPE_CHECKING:
     import pandas as pd
 
-    from simulator.runs.run import Run
-    from simulator.scenario import Assumption
+    from simulator.engine import Results
+    from simulator.scenario import Scenario
 
 GRADES = {"A": 1, "B": 2, "C": 3, "D": 4}
 """Strength of evidence as a weight: how much there is to doubt."""
@@ -31,7 +31,7 @@ _THIN = {
 }
 
 
-def sensitivities(run: Run) -> pd.DataFrame:
+def sensitivities(scenario: Scenario, results: Results) -> pd.DataFrame:
     """Rank correlation of every uncertain assumption with the largest fall of every group.
 
     Columns: key, entity, rank_correlation, mc_error, low, high, strength (of the evidence), moves_most (the
@@ -40,11 +40,11 @@ def sensitivities(run: Run) -> pd.DataFrame:
     """
     import pandas as pd  # late: slow to import
 
-    results, grades = run.results, _ledger(run)
-    groups = [entity for entity in run.entities if entity in run.scenario.universe.groups]
+    grades = {row.key: row.strength for row in scenario.ledger()}
+    groups = [entity for entity in results.entities if entity in scenario.universe.groups]
     falls = {
         entity: _ranks(np.asarray(results.measures["max_drawdown"][row], np.float64))
-        for row, entity in enumerate(run.entities)
+        for row, entity in enumerate(results.entities)
         if entity in groups
     }
     rows = []
@@ -56,21 +56,21 @@ def sensitivities(run: Run) -> pd.DataFrame:
         }
         most = max(groups, key=lambda entity: abs(found[entity].value))
         for entity, r in found.items():
-            grade = grades[key].strength if key in grades else "D"
+            grade = grades.get(key, "D")
             rows.append((key, entity, r.value, r.mc_error, r.low, r.high, grade, entity == most))
     columns = ["key", "entity", "rank_correlation", "mc_error", "low", "high"]
     return pd.DataFrame(rows, columns=[*columns, "strength", "moves_most"])
 
 
-def weakest_link(run: Run, entity: str = "sp500") -> str:
+def weakest_link(scenario: Scenario, results: Results, entity: str = "sp500") -> str:
     """One sentence: the uncertain assumption that moves the entity's fall most for how little is known of it.
 
     That is the largest product of the rank correlation's size and the grade (A 1 ... D 4), among
     those more than three standard errors from 0: of twenty that move nothing, one would pass two.
     """
-    table = sensitivities(run)
-    title = plain(run.label(entity)).split(" (")[0]
-    name = f"the {title}" if entity in run.scenario.universe.groups else title
+    table = sensitivities(scenario, results)
+    title = plain(scenario.universe.title_of(entity)).split(" (")[0]
+    name = f"the {title}" if entity in scenario.universe.groups else title
     if table.empty:
         return "Every assumption of this run is a single number: the run cannot tell which of them matters."
     clear = table["rank_correlation"].abs() > 3 * table["mc_error"]
@@ -88,9 +88,9 @@ def weakest_link(run: Run, entity: str = "sp500") -> str:
     )
 
 
-def document(run: Run) -> list[dict[str, Any]]:
+def document(scenario: Scenario, results: Results) -> list[dict[str, Any]]:
     """The uncertain assumptions for JSON: key, strength, the group each moves most, correlations by group."""
-    table = sensitivities(run)
+    table = sensitivities(scenario, results)
     numbers = ["value", "mc_error", "low", "high"]
     return [
         {
@@ -107,7 +107,3 @@ def document(run: Run) -> list[dict[str, Any]]:
         }
         for key, rows in table.groupby("key", sort=False)
     ]
-
-
-def _ledger(run: Run) -> dict[str, Assumption]:
-    return {row.key: row for row in run.scenario.ledger()}

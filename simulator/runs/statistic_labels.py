@@ -12,12 +12,20 @@ from math import floor, isfinite, log10
 
 from simulator.runs.summary import WORST
 from simulator.statistics import Estimate
-from simulator.statistics.formatting import MINUS, decimals, format_dollars, format_share
+from simulator.statistics.formatting import (
+    UNKNOWN_TEXT,
+    decimals,
+    format_dollars,
+    format_share,
+    is_known,
+    signed,
+)
 
-HEADLINES = (*WORST, "mean", "reach_dotcom")
+HEADLINES = (*WORST, "mean", "reach_dotcom", "below_30")
 """The statistics of a table that shows only some."""
 
 _MEASURES = {
+    "loss_from_start": "lowest against today",
     "time_to_trough": "time to the trough",
     "time_underwater": "longest time under water",
     "dollars_lost": "dollars lost",
@@ -37,10 +45,7 @@ class Unit:
 
     def signed(self, value: float, places: int) -> str:
         """A change with its sign, never a signed nought."""
-        body = f"{abs(value * self.scale):,.{places}f}"
-        if not float(body.replace(",", "")):
-            return body
-        return f"{MINUS if value * self.scale < 0 else '+'}{body}"
+        return signed(value * self.scale, places)
 
 
 FALL, POINTS = Unit("points", -100.0), Unit("points", 100.0)
@@ -53,7 +58,8 @@ def unit_of(statistic: str) -> Unit:
         return DOLLARS
     if statistic.startswith("time_"):
         return YEARS
-    if statistic in WORST or statistic in ("mean", "expected_shortfall_1_in_20"):
+    asked = statistic.removeprefix("loss_from_start_")
+    if asked in WORST or asked in ("mean", "expected_shortfall_1_in_20"):
         return FALL
     return POINTS
 
@@ -66,6 +72,8 @@ def title(statistic: str) -> str:
         return "mean fall of the worst twentieth"
     if statistic.startswith("reach_"):
         return f"chance to fall as in {_crash(statistic)}"
+    if statistic.startswith("below_"):
+        return f"chance to be {statistic.removeprefix('below_')} % below today"
     if statistic.startswith("recovered_"):
         return f"chance to regain the peak in {statistic[len('recovered_') : -1]} years"
     for measure, words in _MEASURES.items():
@@ -78,6 +86,8 @@ def short(statistic: str) -> str:
     """A statistic for the head of a column: "1-in-20 worst"."""
     if statistic.startswith("reach_"):
         return f"as {_crash(statistic).removeprefix('the ').removesuffix(' crash')}"
+    if statistic.startswith("below_"):
+        return f"{statistic.removeprefix('below_')} % below today"
     if statistic.startswith("worst_1_in_"):
         return f"1-in-{statistic.removeprefix('worst_1_in_')} worst"
     return statistic.replace("_", " ")
@@ -93,6 +103,8 @@ def number(found: Estimate, statistic: str) -> str:
     unit = unit_of(statistic)
     if unit is DOLLARS:
         return format_dollars(found)
+    if unit is YEARS and not is_known(found):
+        return UNKNOWN_TEXT
     if unit is YEARS:
         return f"{found.value:.{decimals(found.mc_error, 2)}f} years"
     return format_share(found, sign=-1 if unit is FALL else 1)

@@ -27,9 +27,7 @@ from simulator.portfolio import HOLDINGS
 from simulator.runs import array_format, atomic_files
 from simulator.runs.digest import KEEP_PATHS, run_digest
 from simulator.runs.portfolio_risk import all_contributions, portfolio_risk
-from simulator.runs.run import Run
-from simulator.scenario import MODEL_VERSION, load_scenario
-from simulator.schema import join
+from simulator.scenario import MODEL_VERSION
 from simulator.statistics import probability
 
 if TYPE_CHECKING:
@@ -37,10 +35,10 @@ if TYPE_CHECKING:
 
     from simulator.scenario import Scenario
 
-RESULT_FORMAT = 2
+RESULT_FORMAT = 3
 """Changes when an older program could no longer read a folder.
 
-2: names of the causes, drivers, falls aligned at their peaks. Runs of format 1 are read without them.
+2: names of the causes, drivers, falls aligned at their peaks. 3: the loss from the start.
 """
 MANIFEST = "manifest.json"
 TAIL = "rare.csv"
@@ -65,38 +63,41 @@ def is_complete(folder: str | Path) -> bool:
 
 
 def save_run(
-    run: Run,
-    folder: str | Path,
-    extras: Mapping[str, bytes] | None = None,
-    command: list[str] | None = None,
+    folder: Path,
+    data: Mapping[str, bytes],
+    results: Results,
+    about: Mapping[str, Any],
+    *,
+    extras: Mapping[str, bytes],
+    command: list[str] | None,
 ) -> None:
-    """Write a run to ``folder``, which is made if missing; other files in it are left alone.
+    """Write a run to ``folder``; see :meth:`simulator.Run.save`.
 
     Parameters
     ----------
-    run
-        From :func:`simulator.simulate`.
     folder
-        The run's own folder.
+        The run's own folder; it is made if missing, other files in it are left alone.
+    data
+        The run's text files by name, from :func:`data_files`.
+    results
+        Written as paths.npz and counts.npz.
+    about
+        What the manifest says of the run, from :func:`describe`.
     extras
         More files by name relative to the folder, such as ``report.html``.
     command
         Arguments to note in the manifest; default those of this process.
-
-    Raises
-    ------
-    StoreError
-        If the folder cannot be written; nothing half-written is left under a final name.
-    LockedError
-        If another process is writing the folder.
     """
-    folder = Path(folder)
     with atomic_files.lock(folder):
         # From here until the new manifest stands, the folder is unfinished, and says so.
         _unlink(folder / MANIFEST)
-        names = _write_run(run, folder)
-        names += _write_extras(folder, extras or {})
-        _write_manifest(folder, _describe(run, command), names)
+        for name, content in data.items():
+            atomic_files.write(folder / name, content)
+        atomic_files.write_arrays(folder / "paths.npz", array_format.tables(results))
+        atomic_files.write_arrays(folder / "counts.npz", array_format.counts(results))
+        names = [*data, "paths.npz", "counts.npz", *_write_extras(folder, extras)]
+        files = {name: atomic_files.fingerprint(folder / name) for name in sorted(names)}
+        _commit(folder, {**about, **_made_by(command), "files": files})
 
 
 def add_files(folder: str | Path, extras: Mapping[str, bytes]) -> None:
@@ -111,73 +112,6 @@ def add_files(folder: str | Path, extras: Mapping[str, bytes]) -> None:
         files = manifest.pop("files")
         files |= {name: atomic_files.fingerprint(folder / name) for name in names}
         _commit(folder, manifest | {"files": files})
-
-
-def load_run(folder: str | Path) -> Run:
-    """Read a run and verify every file of it.
-
-    Raises
-    ------
-    StoreError
-        If the folder holds no finished run, a file is missing or damaged (it is named), or a newer
-        crashsim wrote it.
-    """
-    import pandas as pd  # late: slow to import
-
-    folder = Path(folder)
-    manifest = read_manifest(folder)
-    for name, expected in manifest["files"].items():
-        try:
-            found = atomic_files.fingerprint(folder / name)
-        except OSError as error:
-            raise StoreError(f"{folder / name} cannot be read: {error.strerror}") from error
-        if found != expected:
-            raise StoreError(
-                f"{folder / name} has changed since the run: its SHA-256 differs from the manifest's; "
-                "restore it, or simulate again with --force"
-            )
-    scenario, digest = _reopen(folder, manifest, _overrides(manifest))
-    older = manifest.get("model_version", 1) < MODEL_VERSION
-    if digest != manifest["digest"]:
-        changed = _changed(folder, scenario)
-        scenario, digest = _reopen(folder, manifest, _overrides(manifest) | changed)
-    if digest != manifest["digest"] and not older:
-        raise StoreError(
-            f"{folder}: this crashsim reads the scenario differently (digest {digest}) than "
-            f"crashsim {manifest['versions']['crashsim']} did ({manifest['digest']}); use that version"
-        )
-    results = _read_results(folder, manifest, len(scenario.universe.groups))
-    seconds, made = manifest["timings"]["simulate_seconds"], manifest["digest"] if older else None
-    until = manifest.get("until")
-    tail = pd.read_csv(folder / TAIL) if TAIL in manifest["files"] else None
-    return Run(scenario, results, manifest["shocks"], seconds, until=until, older=made, tail=tail)
-
-
-def _reopen(
-    folder: Path, manifest: Mapping[str, Any], overrides: Mapping[str, Any]
-) -> tuple[Scenario, str]:
-    holdings = folder / HOLDINGS if HOLDINGS in manifest["files"] else None
-    scenario = load_scenario(folder / "scenario.toml", overrides, holdings)
-    scenario = scenario.with_(paths=manifest["paths"], seed=manifest["seed"])
-    return scenario, run_digest(scenario, manifest["shocks"], manifest["keep_paths"])
-
-
-def _changed(folder: Path, scenario: Scenario) -> dict[str, Any]:
-    """Values the run had and today's defaults would change, by key."""
-    stored = json.loads((folder / "scenario.resolved.json").read_text("utf-8"))
-    now = _leaves(scenario.resolved())
-    return {key: value for key, value in _leaves(stored).items() if now.get(key, value) != value}
-
-
-def _leaves(value: Any, key: str = "") -> dict[str, Any]:
-    """Values by dotted key; a distribution is one value."""
-    if isinstance(value, dict) and not value.keys() & {"dist", "p50"}:
-        items = list(value.items())
-    elif isinstance(value, list):
-        items = [(str(index), item) for index, item in enumerate(value)]
-    else:
-        return {key: value}
-    return {k: v for name, item in items for k, v in _leaves(item, join(key, name)).items()}
 
 
 # ---------------------------------------------------------------- manifest
@@ -224,30 +158,40 @@ def _commit(folder: Path, manifest: Mapping[str, Any]) -> None:
     atomic_files.write(folder / MANIFEST, _sealed(manifest).encode())
 
 
-def _write_manifest(folder: Path, described: dict[str, Any], names: list[str]) -> None:
-    files = {name: atomic_files.fingerprint(folder / name) for name in sorted(names)}
-    _commit(folder, described | {"files": files})
-
-
-def _describe(run: Run, command: list[str] | None) -> dict[str, Any]:
-    scenario = run.scenario
-    typed = sys.argv if command is None else command
+def describe(
+    scenario: Scenario,
+    results: Results,
+    digest: str,
+    *,
+    shocks: Literal["zero"] | None,
+    until: str | None,
+    seconds: float,
+) -> dict[str, Any]:
+    """What a manifest says of a run, but for its files and what made it."""
     return {
-        "result_format": RESULT_FORMAT,
-        "model_version": MODEL_VERSION,
         "name": scenario.name,
         "title": scenario.title,
-        "digest": run.digest,
-        "seed": run.seed,
-        "paths": run.paths,
-        "keep_paths": run.results.keep_paths,
-        "block_paths": BLOCK_PATHS,
-        "shocks": run.shocks,
-        "until": run.until,
+        "digest": digest,
+        "seed": scenario.seed,
+        "paths": results.n,
+        "keep_paths": results.keep_paths,
+        "shocks": shocks,
+        "until": until,
         "overrides": [
             {"key": key, "value": value, "origin": "--set"}
             for key, value in scenario.overrides.items()
         ],
+        "timings": {"simulate_seconds": round(seconds, 3)},
+    }
+
+
+def _made_by(command: list[str] | None) -> dict[str, Any]:
+    """The program, its formats and the command, for a manifest."""
+    typed = sys.argv if command is None else command
+    return {
+        "result_format": RESULT_FORMAT,
+        "model_version": MODEL_VERSION,
+        "block_paths": BLOCK_PATHS,
         "versions": {
             "crashsim": version("crashsim"),
             "numpy": np.__version__,
@@ -256,41 +200,40 @@ def _describe(run: Run, command: list[str] | None) -> dict[str, Any]:
         },
         "command": plain(shlex.join([Path(typed[0]).name, *typed[1:]]) if typed else "", 2000),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "timings": {"simulate_seconds": round(run.seconds, 3)},
     }
-
-
-def _overrides(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    return {entry["key"]: entry["value"] for entry in manifest["overrides"]}
 
 
 # ---------------------------------------------------------------- files
 
 
-def _write_run(run: Run, folder: Path) -> list[str]:
-    """Write all data files; their names."""
-    scenario, results = run.scenario, run.results
+def data_files(
+    scenario: Scenario,
+    results: Results,
+    *,
+    document: Mapping[str, Any],
+    summary: pd.DataFrame,
+    fan: pd.DataFrame,
+) -> dict[str, bytes]:
+    """The text files of a run by name: its inputs, its statistics, its tables."""
     universe = f"universes/{scenario.universe.path.name}"
-    resolved = json.dumps(scenario.resolved(), indent=2, allow_nan=False, ensure_ascii=False)
-    summary = json.dumps(run.document(), indent=2, allow_nan=False, ensure_ascii=False)
-    texts: dict[str, bytes] = {
+    files: dict[str, bytes] = {
         "scenario.toml": scenario.text,
         universe: scenario.universe.path.read_bytes(),
-        "scenario.resolved.json": f"{resolved}\n".encode(),
-        "summary.json": f"{summary}\n".encode(),
-        "summary.csv": csv_bytes(run.summary()),
-        "fan.csv": csv_bytes(run.fan, "%.6g"),  # the grid supports no more digits
-        "histogram.csv": csv_bytes(histogram(run)),
+        "scenario.resolved.json": _json_bytes(scenario.resolved()),
+        "summary.json": _json_bytes(document),
+        "summary.csv": csv_bytes(summary),
+        "fan.csv": csv_bytes(fan, "%.6g"),  # the grid supports no more digits
+        "histogram.csv": csv_bytes(histogram(results)),
     }
     if scenario.portfolio is not None:
-        texts[HOLDINGS] = scenario.portfolio.raw
-        texts["portfolio-risk.csv"] = csv_bytes(portfolio_risk(run))
-        texts["portfolio-contributions.csv"] = csv_bytes(all_contributions(run))
-    for name, content in texts.items():
-        atomic_files.write(folder / name, content)
-    atomic_files.write_arrays(folder / "paths.npz", array_format.tables(results))
-    atomic_files.write_arrays(folder / "counts.npz", array_format.counts(results))
-    return [*texts, "paths.npz", "counts.npz"]
+        files[HOLDINGS] = scenario.portfolio.raw
+        files["portfolio-risk.csv"] = csv_bytes(portfolio_risk(scenario, results))
+        files["portfolio-contributions.csv"] = csv_bytes(all_contributions(scenario, results))
+    return files
+
+
+def _json_bytes(document: Mapping[str, Any]) -> bytes:
+    return (json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode()
 
 
 def _write_extras(folder: Path, extras: Mapping[str, bytes]) -> list[str]:
@@ -334,28 +277,18 @@ def _safe(cell: str) -> str:
     return f"'{line}" if re.match(r"[=+\-@\t\r\n]", cell) else line
 
 
-def histogram(run: Run) -> pd.DataFrame:
+def histogram(results: Results) -> pd.DataFrame:
     """Share of paths by maximum drawdown, one point a row: entity, depth_from, depth_to, paths, share, ..."""
     import pandas as pd  # late: slow to import
 
     rows = []
-    counts = run.results.counts["max_drawdown"]
-    for entity, fine in zip(run.entities, counts, strict=True):
+    counts = results.counts["max_drawdown"]
+    for entity, fine in zip(results.entities, counts, strict=True):
         coarse = [*fine[:-1].reshape(_DEPTH_BINS, -1).sum(axis=1), fine[-1]]
         for number, hits in enumerate(coarse):
-            share = probability(int(hits), run.paths)
+            share = probability(int(hits), results.n)
             edges = (number / _DEPTH_BINS, min(number + 1, _DEPTH_BINS) / _DEPTH_BINS)
             found = (share.value, share.mc_error, share.low, share.high)
             rows.append((entity, *edges, int(hits), *found))
     columns = ["entity", "depth_from", "depth_to", "paths", "share", "mc_error", "low", "high"]
     return pd.DataFrame(rows, columns=columns)
-
-
-def _read_results(folder: Path, manifest: Mapping[str, Any], groups: int) -> Results:
-    tables = atomic_files.read_arrays(folder / "paths.npz")
-    counts = atomic_files.read_arrays(folder / "counts.npz")
-    sizes = {"paths": manifest["paths"], "keep_paths": manifest["keep_paths"], "groups": groups}
-    try:
-        return array_format.results(tables, counts, **sizes)
-    except (KeyError, IndexError, ValueError) as error:
-        raise StoreError(f"{folder} does not fit together: {error}") from error

@@ -44,8 +44,12 @@ WORST = {
 
 RECOVERY_YEARS = (1, 2, 5, 10)
 
+BELOW = (10, 20, 30, 40, 50)
+"""Percent below the level at t = 0 at some time: the statistics ``below_10`` ..."""
+
 _SUPPORT = {
     "max_drawdown": (0.0, 1.0),
+    "loss_from_start": (0.0, 1.0),
     "worst_week": (-1.0, inf),
     "worst_month": (-1.0, inf),
     "return_1y": (-1.0, inf),
@@ -237,7 +241,7 @@ class ThresholdResult:
 
 _RELATIONS = {">=": ge, "<=": le, ">": gt, "<": lt}
 _SHORTFALLS = {"expected_shortfall_1_in_20": 0.05, "expected_shortfall_1_in_100": 0.01}
-_BAD_IS_HIGH = {"max_drawdown", "time_to_trough"}
+_BAD_IS_HIGH = {"max_drawdown", "loss_from_start", "time_to_trough"}
 
 
 def evaluate_threshold(results: Results, threshold: Threshold) -> ThresholdResult:
@@ -276,6 +280,8 @@ def statistics(results: Results, entity: str, depths: Mapping[str, float]) -> di
     found["mean"] = fall.mean()
     found["expected_shortfall_1_in_20"] = fall.shortfall(0.95)
     found |= {f"reach_{name}": fall.at_least(depth) for name, depth in depths.items()}
+    if "loss_from_start" in results.measures:  # runs before model 4 have none
+        found |= _from_start(sample(results, entity, "loss_from_start"))
     found["time_to_trough_median"] = sample(results, entity, "time_to_trough").quantile(0.5)
     found["time_underwater_median"] = sample(results, entity, "time_underwater").quantile(0.5)
     found |= _recovery(results, row)
@@ -290,6 +296,14 @@ def statistics(results: Results, entity: str, depths: Mapping[str, float]) -> di
         found[f"{measure}_median"] = returns.quantile(0.5)
         found[f"{measure}_worst_1_in_20"] = returns.quantile(0.05)
     return found
+
+
+def _from_start(loss: Sample) -> dict[str, Estimate]:
+    """Statistics of the lowest level against today."""
+    found = {f"loss_from_start_{name}": loss.quantile(q) for name, q in WORST.items()}
+    found["loss_from_start_mean"] = loss.mean()
+    found["loss_from_start_expected_shortfall_1_in_20"] = loss.shortfall(0.95)
+    return found | {f"below_{share}": loss.at_least(share / 100) for share in BELOW}
 
 
 RISKS = tuple(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from simulator.statistics import Estimate
-from simulator.statistics.formatting import natural_frequency, one_in, percentages
+from simulator.statistics.formatting import interval, natural_frequency, one_in
 
 
 def verdict(
@@ -30,12 +30,14 @@ def verdict(
         return f"In the one simulated future {name} falls less than {limit}; it fell that far {history}."
     fall = f"{name} fall at least {limit}, as it did {history}."
     if chance.value <= 0:
-        bound = f"fewer than {one_in(chance.high)}" if chance.high < 0.5 else percentages(chance)
+        bound = (
+            f"fewer than {one_in(chance.high)}" if chance.high < 0.5 else f"{interval(chance)} %"
+        )
         return f"None of {n:,} simulated futures ({bound}) sees {fall}"
     if chance.value >= 1:
         rest = 1 - chance.low
-        bound = f"all but at most {one_in(rest)}" if rest < 0.5 else percentages(chance)
+        bound = f"all but at most {one_in(rest)}" if rest < 0.5 else f"{interval(chance)} %"
         return f"All {n:,} simulated futures ({bound}) see {fall}"
     often = natural_frequency(chance)
     sees = "sees" if often.startswith("1 in ") else "see"
-    return f"About {often} simulated futures ({percentages(chance)}) {sees} {fall}"
+    return f"About {often} simulated futures ({interval(chance)} %) {sees} {fall}"

@@ -67,6 +67,9 @@ __all__ = [
 MODEL_VERSION = 4
 """Part of every digest: raise it when the same scenario would give other numbers."""
 
+RETIRED = ("sentiment.base_hazard", "sentiment.hazard_fundamentals")
+"""Keys of earlier models, left out when a stored run of such a model is read."""
+
 
 @dataclass(frozen=True)
 class Scenario:
@@ -258,6 +261,7 @@ def load_scenario(
     path_or_name: str | Path,
     overrides: Mapping[str, Any] | None = None,
     portfolio: str | Path | None = None,
+    rates: Mapping[str, float] | None = None,
 ) -> Scenario:
     """Loads and checks a scenario file, or a shipped scenario by name.
 
@@ -269,6 +273,8 @@ def load_scenario(
         Values laid over the file, by dotted key: {"technology.elasticity": 0.8}.
     portfolio
         A holdings file (CSV); its holdings become the entity "portfolio".
+    rates
+        USD for one unit of a currency of the holdings: {"EUR": 1.08}.
 
     Raises
     ------
@@ -276,13 +282,15 @@ def load_scenario(
         With every problem of the file, of its universe, of the overrides and of the holdings.
     """
     file = read_toml(_locate(path_or_name))
-    return _checked(file.with_overrides(overrides) if overrides else file, portfolio=portfolio)
+    changed = file.with_overrides(overrides) if overrides else file
+    return _checked(changed, portfolio=portfolio, rates=rates)
 
 
 def _checked(
     file: TomlFile,
     universe: Universe | None = None,
     portfolio: str | Path | Portfolio | None = None,
+    rates: Mapping[str, float] | None = None,
 ) -> Scenario:
     """The scenario of a file; ``universe`` is the file's with the portfolio, if both were read before."""
     parsed, problems = read_tables(file)
@@ -294,7 +302,7 @@ def _checked(
     holdings = portfolio if isinstance(portfolio, Portfolio) else None
     if universe is not None and isinstance(portfolio, str | Path):
         try:
-            holdings, universe = read_portfolio(portfolio, universe)
+            holdings, universe = read_portfolio(portfolio, universe, rates)
         except ScenarioError as error:
             raise ScenarioError([*problems, *error.problems]) from None
     thresholds: tuple[Threshold, ...] = ()
@@ -365,11 +373,15 @@ def _locate(path_or_name: str | Path) -> Path:
         return path
     if path_or_name in list_scenarios():
         return find_scenario(path_or_name)
+    own = (
+        path,
+        Path(f"{path}.toml"),
+        Path("scenarios", f"{path}.toml"),
+    )  # as `crashsim new` writes it
     try:
-        exists = path.exists()
+        return next((file for file in own if file.is_file()), None) or find_scenario(path_or_name)
     except (OSError, ValueError):  # too long, or with a null byte
-        exists = False
-    return path if exists else find_scenario(path_or_name)
+        return find_scenario(path_or_name)
 
 
 def _universe(file: TomlFile) -> tuple[Universe | None, list[Problem]]:

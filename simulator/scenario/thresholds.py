@@ -21,6 +21,7 @@ from simulator.schema import InvalidValue, TomlFile, suggestion
 
 METRICS = (
     "max_drawdown",
+    "loss_from_start",
     "return_1y",
     "terminal_return",
     "worst_week",

@@ -143,10 +143,13 @@ class Spec:
             return value.within(self.low, self.high, self.unit)
         if isinstance(value, int | float) and not self.low <= value <= self.high:
             near = self.low if value < self.low else self.high
+            percent = self.unit.startswith("share") and self.low <= value / 100 <= self.high
             raise InvalidValue(
                 f"{name} = {value:.12g} is outside the allowed range",
                 self.allowed,
-                f"{near:.12g} is the nearest",
+                f"{value:.12g} % is {value / 100:.12g}"
+                if percent
+                else f"{near:.12g} is the nearest",
             )
         return value
 

@@ -20,9 +20,9 @@ StepIndex = NDArray[np.int16] | NDArray[np.int32]
 
 
 class DrawdownTable(NamedTuple):
-    """The deepest fall of each column, every field of shape ``(...)``.
+    """The deepest fall of each column, and the lowest level, every field of shape ``(...)``.
 
-    A column that never falls has depth 0 and all steps 0.
+    A column that never falls has depth 0 and all steps 0; one that never ends below its start has loss 0 at step 0.
     """
 
     max_drawdown: FloatArray
@@ -35,6 +35,10 @@ class DrawdownTable(NamedTuple):
     """First step after the trough at or above the peak; -1 if still under water at the end."""
     underwater_steps: StepIndex
     """Longest spell below the running maximum, from its last high to the step that regains it, or to the end."""
+    loss_from_start: FloatArray
+    """Lowest level against the start, as a positive share; 0 if never below."""
+    lowest_step: StepIndex
+    """The first step at the lowest level."""
 
 
 def measure_drawdowns(levels: ArrayLike) -> DrawdownTable:
@@ -70,6 +74,8 @@ def measure_drawdowns(levels: ArrayLike) -> DrawdownTable:
         table.trough_step.reshape(shape),
         table.recovery_step.reshape(shape),
         table.underwater_steps.reshape(shape),
+        table.loss_from_start.reshape(shape),
+        table.lowest_step.reshape(shape),
     )
 
 
@@ -95,11 +101,13 @@ class DrawdownMeter:
         self.ratio = np.ones_like(self.high)
         """Level over the running maximum before the latest step: above 1 at a new high."""
         self._lowest = np.ones_like(self.high)
+        self._start, self._floor = start.copy(), start.copy()
         self._now = self._noted = 0
-        self._rose, self._stood, self._sank = np.zeros((3, *start.shape), np.uint8)
-        steps = np.zeros((6, *start.shape), dtype=self._step_type)
+        self._rose, self._stood, self._sank, self._lower = np.zeros((4, *start.shape), np.uint8)
+        steps = np.zeros((7, *start.shape), dtype=self._step_type)
         self._high_step, self._peak, self._trough, self._recovery = steps[:4]
-        self._regained, self._longest = steps[4:]  # latest step not below the running maximum
+        self._lowest_step = steps[6]
+        self._regained, self._longest = steps[4:6]  # latest step not below the running maximum
         self._flag = np.empty(start.shape, dtype=np.bool_)
 
     def update(self, step: int, level: FloatArray) -> None:
@@ -115,6 +123,9 @@ class DrawdownMeter:
         np.less(ratio, lowest, out=flag)
         self._note(self._sank)
         np.minimum(lowest, ratio, out=lowest)
+        np.less(level, self._floor, out=flag)
+        self._note(self._lower)
+        np.minimum(self._floor, level, out=self._floor)
         self._now = step
         self._noted += 1
         if self._noted == _BITS:
@@ -153,7 +164,8 @@ class DrawdownMeter:
             longest, inside = self._longest.reshape(-1), stood.reshape(-1)[brief]
             longest[brief] = np.maximum(longest[brief], _GAPS[inside])
         self._last(self._regained, _latest(stood), stood)
-        for bits in (rose, stood, sank):
+        self._last(self._lowest_step, _latest(self._lower), self._lower)
+        for bits in (rose, stood, sank, self._lower):
             bits[...] = 0
         self._noted = 0
 
@@ -183,7 +195,9 @@ class DrawdownMeter:
         np.maximum(longest, kind(self._now) - self._regained, out=longest)
         # In 64 bits: what is left of a firm that loses nearly all keeps its digits.
         depth = 1.0 - self._lowest.astype(np.float64)
-        return DrawdownTable(depth, self._peak, self._trough, recovery, longest)
+        loss = 1.0 - self._floor.astype(np.float64) / self._start
+        steps = (self._peak, self._trough, recovery, longest)
+        return DrawdownTable(depth, *steps, loss, self._lowest_step)
 
 
 _BITS = 8

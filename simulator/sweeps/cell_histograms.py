@@ -23,6 +23,7 @@ Tally = NDArray[np.int32]
 
 _FACTORS = {
     "max_drawdown": 100,
+    "loss_from_start": 100,
     "log_terminal": 25,
     "worst_week": 5,
     "worst_month": 5,

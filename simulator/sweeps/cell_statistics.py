@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.arrays import FloatArray
-from simulator.runs.summary import RECOVERY_YEARS, WORST
+from simulator.runs.summary import BELOW, RECOVERY_YEARS, WORST
 from simulator.scenario.thresholds import TimeGrid
 from simulator.statistics import Z, kaplan_meier_from_counts, probability, quantile_ranks
 from simulator.statistics.intervals import enough_paths, quantile_rank
@@ -28,6 +28,7 @@ FEWEST = 4 * GROUPS
 
 _SUPPORT = {
     "max_drawdown": (0.0, 1.0),
+    "loss_from_start": (0.0, 1.0),
     "log_terminal": (-1.0, inf),
     "worst_week": (-1.0, inf),
     "worst_month": (-1.0, inf),
@@ -99,6 +100,7 @@ def _asked(counts: CellHistograms, depths: Depths) -> Iterator[StatisticSpec]:
     for crash in dict.fromkeys(name for row in beside for name in row):
         level = np.array([row.get(crash, np.nan) for row in beside], np.float64)
         yield StatisticSpec(f"reach_{crash}", fall, "at_least", level=level)
+    yield from _from_start(len(counts.entities))
     yield StatisticSpec("time_to_trough_median", "trough", "quantile", 0.5)
     yield StatisticSpec("time_underwater_median", "underwater", "quantile", 0.5)
     for name, q in WORST.items():
@@ -113,6 +115,19 @@ def _asked(counts: CellHistograms, depths: Depths) -> Iterator[StatisticSpec]:
             continue
         yield StatisticSpec(f"{measure}_median", grid, "quantile", 0.5)
         yield StatisticSpec(f"{measure}_worst_1_in_20", grid, "quantile", 0.05)
+
+
+def _from_start(entities: int) -> Iterator[StatisticSpec]:
+    """Statistics of the lowest level against today."""
+    loss, prefix = "loss_from_start", "loss_from_start_"
+    for name, q in WORST.items():
+        yield StatisticSpec(f"{prefix}{name}", loss, "quantile", q)
+    yield StatisticSpec(f"{prefix}mean", loss, "mean")
+    yield StatisticSpec(f"{prefix}expected_shortfall_1_in_20", loss, "shortfall", 0.95)
+    for share in BELOW:
+        yield StatisticSpec(
+            f"below_{share}", loss, "at_least", level=np.full(entities, share / 100)
+        )
 
 
 def _unit(counts: CellHistograms, name: str, values: FloatArray) -> FloatArray:
@@ -145,6 +160,7 @@ class HistogramEstimates:
         self._grid = counts.grid(name)
 
     def answer(self, asked: StatisticSpec) -> FloatArray:
+        """The estimates of one statistic (E, 4)."""
         if asked.kind == "at_least":
             assert asked.level is not None
             return self._at_least(asked.level)

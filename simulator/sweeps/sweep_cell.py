@@ -31,7 +31,7 @@ from simulator.sweeps.failures import Failure
 Made = TypeVar("Made")
 
 ID_DIGITS = 20
-CELL_FORMAT = 1
+CELL_FORMAT = 2
 """Part of every id: a cell of another format is another cell."""
 PORTFOLIO = "portfolio.csv"
 DATA, MANIFEST = "cell.npz", "cell.json"
@@ -190,6 +190,11 @@ def verify(place: Path) -> dict[str, Any]:
 def load_cell(place: Path) -> Cell:
     """A cell, verified. Raises StoreError."""
     manifest = verify(place)
+    if manifest["cell_format"] != CELL_FORMAT:
+        raise StoreError(
+            f"{place} was counted by another version of crashsim, which measured less; its table can be shown, "
+            "its counts cannot be added to"
+        )
     return _read(place, lambda data: Cell(manifest, CellHistograms.unpack(data), _figures(data)))
 
 

@@ -6,6 +6,8 @@ as an array `(firm,)`, `Universe.membership` the groups as an array `(group, fir
 
 from __future__ import annotations
 
+import re
+from calendar import monthrange
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -27,6 +29,9 @@ from simulator.universe.universe_schema import (
     read_tables,
 )
 
+_QUARTER = 92
+"""Days."""
+
 
 @dataclass(frozen=True)
 class Check:
@@ -37,6 +42,15 @@ class Check:
     low: float
     high: float
     source: str
+
+
+@dataclass(frozen=True)
+class OldFigure:
+    """A figure of some firms that is dated otherwise than the universe."""
+
+    figure: str
+    date: str
+    tickers: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -99,6 +113,19 @@ class Universe:
         own, common = self._sources.get(ticker, {}), self._sources.get("", {})
         return own.get(figure) or common.get(figure) or UNSOURCED
 
+    def dated_otherwise(self) -> tuple[OldFigure, ...]:
+        """Figures whose source is dated more than a quarter before or after the as-of date.
+
+        A year or month counts from its first to its last day. Figures without a date are left out.
+        """
+        rows: dict[tuple[str, str], list[str]] = {}
+        for figure in FIGURES:
+            for firm in self.firms:
+                when = self.source(firm.ticker, figure).date
+                if getattr(firm, figure) is not None and _days_apart(when, self.as_of) > _QUARTER:
+                    rows.setdefault((figure, when), []).append(firm.ticker)
+        return tuple(OldFigure(*key, tuple(tickers)) for key, tickers in rows.items())
+
     def figures(self) -> dict[str, Any]:
         """Everything that moves a result, for the digest."""
         rows = [firm.model_dump(mode="json", exclude={"sources", "name"}) for firm in self.firms]
@@ -110,6 +137,21 @@ class Universe:
             "firms": rows,
             **cash,
         }
+
+
+def _days_apart(text: str, day: date) -> int:
+    """Days between a date, month or year and a day outside it; 0 within it or if it is none of these."""
+    match = re.fullmatch(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?", text)
+    if match is None:
+        return 0
+    year, month, of_month = (int(part) if part else None for part in match.groups())
+    try:
+        first = date(year or 1, month or 1, of_month or 1)
+        last_month = month or 12
+        last = date(first.year, last_month, of_month or monthrange(first.year, last_month)[1])
+    except ValueError:
+        return 0
+    return max((first - day).days, (day - last).days, 0)
 
 
 def load_universe(name_or_path: str | Path, folder: Path | None = None) -> Universe:

@@ -14,7 +14,8 @@ import pytest
 from cli_runs import TINY, CommandLine
 
 from simulator.runs import atomic_files
-from simulator.runs.storage import load_run, read_manifest
+from simulator.runs.load import load_run
+from simulator.runs.storage import read_manifest
 
 # ---------------------------------------------------------------- check
 
@@ -25,7 +26,7 @@ def test_check_tells_what_each_assumption_says_and_where_it_comes_from(
     code, out, _ = crashsim("check", story)
     assert code == 0
     assert max(map(len, out.split("\n"))) <= 100
-    says = out[out.index("WHAT THIS SCENARIO SAYS") : out.index("WHAT IT LEAVES")]
+    says = out[out.index("WHAT THIS SCENARIO SETS") : out.index("WHAT IT LEAVES")]
     line = TINY.split("\n").index(next(x for x in TINY.split("\n") if "elasticity = {" in x)) + 1
     assert "elasticity = uniform low 0.6, high 1.6" in says
     assert "priced in 1" in says
@@ -42,8 +43,8 @@ def test_check_in_full_cuts_nothing(crashsim: CommandLine, story: Path) -> None:
     _, full, _ = crashsim("check", story, "--full")
     assert re.search(r"\.\.\.$", brief, re.MULTILINE)
     assert not re.search(r"\.\.\.$", full, re.MULTILINE)
-    assert "equity_duration" not in brief
-    assert "equity_duration" in full
+    assert "adoption_loading" not in brief
+    assert "adoption_loading" in full
 
 
 def test_every_value_of_the_ledger_is_shown(crashsim: CommandLine, story: Path) -> None:

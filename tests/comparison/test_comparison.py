@@ -22,7 +22,7 @@ from simulator.scenario.scenario import list_scenarios, load_scenario
 def runs(story: Path) -> tuple[Run, Run, Run]:
     """The tiny scenario; with another hazard; the first again with another seed."""
     base = load_scenario(story)
-    other = load_scenario(story, {"sentiment.base_hazard": 0.9})
+    other = load_scenario(story, {"sentiment.hazard_scale": 6.0})
     return (
         simulate(base, paths=256),
         simulate(other, paths=256),
@@ -124,7 +124,7 @@ def test_paired_errors_are_smaller_than_unpaired_ones(runs: tuple[Run, Run, Run]
 def test_runs_of_different_length_are_compared_on_the_paths_both_have(
     runs: tuple[Run, Run, Run], story: Path
 ) -> None:
-    long = simulate(load_scenario(story, {"sentiment.base_hazard": 0.9}), paths=512)
+    long = simulate(load_scenario(story, {"sentiment.hazard_scale": 6.0}), paths=512)
     shared = pairing(runs[0], long)
     assert shared.paths == 256
     assert "that both runs have" in shared.note
@@ -158,7 +158,7 @@ def test_compare_shows_what_differs_and_the_change(
     code, out, err = crashsim("compare", *folders[:2])
     assert code == 0
     assert max(map(len, out.split("\n"))) <= 100
-    assert out.count("base_hazard") == 1
+    assert out.count("hazard_scale") == 1
     assert "elasticity" not in out
     assert "paired: 256 paths" in out
     assert re.search(r"^S&P 500 .*median.*1-in-100", out, re.MULTILINE)

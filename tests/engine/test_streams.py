@@ -168,8 +168,8 @@ def test_another_firm_moves_no_draw() -> None:
 def test_another_assumption_moves_no_draw(tmp_path: Path) -> None:
     one = '[technology]\nelasticity = { dist = "uniform", low = 0.6, high = 1.4 }\n'
     # Certain to six digits: whatever moves more than that was drawn anew.
-    more = one + '[sentiment]\nbase_hazard = { dist = "uniform", low = 0.2, high = 0.2000001 }\n'
-    plain = "[sentiment]\nbase_hazard = 0.2\n"
+    more = one + '[sentiment]\nhazard_scale = { dist = "uniform", low = 0.2, high = 0.2000001 }\n'
+    plain = "[sentiment]\nhazard_scale = 0.2\n"
     before = block_simulation.run_block(load(tmp_path, MINIMAL + "\n" + one + plain, SHORT), 3, 0)
     after = block_simulation.run_block(load(tmp_path, MINIMAL + "\n" + more, SHORT), 3, 0)
     key = "technology.elasticity"
@@ -196,7 +196,7 @@ def test_correlated_assumptions_share_a_gaussian_copula(tmp_path: Path) -> None:
     drawn = draw_assumptions(scenario, shocks)
     spread = scenario.uncertain()
     # Sorted keys: hazard, price decline, elasticity. Rows of the Cholesky root by hand.
-    keys = ("sentiment.base_hazard", "technology.annual_price_decline", "technology.elasticity")
+    keys = ("sentiment.hazard_scale", "technology.annual_price_decline", "technology.elasticity")
     z = [ndtri(shocks.assumption(key)) for key in keys]
     mixed = (z[0], z[1], -0.3 * z[0] - 0.6 * z[1] + math.sqrt(1.0 - 0.09 - 0.36) * z[2])
     for key, score in zip(keys, mixed, strict=True):

@@ -21,8 +21,8 @@ from simulator.engine.streams import BLOCK_PATHS, BlockShocks, FreshShocks, Stra
 from simulator.errors import UsageError
 from simulator.model.market import jump_chances
 from simulator.rare_events.rare_event import Rare, add_tail, parse_event, rare, read_tail, tail
+from simulator.runs.load import load_run
 from simulator.runs.run import Run
-from simulator.runs.storage import load_run
 from simulator.scenario.scenario import Scenario
 
 SHORT = {"scenario.horizon_years": 0.5}

@@ -191,7 +191,7 @@ def test_a_changed_table_is_found_out(crashsim: CommandLine, story: Path, tmp_pa
 
 def test_a_stored_sweep_keeps_the_order_of_its_keys(story: Path, tmp_path: Path) -> None:
     """Cells are numbered by it: the last key is the fastest."""
-    values = {ELASTICITY: [0.6, 1.0], "sentiment.base_hazard": [0.2]}
+    values = {ELASTICITY: [0.6, 1.0], "sentiment.hazard_scale": [1.5]}
     sweep(load_scenario(story), values, paths=128, parent=tmp_path)
     (folder,) = tmp_path.iterdir()
     found = load_sweep(folder)

@@ -309,7 +309,8 @@ def test_a_short_run_starts_no_worker(scenario: Scenario, monkeypatch: pytest.Mo
 
 @pytest.mark.slow
 def test_workers_import_no_tables() -> None:
-    code = "import sys; import simulator.engine.block_batches; print(sorted({'pandas', 'matplotlib'} & set(sys.modules)))"
+    heavy = "sorted({'pandas', 'matplotlib'} & set(sys.modules))"
+    code = f"import sys; import simulator.engine.block_batches; print({heavy})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
     assert block_simulation.run_block.__module__ == "simulator.engine.block_simulation"

@@ -6,20 +6,34 @@ import json
 from dataclasses import replace
 from math import asin, inf, pi
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 from synthetic_run import synthetic_run
 
 from simulator.arrays import FloatArray
+from simulator.runs import sensitivity
 from simulator.runs.run import Run
-from simulator.runs.sensitivity import document, sensitivities, weakest_link
 from simulator.schema.parameters import Strength
 from simulator.schema.sources import Source
 from simulator.statistics.rank_correlation import rank_correlation
 
 KEY = "technology.elasticity"
+
+
+def sensitivities(run: Run) -> pd.DataFrame:
+    return sensitivity.sensitivities(run.scenario, run.results)
+
+
+def weakest_link(run: Run) -> str:
+    return sensitivity.weakest_link(run.scenario, run.results)
+
+
+def document(run: Run) -> list[dict[str, Any]]:
+    return sensitivity.document(run.scenario, run.results)
 
 
 @pytest.fixture(scope="module")

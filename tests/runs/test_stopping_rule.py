@@ -19,9 +19,10 @@ from simulator.arrays import FloatArray
 from simulator.engine.executors import Processes, WorkerPool
 from simulator.errors import UsageError
 from simulator.runs import runner
+from simulator.runs.load import load_run
 from simulator.runs.run import Run
 from simulator.runs.stopping_rule import Goal, SequentialStopping, half_width, parse_goal
-from simulator.runs.storage import load_run, read_manifest
+from simulator.runs.storage import read_manifest
 from simulator.scenario.scenario import Scenario
 from simulator.statistics.intervals import Estimate, mean, probability, quantile
 

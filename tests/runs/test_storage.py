@@ -22,7 +22,6 @@ from test_run import TEXT
 
 from simulator import load_run, load_scenario, simulate
 from simulator.errors import LockedError, StoreError
-from simulator.model.market import Market
 from simulator.runs import atomic_files
 from simulator.runs.run import Run
 from simulator.runs.storage import (
@@ -34,9 +33,8 @@ from simulator.runs.storage import (
     is_complete,
     read_manifest,
     run_folder,
-    save_run,
 )
-from simulator.scenario.scenario_schema import ScenarioFile
+from simulator.scenario import MODEL_VERSION
 
 DATA = {
     "scenario.toml",
@@ -61,7 +59,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 @pytest.fixture(scope="module")
 def saved(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("results") / "short"
-    save_run(run, folder, {"report.html": b"<p>report</p>", "figures/fan.svg": b"<svg/>"})
+    run.save(folder, {"report.html": b"<p>report</p>", "figures/fan.svg": b"<svg/>"})
     return folder
 
 
@@ -95,7 +93,7 @@ def test_a_run_with_more_paths_than_kept_comes_back(tmp_path: Path, run: Run) ->
 
 
 def test_the_same_run_gives_the_same_bytes(run: Run, saved: Path, tmp_path: Path) -> None:
-    save_run(simulate(run.scenario), tmp_path)
+    simulate(run.scenario).save(tmp_path)
     for name in DATA:
         assert (tmp_path / name).read_bytes() == (saved / name).read_bytes(), name
 
@@ -184,7 +182,7 @@ def test_names_that_leave_the_folder_are_refused(folder: Path, run: Run) -> None
         with pytest.raises(StoreError, match="is not the name of a file in a run folder"):
             load_run(folder)
         with pytest.raises(StoreError, match="is not the name of a file in a run folder"):
-            save_run(run, folder.parent / "fresh", {name: b""})
+            run.save(folder.parent / "fresh", {name: b""})
     assert not (folder.parent / "secret").exists()
 
 
@@ -211,13 +209,13 @@ def test_an_unfinished_folder_is_no_run_and_is_finished_by_the_next(
 
     monkeypatch.setattr(atomic_files, "write_arrays", stop)
     with pytest.raises(KeyboardInterrupt):
-        save_run(run, folder)
+        run.save(folder)
     assert not is_complete(folder)
     with pytest.raises(StoreError, match="holds no finished run"):
         load_run(folder)
     monkeypatch.undo()
     (folder / "notes.txt").write_text("mine")
-    save_run(run, folder)
+    run.save(folder)
     load_run(folder)
     assert (folder / "notes.txt").read_text() == "mine"
     assert not list(folder.rglob(".tmp-*"))
@@ -236,10 +234,10 @@ def test_a_full_disk_ends_the_save_with_exit_4(
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(StoreError, match="No space left on device"):
-        save_run(run, tmp_path)
+        run.save(tmp_path)
     assert not is_complete(tmp_path)
     assert not list(tmp_path.rglob(".tmp-*"))
-    save_run(run, tmp_path)
+    run.save(tmp_path)
     load_run(tmp_path)
 
 
@@ -259,10 +257,10 @@ with disk.lock(Path({str(tmp_path)!r})):
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
         with pytest.raises(LockedError):
-            save_run(run, tmp_path)
+            run.save(tmp_path)
         assert not is_complete(tmp_path)
         holder.kill()
-    save_run(run, tmp_path)
+    run.save(tmp_path)
 
 
 def test_files_are_added_to_a_finished_run(folder: Path) -> None:
@@ -307,49 +305,19 @@ def test_the_folder_of_a_run(run: Run) -> None:
 
 # --- runs of earlier releases ----------------------------------------------------------------
 
-FIXTURE = Path(__file__).parents[1] / "fixtures" / "result-format-1"
 
-
-def test_a_run_of_format_1_can_be_read() -> None:
-    run = load_run(FIXTURE)
-    assert (run.paths, run.seed, run.scenario.name) == (16, 1, "calm")
-    assert run.metrics.groupby("entity", observed=True).size().eq(16).all()
-    stored = pd.read_csv(FIXTURE / "summary.csv").set_index(["entity", "statistic"])["value"]
-    now = run.summary().set_index(["entity", "statistic"])["value"]
-    pd.testing.assert_series_equal(now, stored.reindex(now.index), rtol=1e-12)
-
-
-@pytest.mark.parametrize("name", ["result-format-2", "result-format-2-model-2"])
-def test_a_run_of_format_2_can_be_read(name: str) -> None:
-    folder = FIXTURE.with_name(name)
-    run = load_run(folder)
-    assert (run.older is not None) == name.endswith("model-2")
-    assert read_manifest(folder)["result_format"] == 2
-    assert (run.paths, run.seed, run.scenario.name) == (16, 1, "deepseek")
-    stored = pd.read_csv(folder / "summary.csv").set_index(["entity", "statistic"])["value"]
-    now = run.summary().set_index(["entity", "statistic"])["value"]
-    pd.testing.assert_series_equal(now, stored.reindex(now.index), rtol=1e-12)
-    found = run.results
-    assert (found.driver_counts.sum(axis=2) == 16).all()
-    assert found.driver_consensus.shape == found.driver_counts.shape[:2]
-    assert found.aligned_counts.shape[:2] == (len(run.scenario.universe.groups), 8)
-    assert found.aligned_counts.any()
-    assert found.channels.shape == (int(found.sells.sum()), 16)
-    assert found.cause_names[0] == "revenue"
-
-
-def test_a_run_survives_a_change_of_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = load_run(FIXTURE).scenario
-    monkeypatch.setattr(Market.model_fields["calm_sd"], "default", 0.2)
-    Market.model_rebuild(force=True)
-    ScenarioFile.model_rebuild(force=True)
-    try:
-        assert load_scenario("calm").market.calm_sd == 0.2
-        again = load_run(FIXTURE).scenario
-        assert again.market.calm_sd == before.market.calm_sd != 0.2
-        assert again.digest == before.digest
-    finally:
-        monkeypatch.undo()
-        Market.model_rebuild(force=True)
-        ScenarioFile.model_rebuild(force=True)
-    assert load_scenario("calm").market.calm_sd == before.market.calm_sd
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    [
+        ("model_version", MODEL_VERSION - 1, f"a run of model {MODEL_VERSION - 1} "),
+        ("result_format", RESULT_FORMAT - 1, f"in result format {RESULT_FORMAT - 1}"),
+    ],
+)
+def test_a_run_of_an_older_model_or_format_is_refused_with_a_sentence(
+    folder: Path, key: str, value: int, sentence: str
+) -> None:
+    manifest = read_manifest(folder)
+    (folder / MANIFEST).write_text(_sealed(manifest | {key: value}), encoding="utf-8")
+    with pytest.raises(StoreError, match=f"{sentence}.*make the run anew"):
+        load_run(folder)
+    assert read_manifest(folder)["paths"] == 300  # which `crashsim list` shows

@@ -94,7 +94,7 @@ def test_equals_all_pairs_on_walks() -> None:
     levels = np.exp(np.cumsum(np.random.default_rng(3).normal(0, 0.1, (60, 3, 5)), axis=0))
     whole = measure_drawdowns(levels)
     for entity, path in np.ndindex(3, 5):
-        row = tuple(field[entity, path].item() for field in whole)
+        row = tuple(getattr(whole, name)[entity, path].item() for name in ("max_drawdown", *STEPS))
         assert row == brute_force(levels[:, entity, path].tolist())
 
 
@@ -287,3 +287,24 @@ def test_one_series_gives_a_float_for_json_and_several_need_an_axis() -> None:
     with pytest.raises(ValueError, match="axis=0"):
         max_drawdown(rows)
     assert max_drawdown(rows, axis=1) == pytest.approx([0.5, 0.1])
+
+
+def test_lowest_against_the_start_by_hand() -> None:
+    rises_then_falls = [100.0, 200.0, 90.0, 80.0, 80.0, 120.0]
+    never_below = [100.0, 150.0, 100.0, 110.0, 101.0, 130.0]
+    found = measure_drawdowns(np.array([rises_then_falls, never_below]).T)
+    np.testing.assert_allclose(found.loss_from_start, [0.2, 0.0], rtol=0, atol=1e-15)
+    np.testing.assert_array_equal(found.lowest_step, [3, 0])
+    # From the peak the first of them lost 60 %: another number.
+    assert found.max_drawdown[0] == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize("steps", [1, 7, 8, 9, 100])
+def test_lowest_against_the_start_is_the_smallest_level(steps: int) -> None:
+    rng = np.random.default_rng(steps)
+    levels = np.exp(np.cumsum(rng.normal(0.0, 0.1, (steps + 1, 50)), axis=0))
+    found = measure_drawdowns(levels)
+    lowest = levels.argmin(axis=0)
+    np.testing.assert_array_equal(found.lowest_step, lowest)
+    expected = 1.0 - levels[lowest, np.arange(50)] / levels[0]
+    np.testing.assert_allclose(found.loss_from_start, expected, rtol=0, atol=1e-15)

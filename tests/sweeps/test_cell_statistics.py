@@ -124,6 +124,8 @@ def made_up(z: np.ndarray[Any, Any]) -> CellStatistics:
         "trough_step": trough,
         "recovery_step": np.where(depth < 0.5, trough + 60, -1),
         "underwater_steps": (200 * depth).astype(int),
+        "loss_from_start": depth * 0.8,
+        "lowest_step": trough,
         "worst_week": -depth / 5,
         "worst_month": -depth / 3,
         "terminal_return": np.expm1(-z),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cli_runs import CommandLine
 
 from simulator.errors import ScenarioError
 from simulator.schema.sources import UNSOURCED
@@ -200,3 +201,49 @@ def test_figures_for_the_digest_hold_every_number(small: Path) -> None:
         assert load_universe(small).figures() != before.figures()
     small.write_text("# a comment\n" + SMALL, encoding="utf-8")
     assert load_universe(small).figures() == before.figures()
+
+
+@pytest.mark.parametrize(
+    ("when", "is_old"),
+    [
+        ("2025-01-01", False),
+        ("2024", False),  # it ends three weeks before
+        ("2024-10-24", False),  # 92 days
+        ("2024-10-23", True),
+        ("2024-09", True),
+        ("2025-05-01", True),
+        ("2004", True),
+        ("early 2025", False),
+    ],
+)
+def test_figures_dated_more_than_a_quarter_away_are_named(
+    tmp_path: Path, when: str, is_old: bool
+) -> None:
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL.replace("date = 2025-01-01", f'date = "{when}"'), encoding="utf-8")
+    old = load_universe(path).dated_otherwise()
+    assert [(one.figure, one.date, one.tickers) for one in old] == (
+        [("beta", when, ("TWO",))] if is_old else []
+    )
+
+
+def test_a_universe_copied_with_a_new_date_names_its_old_prices(
+    tmp_path: Path, crashsim: CommandLine
+) -> None:
+    text = (shipped_scenarios() / "universes" / "us-2025-01.toml").read_text("utf-8")
+    folder = tmp_path / "universes"
+    folder.mkdir()
+    copied = text.replace("as_of = 2025-01-24", "as_of = 2026-06-30").replace(
+        'name = "us-2025-01"', 'name = "copied"'
+    )
+    (folder / "copied.toml").write_text(copied, encoding="utf-8")
+    story = (shipped_scenarios() / "deepseek.toml").read_text("utf-8")
+    path = tmp_path / "story.toml"
+    path.write_text(
+        story.replace('"us-2025-01"', '"copied"').replace("as_of = 2025-01-24", ""),
+        encoding="utf-8",
+    )
+    code, out, _ = crashsim("check", path)
+    assert code == 0
+    assert "DATED MORE THAN A QUARTER FROM 2026-06-30" in out
+    assert "2025-01-24: market_value" in out

@@ -1,0 +1,120 @@
+"""Stored runs and sweeps by what people type: a folder, the start of a name, or ``latest``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from simulator.cli.console import Screen
+from simulator.errors import UsageError, plain
+
+if TYPE_CHECKING:
+    from simulator.scenario import Scenario
+
+RESULTS = Path("results")
+"""Where runs are, unless an option says otherwise."""
+LATEST = "latest"
+
+Want = Literal["run", "sweep", "either"]
+
+
+def kind_of(folder: Path) -> Literal["run", "sweep"] | None:
+    """Whether a folder holds a finished run or a sweep."""
+    from simulator.runs.storage import is_complete
+    from simulator.sweeps.sweep import is_sweep
+
+    if is_complete(folder):
+        return "run"
+    return "sweep" if is_sweep(folder) else None
+
+
+def newest_first(folders: Iterable[Path]) -> list[Path]:
+    """Those of the folders that hold a finished run or a sweep, the newest first."""
+    manifests = {"run": "manifest.json", "sweep": "sweep.json"}
+    made = [(folder, kind) for folder in folders if (kind := kind_of(folder)) is not None]
+    made.sort(key=lambda of: ((of[0] / manifests[of[1]]).stat().st_mtime_ns, of[0].name))
+    return [folder for folder, _ in reversed(made)]
+
+
+def find(screen: Screen, names: Sequence[str], want: Want = "run") -> Path:
+    """The folder that one or more names stand for: the newest, where they stand for several.
+
+    Parameters
+    ----------
+    screen
+        Says which was taken where there was a choice.
+    names
+        Folders, as a shell expands ``results/deepseek-*``, or one start of a name in
+        results/, or ``latest``.
+    want
+        What the command can use.
+
+    Raises
+    ------
+    UsageError
+        If nothing fits.
+    """
+    folders = [Path(name) for name in names if Path(name).is_dir()]
+    if len(names) == 1 and folders:
+        return folders[0]  # what is wrong with it, its reader says
+    unknown = [name for name in names if not Path(name).is_dir()]
+    if len(names) > 1 and unknown:
+        raise UsageError(f"there is no folder {unknown[0]}")
+    known = newest_first(folders or RESULTS.glob("*"))
+    fitting = [
+        path
+        for path in known
+        if (folders or names[0] == LATEST or path.name.startswith(names[0]))
+        and (want == "either" or kind_of(path) == want)
+    ]
+    if not fitting:
+        raise UsageError(_nothing(names, known, want))
+    if len(fitting) > 1 or names[0] == LATEST:
+        screen.say(f"taking {fitting[0]}, the newest of {len(fitting)}")
+    return fitting[0]
+
+
+def _nothing(names: Sequence[str], known: Sequence[Path], want: Want) -> str:
+    what = "run or sweep" if want == "either" else want
+    if len(names) > 1:
+        return f"none of these {len(names)} folders holds a {what}"
+    if names[0] == LATEST:
+        return f"{RESULTS}/ holds no {what} yet: crashsim run deepseek"
+    other = next((p for p in known if p.name.startswith(names[0])), None)
+    if other is not None:
+        return f"{other} holds a {kind_of(other)}, and this needs a {want}"
+    return f"no folder {names[0]}, and no {what} in {RESULTS}/ starts so; see crashsim list"
+
+
+def entity_of(scenario: Scenario, typed: str) -> str:
+    """The entity that a person calls ``typed``: its name or ticker in any case, or its title.
+
+    Raises
+    ------
+    UsageError
+        With the entities there are.
+    """
+    from simulator.schema import suggestion
+
+    universe = scenario.universe
+    if typed in universe.entities:
+        return typed
+    by_word: dict[str, str] = {}
+    for entity in universe.entities:
+        title = universe.title_of(entity)
+        for word in (entity, title, title.split(" (")[0]):
+            by_word.setdefault(_word(word), entity)
+    if _word(typed) in by_word:
+        return by_word[_word(typed)]
+    hint = suggestion(typed, universe.entities)
+    raise UsageError(
+        f"no entity is called {plain(typed, 40)!r}{'; ' + hint if hint else ''}; there are "
+        f"{', '.join(universe.entities)}"
+    )
+
+
+def _word(text: str) -> str:
+    """Letters and digits alone: "S&P 500" and "sp500" are one word."""
+    word = "".join(character for character in text.casefold() if character.isalnum())
+    return word.removeprefix("the")

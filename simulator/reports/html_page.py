@@ -1,0 +1,80 @@
+"""What the HTML reports of runs and sweeps share: the page, its figures, how to repeat it."""
+
+from __future__ import annotations
+
+import base64
+import platform
+import shlex
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from simulator.errors import plain
+from simulator.plots import Plot, draw, heading_height, render
+from simulator.schema import toml_value
+
+if TYPE_CHECKING:
+    from simulator.scenario import Scenario
+
+_LONGEST_COMMAND = 4000
+_PIXELS = 96
+"""CSS pixels an inch."""
+
+
+def render_page(template: str, content: Mapping[str, Any]) -> str:
+    """A page from ``templates``; it needs no network and runs no script."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    # autoescape by name would leave "report.html.j2" and the like unescaped: it is on for all.
+    pages = Environment(
+        loader=PackageLoader("simulator.reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return pages.get_template(template).render(content)
+
+
+def figure(of: Plot, name: str, svg: bytes | None = None) -> dict[str, Any]:
+    """A figure with its words and numbers; ``svg`` if it was rendered before.
+
+    The page sets the heading as text, and shows the figure from below its heading.
+    """
+    columns, rows = of.shown()
+    width, height = of.size
+    height -= heading_height(width, of.headline, of.caption)
+    return {
+        "name": name,
+        "question": of.question,
+        "headline": of.headline,
+        "alt": f"{of.headline}. {of.subtitle} The numbers follow below the figure.",
+        "caption": of.subtitle,
+        "data": base64.b64encode(svg or render(draw(of))).decode("ascii"),
+        "width": round(width * _PIXELS),
+        "height": round(height * _PIXELS),
+        "columns": columns,
+        "rows": rows,
+    }
+
+
+def command(words: Sequence[str], scenario: Scenario) -> str:
+    """A command line that repeats a result with the overrides of its scenario."""
+    overrides = [
+        word
+        for key, value in scenario.overrides.items()
+        for word in ("--set", f"{key}={toml_value(value)}")
+    ]
+    return plain(shlex.join([*words, *overrides]), _LONGEST_COMMAND)
+
+
+def provenance(scenario: Scenario, *rows: tuple[str, str]) -> list[tuple[str, str]]:
+    """Scenario and universe, ``rows``, and the versions of what made the report."""
+    used = ("crashsim", "numpy", "scipy", "matplotlib")
+    versions = [f"Python {platform.python_version()}", *(f"{x} {version(x)}" for x in used)]
+    return [
+        ("scenario", plain(scenario.name)),
+        ("universe", plain(f"{scenario.universe.name}: {scenario.universe.title}", 200)),
+        *rows,
+        ("report made with", ", ".join(versions)),
+    ]
