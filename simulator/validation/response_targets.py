@@ -59,7 +59,7 @@ def direction_rows(paths: int) -> Table:
         for entity in ("picks_and_shovels", "ai_basket", "sp500"):
             milder, worse = (relative_levels(run, entity) for run in runs)
             for measure, words in (
-                (max_drawdown, "deeper"),
+                (_deepest, "deeper"),
                 (loss_from_start, "further below today"),
             ):
                 told = f"{what}: {label(runs[0], entity)} {words} by"

@@ -353,9 +353,9 @@ def test_take_clones_paths(tmp_path: Path) -> None:
 HASH = """
 import hashlib, sys
 from pathlib import Path
-from simulator import engine, simulation
+from simulator.engine import block_simulation
 from simulator.scenario import load_scenario
-block = engine.run_block(load_scenario(Path(sys.argv[1])), 2, 1, count=2)
+block = block_simulation.run_block(load_scenario(Path(sys.argv[1])), 2, 1, count=2)
 print(hashlib.sha256(block.causes.tobytes()).hexdigest())
 """
 

@@ -20,6 +20,7 @@ from simulator.engine.streams import BlockShocks
 from simulator.errors import UsageError
 from simulator.plots import render
 from simulator.scenario.scenario import list_scenarios, load_scenario
+from simulator.statistics import max_drawdown
 from simulator.statistics.intervals import Estimate, jackknife, mean
 from simulator.validation import hindcast as module
 from simulator.validation.block_history import (
@@ -29,6 +30,7 @@ from simulator.validation.block_history import (
 )
 from simulator.validation.calm_targets import (
     INDEPENDENT_WINDOWS,
+    OWN_FALLS,
     ROLLING,
     firm_falls,
     window_places,
@@ -103,6 +105,19 @@ def test_windows_of_history_agree_with_the_rolling_ones() -> None:
     for quantiles in ROLLING.values():
         assert list(quantiles) == sorted(quantiles)
         assert abs(np.median(windows) - quantiles[2]) < 0.03
+
+
+def test_firms_fall_in_calm_as_they_did_and_the_ai_basket_as_it_should() -> None:
+    calm = load_scenario("calm")
+    found = block_simulation.run_block(
+        calm, calm.seed, 0, block_simulation.Keep(levels=True), count=2
+    )
+    falls = dict(zip(calm.universe.entities, found.measures["max_drawdown"], strict=True))
+    for ticker, own in OWN_FALLS.items():
+        assert float(np.median(falls[ticker])) == pytest.approx(own, abs=0.08), ticker
+    assert found.levels is not None
+    basket = found.levels[calm.universe.entities.index("ai_basket"), :105]
+    assert 0.05 <= np.mean(max_drawdown(basket, axis=0) >= 0.4) <= 0.12
 
 
 def test_falls_of_firms_hold_their_own_windows() -> None:
