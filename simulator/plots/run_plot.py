@@ -67,6 +67,13 @@ class RunPlot(Plot):
         return label(self.run, self.entity)
 
     @property
+    def title(self) -> str:
+        """The question, and the entity where it is not the S&P 500."""
+        if self.entity == "sp500":
+            return self.question
+        return f"{self.name}: {self.question[0].lower()}{self.question[1:]}"
+
+    @property
     def years(self) -> str:
         """The horizon in words."""
         return years(self.run.scenario.horizon_years)

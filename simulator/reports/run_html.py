@@ -97,16 +97,11 @@ def _figures(run: Run, drawn: Mapping[str, bytes]) -> dict[str, list[dict[str, A
     """The figures of each section."""
     plots = pictures(run)
     return {
-        section: [_figure(name, plots[name], drawn.get(name)) for name in names if name in plots]
+        section: [
+            html_page.figure(plots[name], name, drawn.get(name)) for name in names if name in plots
+        ]
         for section, names in SECTIONS.items()
     }
-
-
-def _figure(name: str, of: RunPlot, svg: bytes | None) -> dict[str, Any]:
-    block = html_page.figure(of, name, svg)
-    if "-" in name:
-        block["question"] = f"{of.name}: {of.question[0].lower()}{of.question[1:]}"
-    return block
 
 
 def _command(run: Run) -> str:

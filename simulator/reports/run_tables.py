@@ -398,7 +398,7 @@ def ledger(run: Run) -> list[Entry]:
             key=row.key,
             value=_value(row.value),
             priced_in="" if row.priced_in is None else _value(row.priced_in),
-            unit=plain(row.unit),
+            unit="" if row.unit == "1" else plain(row.unit),
             evidence=STRENGTHS.get(row.strength, plain(row.strength)),
             is_weak=row.strength in WEAK,
             is_default=row.origin == "default",
