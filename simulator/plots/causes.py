@@ -13,7 +13,7 @@ import pandas as pd
 
 from simulator.arrays import FloatArray
 from simulator.plots.run_plot import RunPlot, exact, label, with_interval
-from simulator.plots.style import BLUES, GREY, INK, MEDIAN, frame
+from simulator.plots.style import BLUES, GREY, INK, MEDIAN, frame, name_rows, percent_axis
 from simulator.runs.statistic_labels import CAUSE_NAMES
 from simulator.statistics import Estimate, Z, expected_shortfall
 from simulator.statistics.formatting import (
@@ -62,8 +62,7 @@ class Waterfall(RunPlot):
         """The mean log fall of the worst twentieth: the sum of the causes, with the error of a shortfall."""
         results = self.run.results
         total = fsum(cause.value for cause in self.run.drivers(self.entity).values())
-        depth = np.asarray(results.measures["max_drawdown"][self.row], np.float64)
-        falls = -np.log1p(-np.minimum(depth, 1 - 1e-12))
+        falls = -np.log1p(-np.minimum(self.depths, 1 - 1e-12))
         error = expected_shortfall(falls, 0.95).mc_error * np.sqrt(results.kept / results.n)
         half = Z * error
         return exact(self.run, Estimate(total, float(error), total - half, total + half))
@@ -102,7 +101,7 @@ class Waterfall(RunPlot):
     def draw(self, drawing: Figure) -> None:
         """Bars from where the last one ended."""
         axes = frame(drawing, self.headline, self.caption, left=1.35, right=0.3)
-        rows, place = self.table, np.arange(len(self.table))
+        rows = self.table
         last = len(rows) - 1
         for k, row in enumerate(rows.itertuples(index=False)):
             colour = MEDIAN if k == last else BLUES[3] if row[1] < 0 else "#b9b9b9"
@@ -127,10 +126,7 @@ class Waterfall(RunPlot):
                 text, (x, k), xytext=(3 if side == "left" else -3, 0), textcoords="offset points",
                 va="center", ha=side, size=9.0, weight="bold" if k == last else "normal",
             )  # fmt: skip
-        axes.set_yticks(place, rows["cause"])
-        axes.invert_yaxis()
-        axes.tick_params(axis="y", length=0)
-        axes.spines["left"].set_visible(False)
+        name_rows(axes, rows["cause"])
         axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}".replace("-", MINUS))
         axes.locator_params(axis="x", nbins=6)
         axes.set_xlabel("Log points from peak to trough")
@@ -220,12 +216,9 @@ class Uncertainty(RunPlot):
             )  # fmt: skip
             axes.annotate("chance", (1, k), xytext=(-4, 0), textcoords="offset points",
                           va="center", ha="right", size=9.0, color=GREY)  # fmt: skip
-        axes.set_yticks(place, rows["name"])
-        axes.invert_yaxis()
-        axes.tick_params(axis="y", length=0)
-        axes.spines["left"].set_visible(False)
+        name_rows(axes, rows["name"])
         axes.set_xlim(0, 1)
-        axes.xaxis.set_major_formatter(lambda value, _: percent(value))
+        percent_axis(axes.xaxis)
         axes.set_xlabel("Share of the variance of the largest fall")
 
 

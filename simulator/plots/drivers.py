@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from simulator.engine.results import DRIVER_GRID, DRIVERS
-from simulator.plots.run_plot import LEVELS, SHADES, RunPlot, band, below, with_interval
+from simulator.plots.run_plot import BANDS, QUANTILES, SHADES, RunPlot, band, below, with_interval
 from simulator.plots.style import (
     DARK_VERMILION,
     HALO,
@@ -17,6 +17,7 @@ from simulator.plots.style import (
     VERMILION,
     frame,
     panels,
+    percent_axis,
     round_ticks,
     shades,
 )
@@ -57,13 +58,12 @@ class Drivers(RunPlot):
     def table(self) -> pd.DataFrame:
         """Quantiles of each driver over its start, and what is priced in."""
         results = self.run.results
-        levels = sorted({*LEVELS, 0.5})
-        values = np.exp(grid_quantiles(results.driver_counts, DRIVER_GRID, levels))
+        values = np.exp(grid_quantiles(results.driver_counts, DRIVER_GRID, QUANTILES))
         values[:, results.driver_steps == 0] = 1.0  # known, whatever its bin
         t = results.times[results.driver_steps]
         parts = [
             pd.DataFrame(
-                {"driver": name, "t": t, **dict(zip(map(band, levels), bands.T, strict=True)),
+                {"driver": name, "t": t, **dict(zip(BANDS, bands.T, strict=True)),
                  "priced in": np.exp(priced_in)}
             )
             for name, bands, priced_in in zip(DRIVERS, values, results.driver_consensus, strict=True)
@@ -90,14 +90,13 @@ class Drivers(RunPlot):
 
     def shown(self) -> tuple[list[str], list[list[str]]]:
         """Every year of every driver, and the end."""
-        levels = sorted({*LEVELS, 0.5})
         rows = []
         for name in DRIVERS:
             of = self.of(name)
             picked = np.unique(np.linspace(0, len(of) - 1, 6).round().astype(int))
             for row in of.iloc[picked].itertuples(index=False):
                 rows.append([self.titles[name], f"{row[0]:.2f}", *map(_number, row[1:])])
-        return ["driver", "years", *below(*levels), "priced in"], rows
+        return ["driver", "years", *below(), "priced in"], rows
 
     def draw(self, drawing: Figure) -> None:
         """Four panels."""
@@ -177,23 +176,21 @@ class Elasticity(RunPlot):
         """Classes of equally many paths: elasticity, quantiles of the fall, the chance of dot-com's."""
         results = self.run.results
         drawn = results.inputs[self.key]
-        depth = np.asarray(results.measures["max_drawdown"][self.row], np.float64)
         order = np.argsort(drawn, kind="stable")
         rows = []
         for part in np.array_split(order, 20 if order.size >= 4_000 else 10):
-            falls, where = depth[part], drawn[part]
+            falls, where = self.depths[part], drawn[part]
             middle = quantile(falls, 0.5, (0.0, 1.0))
-            spread = -np.quantile(falls, [1 - level for level in (*LEVELS[:5], 0.5, *LEVELS[5:])])
+            spread = -np.quantile(falls, [1 - level for level in QUANTILES])
             row = (float(where.min()), float(where.max()), float(where.mean()), part.size)
             reach: tuple[float, ...] = (np.nan, np.nan, np.nan)
             if self.dotcom is not None:
                 chance = probability(int(np.count_nonzero(falls >= self.dotcom.depth)), part.size)
                 reach = (chance.value, chance.low, chance.high)
             rows.append((*row, *spread, -middle.high, -middle.low, *reach))
-        bands = [band(level) for level in sorted({*LEVELS, 0.5})]
         return pd.DataFrame(
             rows,
-            columns=["from", "to", "t", "paths", *bands, "low", "high", "reach", "reach low", "reach high"],
+            columns=["from", "to", "t", "paths", *BANDS, "low", "high", "reach", "reach low", "reach high"],
         )  # fmt: skip
 
     @property
@@ -244,7 +241,7 @@ class Elasticity(RunPlot):
         axes.set_xlim(float(rows["t"].iloc[0]), float(rows["t"].iloc[-1]))
         low = min(1.05 * float(rows[band(0.05)].min()), -0.1)
         axes.set_ylim(max(low, -1.0), 0)
-        axes.yaxis.set_major_formatter(lambda value, _: percent(value))
+        percent_axis(axes.yaxis)
         if self.dotcom is not None and -self.dotcom.depth > max(low, -1.0):
             axes.axhline(-self.dotcom.depth, color=VERMILION, linewidth=2)
             axes.annotate(

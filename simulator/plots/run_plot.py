@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from simulator.arrays import FloatArray, IntArray
 from simulator.errors import UsageError, plain
 from simulator.plots.plot import Plot
 from simulator.runs.summary import Sample, sample
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 LEVELS = tuple(round(0.05 + 0.1 * i, 2) for i in range(10))
 """Edges of the nine 10 % bands, which hold 90 of 100 paths."""
+QUANTILES = tuple(sorted({*LEVELS, 0.5}))
+"""The edges and the median."""
 DOTCOM = "dotcom"
 """The crash that everything is compared with."""
 SHADES = "Each shade holds 10 of 100 paths, the middle ones the strongest"
@@ -90,6 +93,15 @@ class RunPlot(Plot):
         return sample(self.run.results, self.entity, "max_drawdown")
 
     @cached_property
+    def depths(self) -> FloatArray:
+        """Depths of the largest falls (kept,) of the paths in the tables."""
+        return np.asarray(self.run.results.measures["max_drawdown"][self.row], np.float64)
+
+    def steps(self, name: str) -> IntArray:
+        """The peak, trough or recovery step (kept,) of the paths in the tables; -1 for never."""
+        return np.asarray(self.run.results.measures[f"{name}_step"][self.row], np.int64)
+
+    @cached_property
     def crashes(self) -> tuple[Crash, ...]:
         """Real crashes of the index the entity is set beside."""
         return self.run.crashes(self.entity)
@@ -127,9 +139,13 @@ def band(level: float) -> str:
     return f"{round(level * 100)} %"
 
 
+BANDS = tuple(map(band, QUANTILES))
+"""Names of the columns of QUANTILES."""
+
+
 def below(*levels: float) -> list[str]:
-    """Heads of columns of quantiles."""
-    return [f"{band(level)} of paths below" for level in levels]
+    """Heads of columns of quantiles; all of them by default."""
+    return [f"{band(level)} of paths below" for level in levels or QUANTILES]
 
 
 def label(run: Run, entity: str) -> str:
