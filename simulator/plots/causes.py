@@ -13,7 +13,7 @@ import pandas as pd
 
 from simulator.arrays import FloatArray
 from simulator.plots.run_plot import RunPlot, exact, label, with_interval
-from simulator.plots.style import BLUES, GREY, INK, MEDIAN, frame, name_rows, percent_axis
+from simulator.plots.style import BLUES, GREY, INK, MEDIAN, frame, name_rows, note, percent_axis
 from simulator.runs.statistic_labels import CAUSE_NAMES
 from simulator.statistics import Estimate, Z, expected_shortfall
 from simulator.statistics.formatting import (
@@ -122,10 +122,8 @@ class Waterfall(RunPlot):
                 x, side = max(begin, row[6] + spread), "left"
             else:
                 x, side = min(end, row[6] - spread), "right"
-            axes.annotate(
-                text, (x, k), xytext=(3 if side == "left" else -3, 0), textcoords="offset points",
-                va="center", ha=side, size=9.0, weight="bold" if k == last else "normal",
-            )  # fmt: skip
+            weight = "bold" if k == last else "normal"
+            note(axes, text, (x, k), (3 if side == "left" else -3, 0), ha=side, weight=weight)
         name_rows(axes, rows["cause"])
         axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}".replace("-", MINUS))
         axes.locator_params(axis="x", nbins=6)
@@ -205,17 +203,14 @@ class Uncertainty(RunPlot):
         """One bar a group."""
         axes = frame(drawing, self.headline, self.caption, left=1.45, right=0.3)
         rows, place = self.table, np.arange(len(self.table))
-        share = rows["assumptions"].clip(lower=0.0)
-        axes.barh(place, share, height=0.62, color=BLUES[4])
-        axes.barh(place, 1 - share, left=share, height=0.62, color="#d9d9d9")
+        shares = rows["assumptions"].clip(lower=0.0)
+        axes.barh(place, shares, height=0.62, color=BLUES[4])
+        axes.barh(place, 1 - shares, left=shares, height=0.62, color="#d9d9d9")
         for k, row in enumerate(rows.itertuples(index=False)):
             axes.plot([max(row[4], 0.0), row[5]], [k, k], color=INK, linewidth=1.2)
-            axes.annotate(
-                f"{percent(max(row[2], 0.0), decimals(100 * row[3]))} assumptions",
-                (max(row[5], 0.0), k), xytext=(4, 0), textcoords="offset points", va="center", size=9.0,
-            )  # fmt: skip
-            axes.annotate("chance", (1, k), xytext=(-4, 0), textcoords="offset points",
-                          va="center", ha="right", size=9.0, color=GREY)  # fmt: skip
+            share = percent(max(row[2], 0.0), decimals(100 * row[3]))
+            note(axes, f"{share} assumptions", (max(row[5], 0.0), k), (4, 0))
+            note(axes, "chance", (1, k), (-4, 0), ha="right", color=GREY)
         name_rows(axes, rows["name"])
         axes.set_xlim(0, 1)
         percent_axis(axes.xaxis)

@@ -19,8 +19,11 @@ from simulator.plots.style import (
     INK,
     MEDIAN,
     VERMILION,
+    above,
+    daily_note,
     depth_axis,
     frame,
+    note,
     panels,
 )
 from simulator.runs.summary import sample
@@ -95,16 +98,10 @@ class Histogram(RunPlot):
             deepest = max(deepest, depth + 0.2)
             to_left = depth > 0.6 * deepest
             axes.axvline(depth, color=VERMILION, linewidth=2)
-            axes.annotate(
-                f"dot-com {percent(-depth, 1)}\n{self.reaching(depth)} reach it",
-                (depth, top),
-                xytext=(-6 if to_left else 6, -2),
-                textcoords="offset points",
-                ha="right" if to_left else "left",
-                va="top",
-                color=DARK_VERMILION,
-                weight="bold",
-            )
+            text = f"dot-com {percent(-depth, 1)}\n{self.reaching(depth)} reach it"
+            side = {"ha": "right" if to_left else "left", "va": "top", "size": 10.0}
+            offset = (-6 if to_left else 6, -2)
+            note(axes, text, (depth, top), offset, color=DARK_VERMILION, weight="bold", **side)
         depth_axis(axes, f"Largest fall of {self.name} within {self.years}", deepest)
         axes.set_ylim(0, top)
         axes.yaxis.set_major_formatter(lambda value, _: percent(value, 0 if top > 0.03 else 1))
@@ -250,8 +247,7 @@ class Exceedance(RunPlot):
             face = colour if crash.same_grid else "white"
             axes.plot(crash.depth, np.exp(y), marker="o", markerfacecolor=face, **dot)
         if not all(crash.same_grid for crash in self.crashes):
-            note: dict[str, Any] = {"xycoords": "axes fraction", "size": 8.5, "color": GREY}
-            axes.annotate("* on daily closes", (0.01, 0.02), **note)
+            daily_note(axes, at_left=True)
 
 
 class Firms(RunPlot):
@@ -321,10 +317,7 @@ class Firms(RunPlot):
             axes.set_yticks([])
             axes.spines["left"].set_visible(False)
             axes.set_xticks([0, 0.5, 1], ["", "", ""])
-            axes.annotate(
-                f"{firm[0]} {percent(firm[2])}", (0, 1), xycoords="axes fraction", xytext=(0, 3),
-                textcoords="offset points", size=8.5, weight="bold",
-            )  # fmt: skip
+            above(axes, f"{firm[0]} {percent(firm[2])}", 3, 8.5)
         for axes in made[len(self.table) :]:
             axes.set_visible(False)
         for axes in made[max(len(self.table) - columns, 0) : len(self.table)]:

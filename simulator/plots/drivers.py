@@ -11,11 +11,14 @@ import pandas as pd
 from simulator.engine.results import DRIVER_GRID, DRIVERS
 from simulator.plots.run_plot import BANDS, QUANTILES, SHADES, RunPlot, band, below, with_interval
 from simulator.plots.style import (
+    AT_RIGHT_END,
     DARK_VERMILION,
     HALO,
     INK,
     VERMILION,
+    above,
     frame,
+    note,
     panels,
     percent_axis,
     round_ticks,
@@ -121,10 +124,7 @@ class Drivers(RunPlot):
             ticks = round_ticks(low, high)
             axes.set_yticks(ticks, [_short(tick) for tick in ticks])
             axes.minorticks_off()
-            axes.annotate(
-                self.titles[name], (0, 1), xycoords="axes fraction", xytext=(0, 4),
-                textcoords="offset points", size=9.5, weight="bold",
-            )  # fmt: skip
+            above(axes, self.titles[name], 4, 9.5)
         for axes in made[2:]:
             axes.set_xlabel("Years from the start", size=9.0)
 
@@ -244,17 +244,12 @@ class Elasticity(RunPlot):
         percent_axis(axes.yaxis)
         if self.dotcom is not None and -self.dotcom.depth > max(low, -1.0):
             axes.axhline(-self.dotcom.depth, color=VERMILION, linewidth=2)
-            axes.annotate(
-                f"dot-com\n{percent(-self.dotcom.depth, 1)}", (1, -self.dotcom.depth),
-                xycoords=("axes fraction", "data"), xytext=(4, 0), textcoords="offset points",
-                va="center", color=DARK_VERMILION, weight="bold", size=9.0,
-            )  # fmt: skip
+            text = f"dot-com\n{percent(-self.dotcom.depth, 1)}"
+            look = {"color": DARK_VERMILION, "weight": "bold", **AT_RIGHT_END}
+            axes.annotate(text, (1, -self.dotcom.depth), **look)
         priced_in = self.run.scenario.consensus.elasticity
         left, right = axes.get_xlim()
         if isinstance(priced_in, int | float) and left < priced_in < right:
             axes.axvline(float(priced_in), color=INK, linewidth=1, linestyle=(0, (4, 2)))
-            axes.annotate(
-                f"priced in\n{priced_in:g}", (float(priced_in), 0.02), xycoords=("data", "axes fraction"),
-                xytext=(4, 0), textcoords="offset points", size=9.0, va="bottom",
-                bbox=HALO,
-            )  # fmt: skip
+            at, on = (float(priced_in), 0.02), ("data", "axes fraction")
+            note(axes, f"priced in\n{priced_in:g}", at, (4, 0), on, va="bottom", bbox=HALO)

@@ -26,14 +26,15 @@ from simulator.plots.run_plot import (
 from simulator.plots.style import (
     BLUES,
     DARK_VERMILION,
-    GREY,
     HALO,
     INK,
     MEDIAN,
     VERMILION,
+    daily_note,
     depth_axis,
     end_labels,
     frame,
+    note,
     percent_axis,
     shades,
 )
@@ -287,9 +288,7 @@ class Trough(RunPlot):
             labels.append((-depth, spent, f"{title}{'' if same else '*'}", dotcom))
         _point_labels(axes, labels)
         if not all(row[4] for row in self.real):
-            axes.annotate(
-                "* on daily closes", (0.99, 0.02), xycoords="axes fraction", size=8.5, color=GREY, ha="right"
-            )  # fmt: skip
+            daily_note(axes, at_left=False)
 
 
 def _years(value: float, low: float, high: float) -> str:
@@ -314,16 +313,7 @@ def _point_labels(axes: Axes, labels: list[tuple[float, float, str, bool]]) -> N
             if clear and axes.bbox.x0 < begin and begin + long < axes.bbox.x1 + 20 * point:
                 break
         taken.append((begin, begin + long, up + above * point))
-        axes.annotate(
-            text,
-            (x, y),
-            xytext=(right, above),
-            textcoords="offset points",
-            ha="left" if right > 0 else "right",
-            va="center",
-            size=9.0,
-            weight="bold" if strong else "normal",
-            color=DARK_VERMILION if strong else INK,
-            bbox=HALO,
-            zorder=6,
-        )
+        side = "left" if right > 0 else "right"
+        weight, colour = ("bold", DARK_VERMILION) if strong else ("normal", INK)
+        look = {"ha": side, "weight": weight, "color": colour, "bbox": HALO, "zorder": 6}
+        note(axes, text, (x, y), (right, above), **look)

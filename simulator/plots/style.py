@@ -252,13 +252,25 @@ def note(
     axes: Axes,
     text: str,
     at: tuple[Any, Any],
-    offset: tuple[float, float] = (0, 0),
+    offset: tuple[float, float],
     on: Any = "data",
-    **options: Any,
+    **look: Any,
 ) -> None:
-    """Words ``offset`` points from a place, in the coordinates ``on``; 9 points large by default."""
-    options = {"size": 9.0, **options}
-    axes.annotate(text, at, xycoords=on, xytext=offset, textcoords="offset points", **options)
+    """Words ``offset`` points from a place in the coordinates ``on``; 9 points large unless ``look`` says otherwise."""
+    look = {"size": 9.0, "va": "center", **look}
+    axes.annotate(text, at, xycoords=on, xytext=offset, textcoords="offset points", **look)
+
+
+def above(axes: Axes, text: str, offset: float, size: float) -> None:
+    """The title of a panel."""
+    note(axes, text, (0, 1), (0, offset), "axes fraction", size=size, weight="bold", va="baseline")
+
+
+def daily_note(axes: Axes, *, at_left: bool) -> None:
+    """What the star at a real crash means."""
+    x, side = (0.01, "left") if at_left else (0.99, "right")
+    text, on = "* on daily closes", "axes fraction"
+    axes.annotate(text, (x, 0.02), xycoords=on, size=8.5, color=GREY, ha=side)
 
 
 def round_ticks(low: float, high: float, most: int = 6) -> list[float]:
