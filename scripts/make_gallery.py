@@ -23,7 +23,7 @@ HEAD = """\
 Every figure of a run, made by `make gallery` from the scenario `{scenario}` ({paths:,} paths, seed {seed}). Each is
 made alone with the command below it, as PNG or SVG, at any `--size`, of any group or firm with `--entity`; all are in
 the run's `report.html`, with the numbers they are drawn from under them. They show what stated assumptions imply, and
-are no forecast.
+are not a forecast.
 """
 
 
@@ -35,9 +35,8 @@ def page(run: Run, shown: dict[str, RunPlot]) -> str:
 
 def _entry(name: str, of: RunPlot) -> str:
     entity = "" if of.entity == "sp500" else f" --entity {of.entity}"
-    other = f" {of.name}" if entity else ""
     return (
-        f"## {of.question}{other}\n\n{of.headline}.\n\n"
+        f"## {of.title}\n\n{of.headline}.\n\n"
         f"![{_plain(of.headline)}. {_plain(of.subtitle)}](images/{file_of(name)})\n\n"
         f"    crashsim plot results/{SCENARIO}-* {of.kind}{entity}\n"
     )

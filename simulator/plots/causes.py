@@ -13,7 +13,7 @@ import pandas as pd
 
 from simulator.arrays import FloatArray
 from simulator.plots.run_plot import RunPlot, exact, label, with_interval
-from simulator.plots.style import BLUES, GREY, INK, MEDIAN, frame
+from simulator.plots.style import BLUES, GREY, INK, MEDIAN, frame, name_rows, note, percent_axis
 from simulator.runs.statistic_labels import CAUSE_NAMES
 from simulator.statistics import Estimate, Z, expected_shortfall
 from simulator.statistics.formatting import (
@@ -62,8 +62,7 @@ class Waterfall(RunPlot):
         """The mean log fall of the worst twentieth: the sum of the causes, with the error of a shortfall."""
         results = self.run.results
         total = fsum(cause.value for cause in self.run.drivers(self.entity).values())
-        depth = np.asarray(results.measures["max_drawdown"][self.row], np.float64)
-        falls = -np.log1p(-np.minimum(depth, 1 - 1e-12))
+        falls = -np.log1p(-np.minimum(self.depths, 1 - 1e-12))
         error = expected_shortfall(falls, 0.95).mc_error * np.sqrt(results.kept / results.n)
         half = Z * error
         return exact(self.run, Estimate(total, float(error), total - half, total + half))
@@ -102,7 +101,7 @@ class Waterfall(RunPlot):
     def draw(self, drawing: Figure) -> None:
         """Bars from where the last one ended."""
         axes = frame(drawing, self.headline, self.caption, left=1.35, right=0.3)
-        rows, place = self.table, np.arange(len(self.table))
+        rows = self.table
         last = len(rows) - 1
         for k, row in enumerate(rows.itertuples(index=False)):
             colour = MEDIAN if k == last else BLUES[3] if row[1] < 0 else "#b9b9b9"
@@ -123,14 +122,9 @@ class Waterfall(RunPlot):
                 x, side = max(begin, row[6] + spread), "left"
             else:
                 x, side = min(end, row[6] - spread), "right"
-            axes.annotate(
-                text, (x, k), xytext=(3 if side == "left" else -3, 0), textcoords="offset points",
-                va="center", ha=side, size=9.0, weight="bold" if k == last else "normal",
-            )  # fmt: skip
-        axes.set_yticks(place, rows["cause"])
-        axes.invert_yaxis()
-        axes.tick_params(axis="y", length=0)
-        axes.spines["left"].set_visible(False)
+            weight = "bold" if k == last else "normal"
+            note(axes, text, (x, k), (3 if side == "left" else -3, 0), ha=side, weight=weight)
+        name_rows(axes, rows["cause"])
         axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}".replace("-", MINUS))
         axes.locator_params(axis="x", nbins=6)
         axes.set_xlabel("Log points from peak to trough")
@@ -209,23 +203,17 @@ class Uncertainty(RunPlot):
         """One bar a group."""
         axes = frame(drawing, self.headline, self.caption, left=1.45, right=0.3)
         rows, place = self.table, np.arange(len(self.table))
-        share = rows["assumptions"].clip(lower=0.0)
-        axes.barh(place, share, height=0.62, color=BLUES[4])
-        axes.barh(place, 1 - share, left=share, height=0.62, color="#d9d9d9")
+        shares = rows["assumptions"].clip(lower=0.0)
+        axes.barh(place, shares, height=0.62, color=BLUES[4])
+        axes.barh(place, 1 - shares, left=shares, height=0.62, color="#d9d9d9")
         for k, row in enumerate(rows.itertuples(index=False)):
             axes.plot([max(row[4], 0.0), row[5]], [k, k], color=INK, linewidth=1.2)
-            axes.annotate(
-                f"{percent(max(row[2], 0.0), decimals(100 * row[3]))} assumptions",
-                (max(row[5], 0.0), k), xytext=(4, 0), textcoords="offset points", va="center", size=9.0,
-            )  # fmt: skip
-            axes.annotate("chance", (1, k), xytext=(-4, 0), textcoords="offset points",
-                          va="center", ha="right", size=9.0, color=GREY)  # fmt: skip
-        axes.set_yticks(place, rows["name"])
-        axes.invert_yaxis()
-        axes.tick_params(axis="y", length=0)
-        axes.spines["left"].set_visible(False)
+            share = percent(max(row[2], 0.0), decimals(100 * row[3]))
+            note(axes, f"{share} assumptions", (max(row[5], 0.0), k), (4, 0))
+            note(axes, "chance", (1, k), (-4, 0), ha="right", color=GREY)
+        name_rows(axes, rows["name"])
         axes.set_xlim(0, 1)
-        axes.xaxis.set_major_formatter(lambda value, _: percent(value))
+        percent_axis(axes.xaxis)
         axes.set_xlabel("Share of the variance of the largest fall")
 
 

@@ -19,6 +19,8 @@ from simulator.plots.style import (
     INK,
     MEDIAN,
     VERMILION,
+    above,
+    daily_note,
     depth_axis,
     frame,
     panels,
@@ -98,29 +100,23 @@ class Histogram(RunPlot):
         axes.bar(left, share, width=BIN, align="edge", **bars)
         top, deepest = 1.22 * float(share.max()), float(left[share > 0].max()) + BIN
         if self.losses is not None:  # those that never are below today stand outside, in words
-            below = self.table["share below today"].to_numpy()
+            below = self.table["share below today"].to_numpy(copy=True)
             below[0] = 0.0
             axes.stairs(below, [*left, 1.0], color=GREY, linewidth=1.2)
             never = percent(1 - self.losses.at_least(1e-4).value)
-            note = f"line: lowest against today;\n{never} are never below it"
+            words = f"line: lowest against today;\n{never} are never below it"
             axes.annotate(
-                note, (0.01, 0.98), xycoords="axes fraction", va="top", size=8.5, color=GREY
+                words, (0.01, 0.98), xycoords="axes fraction", va="top", size=8.5, color=GREY
             )
         if self.dotcom is not None:
             depth = self.dotcom.depth
             deepest = max(deepest, depth + 0.2)
             to_left = depth > 0.6 * deepest
             axes.axvline(depth, color=VERMILION, linewidth=2)
-            axes.annotate(
-                f"dot-com {percent(-depth, 1)}\n{self.reaching(depth)} reach it",
-                (depth, top),
-                xytext=(-6 if to_left else 6, -2),
-                textcoords="offset points",
-                ha="right" if to_left else "left",
-                va="top",
-                color=DARK_VERMILION,
-                weight="bold",
-            )
+            text = f"dot-com {percent(-depth, 1)}\n{self.reaching(depth)} reach it"
+            side = {"ha": "right" if to_left else "left", "va": "top", "size": 10.0}
+            offset = (-6 if to_left else 6, -2)
+            note(axes, text, (depth, top), offset, color=DARK_VERMILION, weight="bold", **side)
         depth_axis(axes, f"Largest fall of {self.name} within {self.years}", deepest)
         axes.set_ylim(0, top)
         axes.yaxis.set_major_formatter(lambda value, _: percent(value, 0 if top > 0.03 else 1))
@@ -164,9 +160,9 @@ class Exceedance(RunPlot):
     def subtitle(self) -> str:
         """What is counted."""
         return (
-            f"Probability that the largest fall within {self.years} on {closes(self.run)} closes is at least so deep; "
+            f"Probability that the largest fall within {self.years} on {closes(self.run)} closes is this deep or deeper; "
             f"light: 95 % interval. Return periods (1 in N) count spans of {self.years}, not single years."
-            f"{' Dashed: probability to be so far below today at some time.' if self.losses is not None else ''}"
+            f"{' Dashed: to be so far below today at some time.' if self.losses is not None else ''}"
             f"{' Dots with bars: rarer falls, by splitting.' if len(self.tail) else ''}"
         )
 
@@ -278,8 +274,7 @@ class Exceedance(RunPlot):
             face = colour if crash.same_grid else "white"
             axes.plot(crash.depth, np.exp(y), marker="o", markerfacecolor=face, **dot)
         if not all(crash.same_grid for crash in self.crashes):
-            note: dict[str, Any] = {"xycoords": "axes fraction", "size": 8.5, "color": GREY}
-            axes.annotate("* on daily closes", (0.01, 0.02), **note)
+            daily_note(axes, at_left=True)
 
 
 class Firms(RunPlot):
@@ -349,10 +344,7 @@ class Firms(RunPlot):
             axes.set_yticks([])
             axes.spines["left"].set_visible(False)
             axes.set_xticks([0, 0.5, 1], ["", "", ""])
-            axes.annotate(
-                f"{firm[0]} {percent(firm[2])}", (0, 1), xycoords="axes fraction", xytext=(0, 3),
-                textcoords="offset points", size=8.5, weight="bold",
-            )  # fmt: skip
+            above(axes, f"{firm[0]} {percent(firm[2])}", 3, 8.5)
         for axes in made[len(self.table) :]:
             axes.set_visible(False)
         for axes in made[max(len(self.table) - columns, 0) : len(self.table)]:

@@ -9,14 +9,18 @@ import numpy as np
 import pandas as pd
 
 from simulator.engine.results import DRIVER_GRID, DRIVERS
-from simulator.plots.run_plot import LEVELS, SHADES, RunPlot, band, below, with_interval
+from simulator.plots.run_plot import BANDS, QUANTILES, SHADES, RunPlot, band, below, with_interval
 from simulator.plots.style import (
+    AT_RIGHT_END,
     DARK_VERMILION,
     HALO,
     INK,
     VERMILION,
+    above,
     frame,
+    note,
     panels,
+    percent_axis,
     round_ticks,
     shades,
 )
@@ -57,13 +61,12 @@ class Drivers(RunPlot):
     def table(self) -> pd.DataFrame:
         """Quantiles of each driver over its start, and what is priced in."""
         results = self.run.results
-        levels = sorted({*LEVELS, 0.5})
-        values = np.exp(grid_quantiles(results.driver_counts, DRIVER_GRID, levels))
+        values = np.exp(grid_quantiles(results.driver_counts, DRIVER_GRID, QUANTILES))
         values[:, results.driver_steps == 0] = 1.0  # known, whatever its bin
         t = results.times[results.driver_steps]
         parts = [
             pd.DataFrame(
-                {"driver": name, "t": t, **dict(zip(map(band, levels), bands.T, strict=True)),
+                {"driver": name, "t": t, **dict(zip(BANDS, bands.T, strict=True)),
                  "priced in": np.exp(priced_in)}
             )
             for name, bands, priced_in in zip(DRIVERS, values, results.driver_consensus, strict=True)
@@ -90,14 +93,13 @@ class Drivers(RunPlot):
 
     def shown(self) -> tuple[list[str], list[list[str]]]:
         """Every year of every driver, and the end."""
-        levels = sorted({*LEVELS, 0.5})
         rows = []
         for name in DRIVERS:
             of = self.of(name)
             picked = np.unique(np.linspace(0, len(of) - 1, 6).round().astype(int))
             for row in of.iloc[picked].itertuples(index=False):
                 rows.append([self.titles[name], f"{row[0]:.2f}", *map(_number, row[1:])])
-        return ["driver", "years", *below(*levels), "priced in"], rows
+        return ["driver", "years", *below(), "priced in"], rows
 
     def draw(self, drawing: Figure) -> None:
         """Four panels."""
@@ -122,10 +124,7 @@ class Drivers(RunPlot):
             ticks = round_ticks(low, high)
             axes.set_yticks(ticks, [_short(tick) for tick in ticks])
             axes.minorticks_off()
-            axes.annotate(
-                self.titles[name], (0, 1), xycoords="axes fraction", xytext=(0, 4),
-                textcoords="offset points", size=9.5, weight="bold",
-            )  # fmt: skip
+            above(axes, self.titles[name], 4, 9.5)
         for axes in made[2:]:
             axes.set_xlabel("Years from the start", size=9.0)
 
@@ -177,23 +176,21 @@ class Elasticity(RunPlot):
         """Classes of equally many paths: elasticity, quantiles of the fall, the chance of dot-com's."""
         results = self.run.results
         drawn = results.inputs[self.key]
-        depth = np.asarray(results.measures["max_drawdown"][self.row], np.float64)
         order = np.argsort(drawn, kind="stable")
         rows = []
         for part in np.array_split(order, 20 if order.size >= 4_000 else 10):
-            falls, where = depth[part], drawn[part]
+            falls, where = self.depths[part], drawn[part]
             middle = quantile(falls, 0.5, (0.0, 1.0))
-            spread = -np.quantile(falls, [1 - level for level in (*LEVELS[:5], 0.5, *LEVELS[5:])])
+            spread = -np.quantile(falls, [1 - level for level in QUANTILES])
             row = (float(where.min()), float(where.max()), float(where.mean()), part.size)
             reach: tuple[float, ...] = (np.nan, np.nan, np.nan)
             if self.dotcom is not None:
                 chance = probability(int(np.count_nonzero(falls >= self.dotcom.depth)), part.size)
                 reach = (chance.value, chance.low, chance.high)
             rows.append((*row, *spread, -middle.high, -middle.low, *reach))
-        bands = [band(level) for level in sorted({*LEVELS, 0.5})]
         return pd.DataFrame(
             rows,
-            columns=["from", "to", "t", "paths", *bands, "low", "high", "reach", "reach low", "reach high"],
+            columns=["from", "to", "t", "paths", *BANDS, "low", "high", "reach", "reach low", "reach high"],
         )  # fmt: skip
 
     @property
@@ -244,20 +241,15 @@ class Elasticity(RunPlot):
         axes.set_xlim(float(rows["t"].iloc[0]), float(rows["t"].iloc[-1]))
         low = min(1.05 * float(rows[band(0.05)].min()), -0.1)
         axes.set_ylim(max(low, -1.0), 0)
-        axes.yaxis.set_major_formatter(lambda value, _: percent(value))
+        percent_axis(axes.yaxis)
         if self.dotcom is not None and -self.dotcom.depth > max(low, -1.0):
             axes.axhline(-self.dotcom.depth, color=VERMILION, linewidth=2)
-            axes.annotate(
-                f"dot-com\n{percent(-self.dotcom.depth, 1)}", (1, -self.dotcom.depth),
-                xycoords=("axes fraction", "data"), xytext=(4, 0), textcoords="offset points",
-                va="center", color=DARK_VERMILION, weight="bold", size=9.0,
-            )  # fmt: skip
+            text = f"dot-com\n{percent(-self.dotcom.depth, 1)}"
+            look = {"color": DARK_VERMILION, "weight": "bold", **AT_RIGHT_END}
+            axes.annotate(text, (1, -self.dotcom.depth), **look)
         priced_in = self.run.scenario.consensus.elasticity
         left, right = axes.get_xlim()
         if isinstance(priced_in, int | float) and left < priced_in < right:
             axes.axvline(float(priced_in), color=INK, linewidth=1, linestyle=(0, (4, 2)))
-            axes.annotate(
-                f"priced in\n{priced_in:g}", (float(priced_in), 0.02), xycoords=("data", "axes fraction"),
-                xytext=(4, 0), textcoords="offset points", size=9.0, va="bottom",
-                bbox=HALO,
-            )  # fmt: skip
+            at, on = (float(priced_in), 0.02), ("data", "axes fraction")
+            note(axes, f"priced in\n{priced_in:g}", at, (4, 0), on, va="bottom", bbox=HALO)

@@ -51,6 +51,11 @@ class Plot(ABC):
         """Fill an empty figure, in the style of the house."""
 
     @property
+    def title(self) -> str:
+        """What stands over the figure in a report."""
+        return self.question
+
+    @property
     @abstractmethod
     def origin(self) -> str:
         """The scenario, paths and seed behind the figure, on one line."""

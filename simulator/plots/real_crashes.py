@@ -12,8 +12,9 @@ from simulator.arrays import FloatArray
 from simulator.engine.results import ALIGNED_FALL, FAN_GRID
 from simulator.history.baselines import baseline
 from simulator.plots.run_plot import (
+    BANDS,
     DOTCOM,
-    LEVELS,
+    QUANTILES,
     RunPlot,
     band,
     below,
@@ -25,14 +26,16 @@ from simulator.plots.run_plot import (
 from simulator.plots.style import (
     BLUES,
     DARK_VERMILION,
-    GREY,
     HALO,
     INK,
     MEDIAN,
     VERMILION,
+    daily_note,
     depth_axis,
     end_labels,
     frame,
+    note,
+    percent_axis,
     shades,
 )
 from simulator.statistics import Estimate, Z, grid_quantiles, quantile, quantile_from_counts
@@ -43,8 +46,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from simulator.runs import Run
-
-_QUANTILES = sorted({*LEVELS, 0.5})
 
 
 class Overlay(RunPlot):
@@ -86,9 +87,9 @@ class Overlay(RunPlot):
         """Quantiles of the fall below the peak, the interval of the medians, the real falls."""
         results = self.run.results
         t = results.times[results.aligned_steps]
-        quantiles = np.expm1(grid_quantiles(self.counts[np.newaxis], FAN_GRID, _QUANTILES)[0])
+        quantiles = np.expm1(grid_quantiles(self.counts[np.newaxis], FAN_GRID, QUANTILES)[0])
         quantiles[t == 0] = 0.0  # known, whatever its bin
-        bands = dict(zip(map(band, _QUANTILES), quantiles.T, strict=True))
+        bands = dict(zip(BANDS, quantiles.T, strict=True))
         medians = [quantile_from_counts(counts, FAN_GRID, 0.5) for counts in self.counts]
         ends = {
             "low": [median.low for median in medians],
@@ -125,7 +126,7 @@ class Overlay(RunPlot):
     def shown(self) -> tuple[list[str], list[list[str]]]:
         """Some twenty times."""
         names = [f"{_title(index)} 2000-02" for index in self.indexes]
-        heads = ["years since the peak", *below(*_QUANTILES), *names]
+        heads = ["years since the peak", *below(), *names]
         median = heads.index(below(0.5)[0])
         heads[median] += " (95 % interval)"
         rows = thinned(self.table)
@@ -141,7 +142,7 @@ class Overlay(RunPlot):
         shades(axes, rows, "Years since the peak")
         lowest = float(rows[[band(0.05), *self.indexes]].min().min())
         axes.set_ylim(1.08 * lowest, max(1.05 * float(rows[band(0.95)].max()), 0.02))
-        axes.yaxis.set_major_formatter(lambda value, _: percent(value))
+        percent_axis(axes.yaxis)
         ends = [(float(rows[band(0.5)].iloc[-1]), "median\nfuture")]
         for index, dashes in zip(self.indexes, ("-", (0, (4, 2))), strict=True):
             known = rows[["t", index]].dropna()
@@ -179,9 +180,8 @@ class Trough(RunPlot):
     def table(self) -> pd.DataFrame:
         """Paths and quantiles of the years from peak to trough, by class of depth."""
         results = self.run.results
-        depth = np.asarray(results.measures["max_drawdown"][self.row], np.float64)
-        steps = np.asarray(results.measures["trough_step"][self.row], np.float64)
-        spent = (steps - results.measures["peak_step"][self.row]) * self.run.scenario.dt
+        depth = self.depths
+        spent = (self.steps("trough") - self.steps("peak")) * self.run.scenario.dt
         classes = np.clip((depth / self.width + 1e-9).astype(int), 0, round(1 / self.width) - 1)
         rows = []
         for number in range(round(1 / self.width)):
@@ -288,9 +288,7 @@ class Trough(RunPlot):
             labels.append((-depth, spent, f"{title}{'' if same else '*'}", dotcom))
         _point_labels(axes, labels)
         if not all(row[4] for row in self.real):
-            axes.annotate(
-                "* on daily closes", (0.99, 0.02), xycoords="axes fraction", size=8.5, color=GREY, ha="right"
-            )  # fmt: skip
+            daily_note(axes, at_left=False)
 
 
 def _years(value: float, low: float, high: float) -> str:
@@ -315,16 +313,7 @@ def _point_labels(axes: Axes, labels: list[tuple[float, float, str, bool]]) -> N
             if clear and axes.bbox.x0 < begin and begin + long < axes.bbox.x1 + 20 * point:
                 break
         taken.append((begin, begin + long, up + above * point))
-        axes.annotate(
-            text,
-            (x, y),
-            xytext=(right, above),
-            textcoords="offset points",
-            ha="left" if right > 0 else "right",
-            va="center",
-            size=9.0,
-            weight="bold" if strong else "normal",
-            color=DARK_VERMILION if strong else INK,
-            bbox=HALO,
-            zorder=6,
-        )
+        side = "left" if right > 0 else "right"
+        weight, colour = ("bold", DARK_VERMILION) if strong else ("normal", INK)
+        look = {"ha": side, "weight": weight, "color": colour, "bbox": HALO, "zorder": 6}
+        note(axes, text, (x, y), (right, above), **look)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from simulator.arrays import FloatArray, IntArray
 from simulator.errors import UsageError, plain
 from simulator.plots.plot import Plot
 from simulator.runs.summary import Sample, sample
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 LEVELS = tuple(round(0.05 + 0.1 * i, 2) for i in range(10))
 """Edges of the nine 10 % bands, which hold 90 of 100 paths."""
+QUANTILES = tuple(sorted({*LEVELS, 0.5}))
+"""The edges and the median."""
 DOTCOM = "dotcom"
 """The crash that everything is compared with."""
 SHADES = "Each shade holds 10 of 100 paths, the middle ones the strongest"
@@ -67,6 +70,13 @@ class RunPlot(Plot):
         return label(self.run, self.entity)
 
     @property
+    def title(self) -> str:
+        """The question, and the entity where it is not the S&P 500."""
+        if self.entity == "sp500":
+            return self.question
+        return f"{self.name}: {self.question[0].lower()}{self.question[1:]}"
+
+    @property
     def years(self) -> str:
         """The horizon in words."""
         return years(self.run.scenario.horizon_years)
@@ -88,6 +98,15 @@ class RunPlot(Plot):
         if "loss_from_start" not in self.run.results.measures:
             return None
         return sample(self.run.results, self.entity, "loss_from_start")
+
+    @cached_property
+    def depths(self) -> FloatArray:
+        """Depths of the largest falls (kept,) of the paths in the tables."""
+        return np.asarray(self.run.results.measures["max_drawdown"][self.row], np.float64)
+
+    def steps(self, name: str) -> IntArray:
+        """The peak, trough or recovery step (kept,) of the paths in the tables; -1 for never."""
+        return np.asarray(self.run.results.measures[f"{name}_step"][self.row], np.int64)
 
     @cached_property
     def crashes(self) -> tuple[Crash, ...]:
@@ -127,9 +146,13 @@ def band(level: float) -> str:
     return f"{round(level * 100)} %"
 
 
+BANDS = tuple(map(band, QUANTILES))
+"""Names of the columns of QUANTILES."""
+
+
 def below(*levels: float) -> list[str]:
-    """Heads of columns of quantiles."""
-    return [f"{band(level)} of paths below" for level in levels]
+    """Heads of columns of quantiles; all of them by default."""
+    return [f"{band(level)} of paths below" for level in levels or QUANTILES]
 
 
 def label(run: Run, entity: str) -> str:

@@ -12,7 +12,7 @@ import re
 import sys
 import textwrap
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from simulator.statistics.formatting import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 SIZE = (5.4, 4.3)
@@ -217,6 +218,20 @@ AT_RIGHT_END: dict[str, Any] = {
 }
 
 
+def percent_axis(axis: Axis) -> None:
+    """Shares along an axis, in percent."""
+    axis.set_major_formatter(lambda value, _: percent(value))
+
+
+def name_rows(axes: Axes, names: Iterable[str]) -> None:
+    """Names beside rows of bars, the first at the top."""
+    names = list(names)
+    axes.set_yticks(range(len(names)), names)
+    axes.invert_yaxis()
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+
+
 def depth_axis(axes: Axes, text: str, deepest: float) -> None:
     """Falls along x, from none at the left to ``deepest`` at the right."""
     deepest = min(float(np.ceil(deepest * 10)) / 10, 1.0)
@@ -249,6 +264,31 @@ def end_labels(axes: Axes, ends: list[tuple[float, str]], colours: tuple[str, ..
         height = float(axes.transData.inverted().transform((0, y))[1])
         colour = colours[place] if colours else INK
         axes.annotate(text, (1, height), color=colour, **AT_RIGHT_END)
+
+
+def note(
+    axes: Axes,
+    text: str,
+    at: tuple[Any, Any],
+    offset: tuple[float, float],
+    on: Any = "data",
+    **look: Any,
+) -> None:
+    """Words ``offset`` points from a place in the coordinates ``on``; 9 points large unless ``look`` says otherwise."""
+    look = {"size": 9.0, "va": "center", **look}
+    axes.annotate(text, at, xycoords=on, xytext=offset, textcoords="offset points", **look)
+
+
+def above(axes: Axes, text: str, offset: float, size: float) -> None:
+    """The title of a panel."""
+    note(axes, text, (0, 1), (0, offset), "axes fraction", size=size, weight="bold", va="baseline")
+
+
+def daily_note(axes: Axes, *, at_left: bool) -> None:
+    """What the star at a real crash means."""
+    x, side = (0.01, "left") if at_left else (0.99, "right")
+    text, on = "* on daily closes", "axes fraction"
+    axes.annotate(text, (x, 0.02), xycoords=on, size=8.5, color=GREY, ha=side)
 
 
 def round_ticks(low: float, high: float, most: int = 6) -> list[float]:

@@ -15,7 +15,7 @@ from simulator.engine.results import ALIGNED_FALL
 from simulator.history.baselines import baseline
 from simulator.plots.run_plot import (
     DOTCOM,
-    LEVELS,
+    QUANTILES,
     SHADES,
     RunPlot,
     band,
@@ -34,6 +34,7 @@ from simulator.plots.style import (
     VERMILION,
     end_labels,
     frame,
+    percent_axis,
     round_ticks,
     shades,
 )
@@ -45,15 +46,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-_QUANTILES = sorted({*LEVELS, 0.5})
-
-
 def _bands(frame: pd.DataFrame, entity: str, sign: int) -> pd.DataFrame:
     """Quantiles of ``sign`` times the values in the frame: the 5 % quantile of a negative is minus its 95 %."""
     rows = frame[frame["entity"] == entity]
     quantiles = {
         band(level): sign * rows[level if sign > 0 else round(1.0 - level, 2)].to_numpy()
-        for level in _QUANTILES
+        for level in QUANTILES
     }
     return pd.DataFrame({"t": rows["t"].to_numpy(), **quantiles})
 
@@ -120,7 +118,7 @@ class Fan(RunPlot):
 
     def shown(self) -> tuple[list[str], list[list[str]]]:
         """Some twenty times."""
-        return ["years", *below(*_QUANTILES)], [
+        return ["years", *below()], [
             [f"{row[0]:.2f}", *(f"{level:.2f}" for level in row[1:])]
             for row in thinned(self.table).itertuples(index=False)
         ]
@@ -185,14 +183,14 @@ class Underwater(RunPlot):
 
     def shown(self) -> tuple[list[str], list[list[str]]]:
         """Some twenty times."""
-        return ["years", *below(*_QUANTILES)], changes(thinned(self.table))
+        return ["years", *below()], changes(thinned(self.table))
 
     def draw(self, drawing: Figure) -> None:
         """Shades, words at the right end."""
         axes, rows = frame(drawing, self.headline, self.caption), self.table
         shades(axes, rows)
         axes.set_ylim(min(1.08 * float(rows[band(0.05)].min()), -0.05), 0)
-        axes.yaxis.set_major_formatter(lambda value, _: percent(value))
+        percent_axis(axes.yaxis)
         _band_ends(axes, rows, ("5 in 100\nlower", "half\nlower", "5 in 100\nhigher"))
 
 
@@ -207,12 +205,8 @@ class Recovery(RunPlot):
         """All largest falls, and the deep ones among the paths in the tables."""
         results, row = self.run.results, self.row
         curves = {"all": (results.recovered_counts[row], results.censored_counts[row])}
-        depth = np.asarray(results.measures["max_drawdown"][row])
-        peak, back = (
-            np.asarray(results.measures[name][row], np.int64)
-            for name in ("peak_step", "recovery_step")
-        )
-        deep, last = depth >= ALIGNED_FALL, results.times.size - 1
+        peak, back = self.steps("peak"), self.steps("recovery")
+        deep, last = self.depths >= ALIGNED_FALL, results.times.size - 1
 
         def count(steps: Any, which: Any) -> IntArray:
             return np.bincount(steps[which], minlength=results.times.size)

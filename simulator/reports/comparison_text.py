@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from simulator.comparison import Comparison
 from simulator.comparison.scenario_diff import PATHS, SEED
 from simulator.errors import plain
+from simulator.reports.text_table import table
 from simulator.runs.statistic_labels import (
     HEADLINES,
     format_change,
@@ -70,12 +71,13 @@ def _differences(of: Comparison, names: list[str], width: int) -> list[str]:
     rows = [(difference.key, *difference.texts) for difference in of.differences]
     if not rows:
         return [f"WHAT DIFFERS: {NO_DIFFERENCE}"]
-    header = ("WHAT DIFFERS", *names)
-    widths = [max(len(row[at]) for row in (header, *rows)) for at in range(len(header))]
-    widths[0] += 2
-    if sum(widths) + 2 * len(names) <= width:
-        aligned = (header, *((f"  {row[0]}", *row[1:]) for row in rows))
-        return ["  ".join(map(str.ljust, line, widths)).rstrip() for line in aligned]
+    aligned = table(
+        ("WHAT DIFFERS", *names),
+        [(f"  {key}", *values) for key, *values in rows],
+        left=len(names) + 1,
+    ).splitlines()
+    if max(map(len, aligned)) <= width:
+        return aligned
     lines = ["WHAT DIFFERS"]
     for key, *values in rows:
         lines.append(f"  {key}")

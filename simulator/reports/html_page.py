@@ -46,7 +46,7 @@ def figure(of: Plot, name: str, svg: bytes | None = None) -> dict[str, Any]:
     height -= heading_height(width, of.headline, of.caption)
     return {
         "name": name,
-        "question": of.question,
+        "title": of.title,
         "headline": of.headline,
         "alt": f"{of.headline}. {of.subtitle} The numbers follow below the figure.",
         "caption": of.subtitle,

@@ -12,7 +12,7 @@ from simulator.errors import plain
 from simulator.plots import available, draw, picture, render
 from simulator.plots.run_plot import RunPlot, closes, is_exact, years
 from simulator.portfolio import HOLDINGS
-from simulator.reports import html_page, run_html_tables, run_tables
+from simulator.reports import html_page, portfolio_tables, run_html_tables, run_tables
 from simulator.reports.run_text import run_line
 from simulator.runs.sensitivity import weakest_link
 from simulator.runs.summary import BELOW
@@ -57,7 +57,7 @@ def html_report(run: Run, drawn: Mapping[str, bytes] | None = None) -> str:
 
 def _content(run: Run, drawn: Mapping[str, bytes]) -> dict[str, Any]:
     scenario, ledger = run.scenario, run_tables.ledger(run)
-    falls, portfolio = run_tables.falls(run), run_tables.portfolio(run)
+    falls, portfolio = run_tables.falls(run), portfolio_tables.portfolio(run)
     losses = run_tables.losses(run, run_tables.groups(run))
     weak = sum(row.is_weak for row in ledger)
     chosen = [row for row in ledger if not row.is_default or row.is_uncertain]
@@ -81,10 +81,13 @@ def _content(run: Run, drawn: Mapping[str, bytes]) -> dict[str, Any]:
         "crashes": run_tables.crashes(run),
         "reaches": run_tables.reaches(run, run_tables.groups(run)),
         "losses": losses,
-        "unknown": run_tables.has_unknown([*falls, *losses]),
-        "portfolio_unknown": portfolio is not None and run_tables.has_unknown(portfolio.rows),
+        "unknown": run_tables.has_unknown(
+            [*(row.cells for row in falls), *(row.cells for row in losses)]
+        ),
+        "portfolio_unknown": portfolio is not None
+        and run_tables.has_unknown(row.cells for row in portfolio.rows),
         "exact": is_exact(run),
-        "risk_heads": run_tables.RISK_HEADS,
+        "risk_heads": portfolio_tables.RISK_HEADS,
         "drivers": run_tables.driver_table(run),
         "chosen": chosen,
         "defaults": [row for row in ledger if row not in chosen],
@@ -100,16 +103,11 @@ def _figures(run: Run, drawn: Mapping[str, bytes]) -> dict[str, list[dict[str, A
     """The figures of each section."""
     plots = pictures(run)
     return {
-        section: [_figure(name, plots[name], drawn.get(name)) for name in names if name in plots]
+        section: [
+            html_page.figure(plots[name], name, drawn.get(name)) for name in names if name in plots
+        ]
         for section, names in SECTIONS.items()
     }
-
-
-def _figure(name: str, of: RunPlot, svg: bytes | None) -> dict[str, Any]:
-    block = html_page.figure(of, name, svg)
-    if "-" in name:
-        block["question"] = f"{of.name}: {of.question[0].lower()}{of.question[1:]}"
-    return block
 
 
 def _command(run: Run) -> str:

@@ -16,7 +16,7 @@ from rich.cells import cell_len, chop_cells, set_cell_size
 
 from simulator.errors import plain
 from simulator.plots.run_plot import closes, is_exact, label
-from simulator.reports import run_tables
+from simulator.reports import portfolio_tables, run_tables
 from simulator.runs.sensitivity import weakest_link
 from simulator.runs.summary import BELOW
 from simulator.statistics.formatting import MINUS
@@ -109,7 +109,7 @@ def _falls(run: Run) -> list[Line]:
             note = f"  what happened, on {closes(run)} closes (daily {_ascii(real.daily)})"
             fall = _ascii(real.fall).removesuffix("%").rjust(6)
             lines.append(Line(f"{_fit('   dot-com crash', _NAME)}{fall}{note}"))
-    if run_tables.has_unknown(rows):
+    if run_tables.has_unknown(row.cells for row in rows):
         lines.append(Line(_TOO_FEW))
     return lines
 
@@ -134,18 +134,18 @@ def _lowest(run: Run) -> list[Line]:
 
 
 def _portfolio(run: Run) -> list[Line]:
-    table = run_tables.portfolio(run)
+    table = portfolio_tables.portfolio(run)
     if table is None:
         return []
     lines = [
         Line(f"PORTFOLIO, {table.what}", "strong"),
         Line("  change of value, %, at the value at risk (VaR) and expected shortfall (ES)"),
-        _wide("", map(_ascii, run_tables.RISK_HEADS)),
+        _wide("", map(_ascii, portfolio_tables.RISK_HEADS)),
     ]
     lines += [
         _wide(f"  {_fit(row.name, 12)} {row.span}", map(_cell, row.cells)) for row in table.rows
     ]
-    if run_tables.has_unknown(table.rows):
+    if run_tables.has_unknown(row.cells for row in table.rows):
         lines.append(Line(_TOO_FEW))
     worst = [
         f"{plain(row.ticker, 20)} {_ascii(row.share[0])}" for row in table.holdings[:5] if row.loses
@@ -176,7 +176,7 @@ def _losses(run: Run) -> list[Line]:
     for row in rows:
         cells = (f"{value}{error} {unit}".rstrip() for value, error, unit in row.cells)
         lines.append(Line(f"  {_fit(row.name, 20)}" + "".join(f"{cell:>19}" for cell in cells)))
-    if run_tables.has_unknown(rows):
+    if run_tables.has_unknown(row.cells for row in rows):
         lines.append(Line(_TOO_FEW))
     return lines
 

@@ -11,7 +11,7 @@ from synthetic_run import synthetic_run
 
 from simulator import Run, load_scenario, simulate
 from simulator.plots import picture
-from simulator.reports import run_tables
+from simulator.reports import portfolio_tables, run_tables
 from simulator.reports.run_html import html_report
 from simulator.reports.run_text import terminal_summary
 from simulator.statistics.formatting import format_interval
@@ -85,7 +85,7 @@ def test_quantiles_beyond_the_paths_are_unknown_and_said_to_be(tmp_path: Path) -
     assert [cell[0] == "?" for cell in row.cells] == [False, False, False, False, True, False]
     unbounded = [cell[0] == "?" for cell in run_tables.losses(few, ["sp500"])[0].cells]
     assert unbounded == [False, True, True], "20 paths do not bound the 1-in-20 loss from above"
-    table = run_tables.portfolio(few)
+    table = portfolio_tables.portfolio(few)
     assert table is not None
     assert [cell[0] == "?" for cell in table.rows[0].cells] == [False, False, True, True]
     assert terminal_summary(few).count("?: too few paths") == 3

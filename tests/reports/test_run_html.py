@@ -11,7 +11,7 @@ from synthetic_run import synthetic_run, titled
 
 from simulator import load_scenario, simulate
 from simulator.engine.results import CAUSES
-from simulator.reports import run_html_tables, run_tables
+from simulator.reports import portfolio_tables, run_html_tables, run_tables
 from simulator.reports.run_html import figures, html_report, pictures
 from simulator.runs import sensitivity
 from simulator.runs.load import load_run
@@ -311,7 +311,7 @@ def test_a_portfolio_has_its_section(tmp_path: Path, html: str) -> None:
     held = simulate(load_scenario("deepseek", portfolio=holdings), paths=200)
     page = html_report(held)
     assert 'id="portfolio"' in page
-    table = run_tables.portfolio(held)
+    table = portfolio_tables.portfolio(held)
     assert table is not None
     shares = sum(float(ascii_cell(row.share[0]).rstrip("%")) for row in table.holdings)
     whole = float(ascii_cell(table.rows[0].cells[1][0]).rstrip("%"))
