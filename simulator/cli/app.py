@@ -20,7 +20,18 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
-from simulator.cli import baseline, check, compare, hindcast, new, rare, run, stored_runs, sweep
+from simulator.cli import (
+    baseline,
+    check,
+    compare,
+    hindcast,
+    new,
+    rare,
+    run,
+    stored_runs,
+    sweep,
+    universe,
+)
 from simulator.cli.console import Screen, clean
 from simulator.cli.options import command
 from simulator.errors import CrashsimError
@@ -77,6 +88,11 @@ def make_app(*, plain: bool) -> typer.Typer:
         ("path", stored_runs.path, "crashsim path deepseek 17 -o path17.csv"),
         ("check", check.check, "crashsim check scenarios/deepseek.toml"),
         ("new", new.new, "crashsim new my_story --from deepseek"),
+        (
+            "universe",
+            universe.universe,
+            "crashsim universe new us-2026-06 --csv caps.csv --as-of 2026-06-30",
+        ),
         ("schema", new.schema, "crashsim schema > scenario.v1.schema.json"),
         ("baseline", baseline.baseline, "crashsim baseline dotcom"),
         ("hindcast", hindcast.hindcast, "crashsim hindcast --paths 1000"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,7 +15,7 @@ from typer import Argument, Option
 
 from simulator.cli.console import Screen
 from simulator.cli.find import LATEST, RESULTS, entity_of, find, kind_of, newest_first
-from simulator.cli.options import FileOption, RunArgument, RunsArgument
+from simulator.cli.options import BesideOption, FileOption, RunArgument, RunsArgument
 from simulator.cli.stored_sweeps import PlotRequest, compare_sweep, plot_sweep, report_sweep
 from simulator.errors import StoreError, UsageError
 from simulator.reports.text_table import table
@@ -115,6 +117,7 @@ def plot(
         list[str] | None,
         Option(metavar="KEY", help="Of a sweep: the key along x, then the other. Repeatable."),
     ] = None,
+    beside: BesideOption = None,
     output: FileOption = None,
 ) -> None:
     """Draw a figure of a stored run or sweep.
@@ -129,6 +132,7 @@ def plot(
     names, kind = _runs_and_kind(runs)
     folder = find(screen, names, "sweep" if kind in SWEEP_KINDS else "run" if kind else "either")
     if kind_of(folder) == "sweep":
+        _only_of_a_run(beside)
         wanted = PlotRequest(kind, entity, statistic, tuple(key or ()), inches, chosen)
         plot_sweep(screen, folder, wanted, output)
         return
@@ -137,7 +141,8 @@ def plot(
     kind = kind or "histogram"
     loaded = load_run(folder)
     entity = entity_of(loaded.scenario, entity)
-    content = render(figure(kind, loaded, entity, inches), chosen)
+    with _beside(screen, beside):
+        content = render(figure(kind, loaded, entity, inches), chosen)
     target = _put(content, output, folder, f"figures/{kind}-{entity}.{chosen}")
     following = f"crashsim report {_quoted(folder)}"
     if screen.as_json:
@@ -151,6 +156,7 @@ def report(
     screen: Screen,
     *,
     runs: RunsArgument,
+    beside: BesideOption = None,
     output: FileOption = None,
 ) -> None:
     """Make the HTML report of a stored run or sweep again.
@@ -162,9 +168,11 @@ def report(
 
     folder = find(screen, runs, "either")
     if kind_of(folder) == "sweep":
+        _only_of_a_run(beside)
         report_sweep(screen, folder, output)
         return
-    content = html_report(load_run(folder)).encode()
+    with _beside(screen, beside):
+        content = html_report(load_run(folder)).encode()
     target = _put(content, output, folder, "report.html")
     following = f"crashsim show {_quoted(folder)}"
     if screen.as_json:
@@ -172,6 +180,23 @@ def report(
     else:
         screen.text(str(target))
     screen.next(following)
+
+
+def _only_of_a_run(beside: Path | None) -> None:
+    if beside is not None:
+        raise UsageError("--beside is for a run, not for a sweep")
+
+
+@contextmanager
+def _beside(screen: Screen, file: Path | None) -> Iterator[None]:
+    """Within this, the prices of a file are among the real crashes."""
+    from simulator.history import baselines
+
+    own = None if file is None else baselines.load_baseline_csv(file)
+    for notice in () if own is None else own.notices:
+        screen.warn(f"{file}: {notice}")
+    with baselines.beside(own):
+        yield
 
 
 def path(

@@ -8,8 +8,10 @@ compared with the weekly one. Where the data come from: ``simulator/history/data
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from datetime import date
 from difflib import get_close_matches
 from functools import lru_cache
@@ -122,9 +124,45 @@ def names() -> list[str]:
     return list(TITLES)
 
 
-@lru_cache(maxsize=len(TITLES))
+_BESIDE: ContextVar[Baseline | None] = ContextVar("_BESIDE", default=None)
+
+
+@contextmanager
+def beside(own: Baseline | None) -> Iterator[None]:
+    """Within this, a series of one's own is among the crashes that both indexes are set beside."""
+    token = _BESIDE.set(None if own is None else _of_both_indexes(own))
+    try:
+        yield
+    finally:
+        _BESIDE.reset(token)
+
+
+def own_baseline() -> Baseline | None:
+    """The series that tables and figures show beside the shipped crashes; see :func:`beside`."""
+    return _BESIDE.get()
+
+
+def _of_both_indexes(own: Baseline) -> Baseline:
+    """A user's baseline under the names of both indexes, and under none of a shipped crash."""
+    (fact,), (series,) = own.facts.values(), own.series.values()
+    name = f"own {own.name}" if own.name in TITLES else own.name
+    facts = {index: replace(fact, episode=name, index=index) for index in INDEXES}
+    return replace(
+        own, name=name, title="your own series", facts=facts, series=dict.fromkeys(INDEXES, series)
+    )
+
+
 def baseline(name: str) -> Baseline:
-    """A shipped baseline by name. All have facts, "dotcom" and "2008" weekly closes too."""
+    """A baseline by name: a shipped one or, within :func:`beside`, one's own.
+
+    All have facts; "dotcom", "2008" and one's own have closes too.
+    """
+    own = own_baseline()
+    return own if own is not None and own.name == name else _shipped(name)
+
+
+@lru_cache(maxsize=len(TITLES))
+def _shipped(name: str) -> Baseline:
     if name not in TITLES:
         near = get_close_matches(name, TITLES, n=1)
         guess = f"did you mean {near[0]}? " if near else ""
@@ -144,18 +182,22 @@ def reference_depths(steps_per_year: int) -> dict[str, dict[str, tuple[float, fl
     """Baseline -> index -> depth on daily closes, and on the simulation's grid (None without a series on it)."""
     return {
         name: {
-            index: (fact.depth, _grid_depth(baseline(name), index, steps_per_year))
+            index: (fact.depth, grid_depth(baseline(name), index, steps_per_year))
             for index, fact in baseline(name).facts.items()
         }
         for name in names()
     }
 
 
-def _grid_depth(crash: Baseline, index: str, steps_per_year: int) -> float | None:
-    # The shipped closes are weekly: there is no daily series.
-    if index not in crash.series or steps_per_year == _DAILY or not _on_calendar(steps_per_year):
+def grid_depth(crash: Baseline, index: str, steps_per_year: int) -> float | None:
+    """The depth on a grid, a positive share; None if the closes are too few for it."""
+    if index not in crash.series or not _on_calendar(steps_per_year):
         return None
-    return float(measure_drawdowns(crash.from_peak(index, steps_per_year).closes).max_drawdown)
+    try:
+        closes = crash.from_peak(index, steps_per_year).closes
+    except BaselineError:
+        return None
+    return float(measure_drawdowns(closes).max_drawdown)
 
 
 def _shipped_facts() -> list[Fact]:
@@ -263,6 +305,26 @@ def load_baseline_csv(path: str | Path, column: str | None = None) -> Baseline:
         MappingProxyType({name: prices.series}),
         prices.notices,
     )
+
+
+def load_dfast(path: str | Path) -> Baseline:
+    """The stock market in a scenario table of the Federal Reserve's stress tests, quarter by quarter.
+
+    The levels are those of the ends of quarters. The table begins with the first quarter of the
+    scenario: a fall before its end is not in it.
+
+    Raises
+    ------
+    BaselineError
+        If the file has no quarters or no stock market index.
+    """
+    own = load_baseline_csv(path)
+    (series,) = own.series.values()
+    spacing = float(np.median(np.diff(series.dates).astype(np.int64)))
+    if not 89 <= spacing <= 93:
+        raise BaselineError("has no quarters: expected dates such as 2025 Q1", str(path))
+    notice = f"the fall is from the table's first quarter, which ends {series.dates[0]}, or later"
+    return replace(own, notices=(*own.notices, notice))
 
 
 def _fact(name: str, source: str, series: Closes) -> Fact:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from collections.abc import Sequence
 from datetime import date
 from itertools import pairwise
@@ -61,9 +62,11 @@ _FORMS = tuple(
         r"(?P<m>[a-z]{3})[a-z]* (?P<d>\d{1,2}), (?P<y>\d{4})",
         r"(?P<d>\d{1,2})[- ](?P<m>[a-z]{3})[a-z]*[- ](?P<y>\d{4})",
         r"(?P<y>\d{4})(?P<m>\d\d)(?P<d>\d\d)",
+        r"(?P<y>\d{4})[ -]?Q(?P<q>[1-4])",
+        r"Q(?P<q>[1-4])[ -](?P<y>\d{4})",
     )
 )
-"""Ways to write a date, each with the groups y, m and d."""
+"""Ways to write a date, each with the groups y, m and d, or y and q for the end of a quarter."""
 _MONTH_DAY, _DAY_MONTH = 1, 2
 
 
@@ -190,6 +193,8 @@ class _Prices:
         price = next((names.index(name) for name in wanted if name in names), None)
         if price is None and column is None and len([name for name in names if name]) == 2:
             price = next(n for n, name in enumerate(names) if name and n != day)
+        if price is None and column is None:  # the Federal Reserve's tables of stress tests
+            price = next((n for n, name in enumerate(names) if "stock market index" in name), None)
         if price is None or price == day:
             what = (
                 "no column is called close"
@@ -275,9 +280,13 @@ def _read(form: re.Pattern[str], cell: str) -> date | None:
     match = form.fullmatch(cell)
     if match is None:
         return None
-    month = match["m"].lower()
+    parts = match.groupdict()
     try:
-        number_ = int(month) if month.isdigit() else _MONTHS.index(month) + 1
-        return date(int(match["y"]), number_, int(match["d"]))
+        if "q" in parts:
+            month = 3 * int(parts["q"])
+            return date(int(parts["y"]), month, monthrange(int(parts["y"]), month)[1])
+        name = parts["m"].lower()
+        month = int(name) if name.isdigit() else _MONTHS.index(name) + 1
+        return date(int(parts["y"]), month, int(parts["d"]))
     except ValueError:
         return None

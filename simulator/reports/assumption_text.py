@@ -38,7 +38,7 @@ def page(
     sections = [
         _head(scenario, width),
         _priced_in(scenario, implied),
-        *_dated_otherwise(scenario.universe, width),
+        *dated_otherwise(scenario.universe, width),
         "WHAT THIS SCENARIO SETS\n"
         + _wrap(f"value, meaning and place in the file; source, graded {GRADES}", width, 0)
         + "\n"
@@ -109,7 +109,7 @@ def _priced_in(scenario: Scenario, implied: PricedIn) -> str:
     return "\n".join(lines) + _indent(table(header, rows))
 
 
-def _dated_otherwise(universe: Universe, width: int) -> Iterator[str]:
+def dated_otherwise(universe: Universe, width: int) -> Iterator[str]:
     """Figures of another time than the universe's as-of date, by date and firms."""
     rows: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for old in universe.dated_otherwise():

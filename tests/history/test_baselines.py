@@ -12,18 +12,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from cli_runs import CommandLine
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from simulator.errors import BaselineError, UsageError
-from simulator.history import prices_csv
+from simulator.history import baselines, prices_csv
 from simulator.history.baselines import (
     baseline,
     load_baseline_csv,
+    load_dfast,
     names,
     reference_depths,
     sample,
 )
+from simulator.history.crashes import crashes
 from simulator.history.prices_csv import Closes, read_closes
 
 DATA = Path(str(files("simulator.history"))) / "data"
@@ -376,3 +379,51 @@ def test_a_german_file() -> None:
     series = read_closes(raw, "x.csv").series
     assert series.closes.tolist() == [1012.5, 998.75]
     assert series.dates.astype(str).tolist() == ["2024-01-05", "2024-01-08"]
+
+
+# --- beside the shipped crashes --------------------------------------------------------------
+
+
+def test_own_prices_are_among_the_crashes_only_while_they_are_beside(tmp_path: Path) -> None:
+    own = load_baseline_csv(write(tmp_path, GOOD))
+    before = crashes("sp500", 52)
+    with baselines.beside(own):
+        names_ = [crash.name for crash in crashes("sp500", 52)]
+        mine = next(crash for crash in crashes("nasdaq", 52) if crash.name == "mine")
+        assert baseline("mine").fact("sp500").trough_date == date(2024, 1, 12)
+    assert names_[0] == "dotcom"
+    assert mine.depth == pytest.approx(0.395)
+    assert mine.same_grid
+    assert crashes("sp500", 52) == before
+    with pytest.raises(UsageError):
+        baseline("mine")
+
+
+DFAST = """\
+Scenario Name,Date,Real GDP growth,Dow Jones Total Stock Market Index (Level),Market Volatility Index (Level)
+Supervisory Severely Adverse,2025 Q1,-5.0,40000,60
+Supervisory Severely Adverse,2025 Q2,-4.5,30000,57
+Supervisory Severely Adverse,2025 Q3,-4.0,26000,54
+Supervisory Severely Adverse,2025 Q4,-3.5,41000,51
+"""
+
+
+def test_the_market_of_a_stress_test(tmp_path: Path) -> None:
+    own = load_dfast(write(tmp_path, DFAST))
+    fact = own.fact("mine")
+    assert fact.depth == pytest.approx(0.35)
+    assert (fact.peak_date, fact.trough_date) == (date(2025, 3, 31), date(2025, 9, 30))
+    assert own.measure("mine", 4)["recovery_step"] == 3
+    with baselines.beside(own):  # quarters are no weeks
+        assert not next(c for c in crashes("sp500", 52) if c.name == "mine").same_grid
+    with pytest.raises(BaselineError, match="no quarters"):
+        load_dfast(write(tmp_path, GOOD))
+
+
+def test_the_command_reads_a_stress_test(tmp_path: Path, crashsim: CommandLine) -> None:
+    code, out, _ = crashsim("baseline", "--dfast", write(tmp_path, DFAST))
+    assert code == 0
+    assert "ON QUARTERLY CLOSES" in out
+    assert "-35.0%" in out
+    code, _, err = crashsim("baseline", "dotcom", "--dfast", tmp_path / "mine.csv")
+    assert (code, "one of NAME" in err) == (2, True)
