@@ -26,7 +26,7 @@ from simulator.statistics import (
 )
 from simulator.statistics.formatting import percent
 from simulator.validation.block_history import BlockHistory
-from simulator.validation.target_table import Table, place_of, target_text
+from simulator.validation.target_table import Table, measured, place_of, target_text
 
 CRASH = 0.40
 """What counts as a crash of technology, as in the study the hazard is from."""
@@ -45,7 +45,7 @@ def dotcom_rows(run: Run, seen: list[BlockHistory]) -> Table:
     wide = {"nasdaq": (0.70, 0.85), "sp500": (0.40, 0.55)}
     for index, name in INDICES:
         fall = sample(run.results, index, "max_drawdown")
-        depths = _measured(run, index, "max_drawdown")
+        depths = measured(run, index, "max_drawdown")
         happened: Any = real.measure(index, run.scenario.steps_per_year)
         table.band(f"{name}, median fall", fall.quantile(0.5), *wide[index], _WEEKLY, unit="fall")
         table.band(
@@ -56,7 +56,7 @@ def dotcom_rows(run: Run, seen: list[BlockHistory]) -> Table:
         )  # fmt: skip
         width = jackknife(lambda x: float(np.subtract(*np.quantile(x, (0.75, 0.25)))), depths)
         table.band(f"{name}, width p25 to p75", width, 0.0, 0.25, "design target", unit="share")
-        spent = _measured(run, index, "trough_step") - _measured(run, index, "peak_step")
+        spent = measured(run, index, "trough_step") - measured(run, index, "peak_step")
         months = 12 * spent / run.scenario.steps_per_year
         took = 12 * (happened["trough_step"] - happened["peak_step"]) / run.scenario.steps_per_year
         typical = sample(run.results, index, "time_to_trough").quantile(0.5)
@@ -76,16 +76,12 @@ def dotcom_rows(run: Run, seen: list[BlockHistory]) -> Table:
                 target="not so: at most 95 %",
             )  # fmt: skip
         for measure, what in (("worst_week", "worst week"), ("worst_month", "worst four weeks")):
-            losses = -_measured(run, index, measure)
+            losses = -measured(run, index, measure)
             table.outcome(f"{name}, {what}", losses, -happened[measure], _WEEKLY, unit="fall")
     _bust_rows(table, seen)
     _economy_rows(table, seen)
     _multiples_rows(table, run)
     return table
-
-
-def _measured(run: Run, entity: str, measure: str) -> FloatArray:
-    return np.asarray(run.results.measures[measure][run.entities.index(entity)], np.float64)
 
 
 def _bust_rows(table: Table, seen: list[BlockHistory]) -> None:
@@ -278,19 +274,19 @@ def _order_rows(table: Table, run: Run) -> None:
     """Differences of falls on the same paths."""
     source = "judgement: sensitive firms fall more"
     for deeper in ("NVDA", "SMCI"):
-        gap = mean(_measured(run, deeper, "max_drawdown") - _measured(run, "AAPL", "max_drawdown"))
+        gap = mean(measured(run, deeper, "max_drawdown") - measured(run, "AAPL", "max_drawdown"))
         table.band(f"{deeper} falls more than AAPL by", gap, 0.0, inf, source, unit="share")
     firms = run.scenario.universe.firms
     public = [firm.ticker for firm in firms if firm.kind == "public"]
-    typical = {t: float(np.median(_measured(run, t, "max_drawdown"))) for t in (*public, "sp500")}
+    typical = {t: float(np.median(measured(run, t, "max_drawdown"))) for t in (*public, "sp500")}
     next_least = min(typical, key=lambda t: typical[t])
-    gap = mean(_measured(run, next_least, "max_drawdown") - _measured(run, "rest", "max_drawdown"))
+    gap = mean(measured(run, next_least, "max_drawdown") - measured(run, "rest", "max_drawdown"))
     table.band(f"the rest falls least: {next_least} more by", gap, 0.0, inf, source, unit="share")
     most = max(public, key=lambda t: typical[t])
     for lab in (firm.ticker for firm in firms if firm.kind == "private"):
-        gap = mean(_measured(run, lab, "max_drawdown") - _measured(run, most, "max_drawdown"))
+        gap = mean(measured(run, lab, "max_drawdown") - measured(run, most, "max_drawdown"))
         table.shown(f"{lab} falls more than {most} by", target_text(gap, "share"), source, gap)
-        ends = {ticker: _measured(run, ticker, "terminal_return") for ticker in (lab, *public)}
+        ends = {ticker: measured(run, ticker, "terminal_return") for ticker in (lab, *public)}
         widest = max(public, key=lambda t: _log_spread(ends[t]))
         wider = jackknife(lambda a, b: _log_spread(a) - _log_spread(b), ends[lab], ends[widest])
         told = f"{lab} swings most: log spread after {run.scenario.horizon_years:g} years above {widest}'s by"

@@ -20,8 +20,7 @@ from simulator.statistics import jackknife, max_drawdown
 from simulator.validation.crisis_targets import CRASH, INDICES
 from simulator.validation.target_table import (
     Table,
-    loss_from_start,
-    relative_levels,
+    measured,
     target_text,
 )
 
@@ -64,8 +63,8 @@ class Falls:
 
 def falls(scenario: Scenario, paths: int) -> Falls:
     """Simulate and measure."""
-    levels = relative_levels(simulate(scenario, paths=paths, keep_levels=True), "sp500")
-    return Falls(max_drawdown(levels, axis=0), loss_from_start(levels))
+    run = simulate(scenario, paths=paths)
+    return Falls(*(measured(run, "sp500", name) for name in ("max_drawdown", "loss_from_start")))
 
 
 def placebo(scenario: Scenario) -> Scenario:
@@ -81,7 +80,7 @@ def placebo_rows(paths: int) -> Table:
     runs = [simulate(one, paths=paths, keep_levels=True) for one in (story, placebo(story))]
     steps = min(round(2 * story.steps_per_year), story.steps)
     crashed = [
-        max_drawdown(relative_levels(run, "nasdaq")[: steps + 1], axis=0) >= CRASH for run in runs
+        max_drawdown(_relative_levels(run, "nasdaq")[: steps + 1], axis=0) >= CRASH for run in runs
     ]
     share: Callable[..., float] = lambda x: float(np.mean(x))  # noqa: E731
     for what, hit in zip(("story", "placebo"), crashed, strict=True):
@@ -131,12 +130,18 @@ def log_score(story: FloatArray, other: FloatArray, real: float) -> float:
     return log(next(densities)) - log(next(densities))
 
 
+def _relative_levels(run: Run, entity: str) -> FloatArray:
+    """Levels over the start, (T+1, path)."""
+    levels = np.asarray(run.levels[run.entities.index(entity)], np.float64)
+    return np.asarray(levels / levels[0])
+
+
 def _scored(runs: list[Run], index: str) -> list[tuple[str, float, list[FloatArray]]]:
     """What is scored: in words, what happened, and the same among the futures of each run."""
     scenario = runs[0].scenario
     history = baseline("dotcom")
     happened: Any = history.measure(index, scenario.steps_per_year)
-    levels = [relative_levels(run, index) for run in runs]
+    levels = [_relative_levels(run, index) for run in runs]
     depths = [np.log(1.0 - max_drawdown(x, axis=0)) for x in levels]
     found = [("largest fall", log(1.0 - happened["max_drawdown"]), depths)]
     dates, closes = history.levels(index)

@@ -11,13 +11,12 @@ from simulator.plots.run_plot import label
 from simulator.runs import simulate
 from simulator.runs.summary import sample
 from simulator.scenario import Scenario, load_scenario
-from simulator.statistics import Estimate, max_drawdown, mean, measure_drawdowns
+from simulator.statistics import Estimate, mean, measure_drawdowns
 from simulator.statistics.formatting import format_interval
 from simulator.validation.block_history import assumption_share, simulate_block_history
 from simulator.validation.target_table import (
     Table,
-    loss_from_start,
-    relative_levels,
+    measured,
     target_text,
 )
 
@@ -53,23 +52,18 @@ def direction_rows(paths: int) -> Table:
     table = Table("directions, paired runs")
     for what, before, after in DIRECTIONS:
         runs = [
-            simulate(load_scenario("deepseek", given), paths=paths, keep_levels=True)
-            for given in (before, after)
+            simulate(load_scenario("deepseek", given), paths=paths) for given in (before, after)
         ]
         for entity in ("picks_and_shovels", "ai_basket", "sp500"):
-            milder, worse = (relative_levels(run, entity) for run in runs)
             for measure, words in (
-                (_deepest, "deeper"),
-                (loss_from_start, "further below today"),
+                ("max_drawdown", "deeper"),
+                ("loss_from_start", "further below today"),
             ):
+                milder, worse = (measured(run, entity, measure) for run in runs)
                 told = f"{what}: {label(runs[0], entity)} {words} by"
-                more = mean(measure(worse) - measure(milder))
+                more = mean(worse - milder)
                 table.band(told, more, 0.0, inf, "design target; the same draws", unit="share")
     return table
-
-
-def _deepest(levels: FloatArray) -> FloatArray:
-    return max_drawdown(levels, axis=0)
 
 
 def elasticity_rows(paths: int) -> Table:

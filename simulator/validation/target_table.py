@@ -159,12 +159,6 @@ def _given(value: float, unit: Unit) -> str:
     return f"{value * scale:g}{word}".replace("-", MINUS) if unit != "tiny" else f"{value:g}"
 
 
-def relative_levels(run: Run, entity: str) -> FloatArray:
-    """Levels over the start, (T+1, path), of a run that kept them."""
-    levels = np.asarray(run.levels[run.entities.index(entity)], np.float64)
-    return np.asarray(levels / levels[0])
-
-
-def loss_from_start(levels: FloatArray) -> FloatArray:
-    """How far below the start the lowest level is, (path,), from levels over it (T+1, path)."""
-    return np.asarray(1.0 - levels.min(axis=0))
+def measured(run: Run, entity: str, measure: str) -> FloatArray:
+    """A measure of an entity on every path, (path,)."""
+    return np.asarray(run.results.measures[measure][run.entities.index(entity)], np.float64)

@@ -41,7 +41,6 @@ from simulator.validation.parting import log_score, placebo
 from simulator.validation.target_table import (
     Table,
     evaluate_target,
-    loss_from_start,
     place_of,
     share_above,
     target_text,
@@ -152,11 +151,6 @@ def test_placebo_has_what_was_priced_in_and_nothing_else() -> None:
     assert not [key for key in other.uncertain() if key.startswith(("technology", "firms"))]
     still = block_simulation.run_block(other, 0, 0, noise=False)
     assert float(np.max(still.measures["max_drawdown"])) < 1e-12
-
-
-def test_lowest_level_against_the_start_is_a_share_of_it() -> None:
-    levels = np.array([[1.0, 1.0], [1.5, 0.7], [1.2, 0.9]])
-    np.testing.assert_allclose(loss_from_start(levels), [0.0, 0.3])
 
 
 # Two kinds of uncertainty
