@@ -143,8 +143,8 @@ class Exceedance(RunPlot):
     def subtitle(self) -> str:
         """What is counted."""
         return (
-            f"Probability that the largest fall within {self.years} on {closes(self.run)} closes is this deep or deeper; "
-            f"light: 95 % interval. Return periods (1 in N) count spans of {self.years}, not single years."
+            f"Probability that the largest fall within {self.years} on {closes(self.run)} closes is this deep or "
+            f"deeper; light: 95 % interval. Return periods (1 in N) count spans of {self.years}, not single years."
             f"{' Dots with bars: rarer falls, by splitting.' if len(self.tail) else ''}"
         )
 
