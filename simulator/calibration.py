@@ -2,9 +2,9 @@
 
 Four parts, each against figures of ``data/targets.toml``:
 
-1. ``base_hazard``: bisection on the median of its distribution until P(the bubble group falls by 40 % or more
-   within 24 months), falls that markets and technology bring included, is that of the run-up (Greenwood, Shleifer
-   and You, 2019). One function of the run-up for every universe.
+1. ``average_surprise`` and ``surprise_sd``: the law of run-ups is an average over booms whose business went well and
+   badly; so the mean of what disappointment makes of it is 1 over the stories of the default scenario.
+   The crashes that follow are printed beside Greenwood, Shleifer and You (2019): "now" without busts, "found" with.
 2. ``news_response``: least squares of the log returns of 2025-01-27 on news loading x size of the news.
 3. ``[market]``: sum of squared distances from the middle of each target, in half-widths of its interval; so a
    figure at the edge of its interval counts 1. ``--full`` looks for a better set by steps in one parameter at a time.
@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
@@ -35,8 +35,8 @@ from simulator.engine.simulation import Simulation
 from simulator.engine.streams import BLOCK_PATHS, BlockShocks
 from simulator.model.events import Calendar
 from simulator.model.market import jump_chances
+from simulator.model.sentiment import law_of_run_ups, net_run_up
 from simulator.scenario import Scenario, load_scenario
-from simulator.schema import Lognormal
 from simulator.statistics import measure_drawdowns
 
 CRASH = 0.40
@@ -81,23 +81,67 @@ class Row:
 # --- 1 hazard ------------------------------------------------------------------------------------
 
 
-def crash_probability(net_run_up: float) -> float:
-    """P(crash within 24 months) after a two-year rise of so much more than the market's (share)."""
-    table = targets()["run_ups"]
-    return float(np.interp(net_run_up, table["rise"], table["crash"]))
+@dataclass(frozen=True)
+class Answers:
+    """What a scenario's stories do to the hazard, ``(quarter, path)``.
+
+    ``surprise`` is the smoothed log surprise of AI revenue in a boom that nothing ends, bounded as
+    the hazard bounds it; ``slope`` (path,) the rise of the log hazard with it.
+    """
+
+    surprise: FloatArray
+    slope: FloatArray
+
+    def mean(self, average: float, spread: float) -> float:
+        """Mean of the hazard over the law's, for these two numbers of the centre."""
+        b = self.slope
+        return float(np.mean(np.exp(-b * (self.surprise - average) - 0.5 * (b * spread) ** 2)))
 
 
-def with_base_hazard(scenario: Scenario, median: float) -> Scenario:
-    """The scenario with another median of ``base_hazard``, its spread kept; a number stays a number."""
-    given = scenario.sentiment.base_hazard
-    hazard = (
-        given.model_copy(update={"median_": median})
-        if isinstance(given, Lognormal) and median > 0.0
-        else median
-    )
-    return replace(
-        scenario, sentiment=scenario.sentiment.model_copy(update={"base_hazard": hazard})
-    )
+def answers(scenario: Scenario, blocks: int) -> Answers:
+    """Simulate the surprises of a scenario's stories."""
+    endless = scenario.sentiment.model_copy(update={"hazard_scale": 0.0})
+    story = replace(scenario, sentiment=endless)
+    run = _simulation(story, blocks)
+    surprise = [run.state.outlook.surprise.copy() for _ in _quarters(run)]
+    slope = np.broadcast_to(run.scenario.sentiment.hazard_disappointment, run.shape[1:])
+    return Answers(np.clip(surprise, -1.0, 1.0).astype(np.float64), np.asarray(slope))
+
+
+def solve_centre(stories: Answers) -> tuple[float, float]:
+    """``average_surprise`` and ``surprise_sd`` at which the mean answer is 1.
+
+    The first is the mean. The second would be the standard deviation if surprises were normal.
+    """
+    from scipy.optimize import brentq
+
+    average = float(stories.surprise.mean())
+    if stories.mean(average, 0.0) <= 1.0:
+        return average, 0.0
+    return average, float(brentq(lambda sd: stories.mean(average, sd) - 1.0, 0.0, 2.0))
+
+
+def centre_rows(blocks: int) -> list[Row]:
+    """The centre of the hazard's answer, and what it makes of the other stories."""
+    default = load_scenario("deepseek")
+    stories = answers(default, blocks)
+    found = solve_centre(stories)
+    given = default.sentiment.average_surprise, default.sentiment.surprise_sd
+    others = {
+        name: answers(load_scenario(name), 1).mean(*given)
+        for name in ("jevons", "consensus", "deepseek", "glut")
+    }
+    told = "mean answer of " + ", ".join(f"{name} {mean:.2f}" for name, mean in others.items())
+    paths = stories.slope.size
+    error = float(stories.surprise.mean(axis=0).std() / np.sqrt(paths))
+    law = law_of_run_ups(default.medians().sentiment, net_run_up(default.concentration))
+    return [
+        Row("sentiment.average_surprise", given[0], found[0], error, told),
+        Row(
+            "sentiment.surprise_sd", given[1], found[1], float("nan"),
+            f"mean answer now {stories.mean(*given):.3f}; the law alone {float(np.asarray(law)):.3f} a year",
+        ),
+    ]  # fmt: skip
 
 
 def crash_share(scenario: Scenario, blocks: int) -> float:
@@ -108,44 +152,23 @@ def crash_share(scenario: Scenario, blocks: int) -> float:
     return float(np.mean(result.measures["max_drawdown"][row] >= CRASH))
 
 
-def solve_base_hazard(
-    scenario: Scenario, probability: float, blocks: int, steps: int = 12
-) -> tuple[float, float]:
-    """Median of ``base_hazard`` at which crashes have this probability, and its standard error.
-
-    Returns 0 where markets and technology alone bring more, 2 (its ceiling) where nothing brings enough.
-    """
-
-    def share(hazard: float) -> float:
-        return crash_share(with_base_hazard(scenario, hazard), blocks)
-
-    low, high = 0.0, 2.0
-    if share(low) >= probability:
-        return low, float("nan")
-    if share(high) <= probability:
-        return high, float("nan")
-    for _ in range(steps):
-        middle = 0.5 * (low + high)
-        low, high = (middle, high) if share(middle) < probability else (low, middle)
-    hazard = 0.5 * (low + high)
-    slope = (share(1.25 * hazard) - share(0.8 * hazard)) / (0.45 * hazard)
-    noise = np.sqrt(probability * (1.0 - probability) / (blocks * BLOCK_PATHS))
-    return hazard, float(noise / max(slope, 1e-9))
+def crash_probability(net_run_up: float) -> float:
+    """P(crash within 24 months) after a two-year rise of so much more than the market's (share)."""
+    table = targets()["run_ups"]
+    return float(np.interp(net_run_up, table["rise"], table["crash"]))
 
 
-def hazard_rows(blocks: int) -> list[Row]:
-    """``base_hazard`` of every scenario with a run-up in the table."""
+def crash_rows(blocks: int) -> list[Row]:
+    """Crashes within 24 months beside a study that did not set the law, by scenario with a run-up."""
     rows = []
     for name, before in targets()["run_ups"]["before"].items():
         scenario = load_scenario(name)
-        wanted = crash_probability(before["net"])
-        found, error = solve_base_hazard(scenario, wanted, blocks)
-        now = crash_share(scenario, blocks)
-        alone = crash_share(with_base_hazard(scenario, 0.0), blocks)
-        given = scenario.medians().sentiment.base_hazard
-        told = f"P {wanted:.2f} after net {before['net']:+.0%}; now {now:.3f}, without bust {alone:.3f}"
+        share = crash_share(scenario, blocks)
+        error = np.sqrt(share * (1.0 - share) / (blocks * BLOCK_PATHS))
+        calm = load_scenario(name, {"sentiment.hazard_scale": 0.0})
+        told = f"a study of run-ups {crash_probability(before['net']):.2f} after net {before['net']:+.0%}"
         rows.append(
-            Row(f"{name} sentiment.base_hazard", float(np.asarray(given)), found, error, told)
+            Row(f"{name} P(-40 % in 24 months)", crash_share(calm, blocks), share, error, told)
         )
     return rows
 
@@ -266,11 +289,7 @@ def search_market(scenario: Scenario, blocks: int, rounds: int = 2) -> tuple[Sce
 def network_figures(scenario: Scenario, blocks: int) -> dict[str, float]:
     """The figures of ``[networks]``: medians over paths of what happens to capex, suppliers, traffic."""
     universe = scenario.universe
-    chances = jump_chances(universe, scenario.dt)
-    shocks = BlockShocks(scenario.seed, 0, universe.tickers, chances, blocks)
-    run = Simulation(scenario, consensus_path(scenario), shocks)
-    log_price = np.empty(run.shape, shocks.precision)
-    factors = np.empty((len(FACTORS), run.shape[1]), shocks.precision)
+    run = _simulation(scenario, blocks)
     capex: list[FloatArray]
     demand: list[FloatArray]
     revenue: list[FloatArray]
@@ -279,13 +298,10 @@ def network_figures(scenario: Scenario, blocks: int) -> dict[str, float]:
         [np.zeros(run.shape[1])],
         [np.ones(run.shape)],
     )
-    for k in range(1, scenario.steps + 1):
-        # The state keeps the last array of firms' own noise: a new one each step.
-        run.step(k, log_price, np.empty_like(log_price), factors)
-        if k % run.clock == 0:
-            capex.append(run.state.technology.capex.copy())
-            demand.append(run.state.technology.demand.copy())
-            revenue.append(run.state.firms.revenue.copy())
+    for _ in _quarters(run):
+        capex.append(run.state.technology.capex.copy())
+        demand.append(run.state.technology.demand.copy())
+        revenue.append(run.state.firms.revenue.copy())
     spent, sold = np.exp(capex), np.array(revenue)
     year = round(1.0 / (run.clock * scenario.dt))
 
@@ -310,6 +326,25 @@ def with_speed_down(scenario: Scenario, speed: float) -> Scenario:
     """The scenario with another speed at which investment falls."""
     changed = scenario.technology.model_copy(update={"investment_speed_down": speed})
     return replace(scenario, technology=changed)
+
+
+def _simulation(scenario: Scenario, blocks: int) -> Simulation:
+    """The first blocks of a scenario, at t=0."""
+    universe = scenario.universe
+    chances = jump_chances(universe, scenario.dt)
+    shocks = BlockShocks(scenario.seed, 0, universe.tickers, chances, blocks)
+    return Simulation(scenario, consensus_path(scenario), shocks)
+
+
+def _quarters(run: Simulation) -> Iterator[int]:
+    """Advance to the end of each quarter in turn."""
+    log_price = np.empty(run.shape, run.shocks.precision)
+    factors = np.empty((len(FACTORS), run.shape[1]), run.shocks.precision)
+    for k in range(1, run.scenario.steps + 1):
+        # The state keeps the last array of firms' own noise: a new one each step.
+        run.step(k, log_price, np.empty_like(log_price), factors)
+        if k % run.clock == 0:
+            yield k // run.clock
 
 
 # --- the table -----------------------------------------------------------------------------------
@@ -378,7 +413,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     blocks = 16 if full else 4
     write = sys.stdout.write
     write(f"{'parameter':<34}{'now':>8}{'found':>9} {'error':<8} target\n")
-    for row in [*hazard_rows(blocks), news_row()]:
+    for row in [*centre_rows(blocks), *crash_rows(blocks), news_row()]:
         write(_format(row) + "\n")
     _print_market(write, blocks, full=full)
     _print_networks(write, min(blocks, 4))

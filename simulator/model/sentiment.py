@@ -164,7 +164,7 @@ class Sentiment(Params):
         doc="rise of the log hazard when the revenue of AI's channels disappoints",
     )
     average_surprise: float = quantity(
-        0.0,
+        -0.063,
         unit="log",
         low=-1.0,
         high=1.0,
@@ -174,7 +174,7 @@ class Sentiment(Params):
         uncertain=False,
     )
     surprise_sd: float = quantity(
-        0.0,
+        0.574,
         unit="log",
         low=0.0,
         high=2.0,
@@ -544,7 +544,7 @@ class SentimentProcess:
             outlook: what AI expectations have done to prices, log ``(step, path)``.
             out: gets the states at each step.
         """
-        s, dt = state, self.dt
+        s = state
         count = len(hazard_uniform)
         steps = np.arange(first, first + count, dtype=np.int32)[:, None]
         hit = hazard_uniform < self._chance

@@ -22,13 +22,14 @@ from simulator.validation.crisis_targets import (
     dotcom_rows,
     early_rows,
 )
+from simulator.validation.parting import parting_rows, placebo_rows
 from simulator.validation.response_targets import direction_rows, elasticity_rows, share_rows
 from simulator.validation.target_table import Row, Table
 
 PATHS = 10_000
 """Of the runs that rows are judged on; paired runs and shares of variance take less."""
 FEWEST = 100
-STAGES = 10
+STAGES = 12
 EARLY = ("dotcom-1996", "dotcom-1998", "dotcom")
 
 
@@ -102,6 +103,9 @@ def _tables(paths: int, runs: dict[str, Run]) -> Iterator[Table]:
     runs["deepseek"] = simulate(load_scenario("deepseek"), paths=paths)
     short = simulate(load_scenario("deepseek", two_years), paths=paths)
     yield default_rows(runs["deepseek"], short, _seen(runs["deepseek"].scenario, paths))
+    if "dotcom" in known:
+        yield placebo_rows(pairs)
+    yield parting_rows(pairs)
     yield direction_rows(pairs)
     yield elasticity_rows(pairs)
     yield share_rows(

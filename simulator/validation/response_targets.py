@@ -8,13 +8,18 @@ import numpy as np
 
 from simulator.arrays import FloatArray
 from simulator.plots.run_plot import label
-from simulator.runs import Run, simulate
+from simulator.runs import simulate
 from simulator.runs.summary import sample
 from simulator.scenario import Scenario, load_scenario
-from simulator.statistics import Estimate, mean, measure_drawdowns
+from simulator.statistics import Estimate, max_drawdown, mean, measure_drawdowns
 from simulator.statistics.formatting import format_interval
 from simulator.validation.block_history import assumption_share, simulate_block_history
-from simulator.validation.target_table import Table, target_text
+from simulator.validation.target_table import (
+    Table,
+    loss_from_start,
+    relative_levels,
+    target_text,
+)
 
 ELASTICITIES = (0.8, 1.0, 1.2, 1.6)
 
@@ -35,9 +40,9 @@ DIRECTIONS: tuple[tuple[str, dict[str, float], dict[str, float]], ...] = (
         {"concentration.mag7_share_of_gains": 0.6},
     ),
     (
-        "base hazard .3, not .1",
-        {"sentiment.base_hazard": 0.1},
-        {"sentiment.base_hazard": 0.3},
+        "hazard three times as high",
+        {"sentiment.hazard_scale": 0.5},
+        {"sentiment.hazard_scale": 1.5},
     ),
 )
 """What should make falls deeper: in words, before, after. .6 is below the knife edge (.84 to .90)."""
@@ -48,14 +53,23 @@ def direction_rows(paths: int) -> Table:
     table = Table("directions, paired runs")
     for what, before, after in DIRECTIONS:
         runs = [
-            simulate(load_scenario("deepseek", given), paths=paths) for given in (before, after)
+            simulate(load_scenario("deepseek", given), paths=paths, keep_levels=True)
+            for given in (before, after)
         ]
         for entity in ("picks_and_shovels", "ai_basket", "sp500"):
-            shallow, deep = (_depth(run, entity) for run in runs)
-            found = mean(deep - shallow)
-            told = f"{what}: {label(runs[0], entity)} deeper by"
-            table.band(told, found, 0.0, inf, "design target; the same draws", unit="share")
+            milder, worse = (relative_levels(run, entity) for run in runs)
+            for measure, words in (
+                (max_drawdown, "deeper"),
+                (loss_from_start, "further below today"),
+            ):
+                told = f"{what}: {label(runs[0], entity)} {words} by"
+                more = mean(measure(worse) - measure(milder))
+                table.band(told, more, 0.0, inf, "design target; the same draws", unit="share")
     return table
+
+
+def _deepest(levels: FloatArray) -> FloatArray:
+    return max_drawdown(levels, axis=0)
 
 
 def elasticity_rows(paths: int) -> Table:
@@ -69,10 +83,6 @@ def elasticity_rows(paths: int) -> Table:
             cells.append(f"{label(run, entity)} {format_interval(typical, sign=-1)}")
         table.shown(f"elasticity {value:g}, median falls", "; ".join(cells), "docs/claims.md")
     return table
-
-
-def _depth(run: Run, entity: str) -> FloatArray:
-    return np.asarray(run.results.measures["max_drawdown"][run.entities.index(entity)], np.float64)
 
 
 def share_rows(names: tuple[str, ...], blocks: int) -> Table:

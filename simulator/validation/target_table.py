@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from simulator.arrays import FloatArray
+from simulator.runs import Run
 from simulator.statistics import Estimate, probability, quantile
 from simulator.statistics.formatting import MINUS, decimals, percent
 
@@ -156,3 +157,14 @@ def _given(value: float, unit: Unit) -> str:
         unit, (1, "x" if unit == "times" else "")
     )
     return f"{value * scale:g}{word}".replace("-", MINUS) if unit != "tiny" else f"{value:g}"
+
+
+def relative_levels(run: Run, entity: str) -> FloatArray:
+    """Levels over the start, (T+1, path), of a run that kept them."""
+    levels = np.asarray(run.levels[run.entities.index(entity)], np.float64)
+    return np.asarray(levels / levels[0])
+
+
+def loss_from_start(levels: FloatArray) -> FloatArray:
+    """How far below the start the lowest level is, (path,), from levels over it (T+1, path)."""
+    return np.asarray(1.0 - levels.min(axis=0))

@@ -185,7 +185,7 @@ def test_users_gain_from_open_models_unless_they_fall_with_the_sellers() -> None
     ends = []
     for name in ("consensus", "android_moment"):
         scenario = load_scenario(name, alone)
-        found = engine.run_block(scenario, scenario.seed, 0).measures["terminal_return"]
+        found = block_simulation.run_block(scenario, scenario.seed, 0).measures["terminal_return"]
         ends.append(np.log1p(found[scenario.universe.entities.index("rest")]))
     assert np.mean(ends[1] - ends[0]) > 0.0
 

@@ -10,21 +10,21 @@ import pytest
 from simulator import calibration
 from simulator.arrays import FloatArray
 from simulator.calibration import (
+    Answers,
+    answers,
     crash_probability,
     crash_share,
     distance,
     index_figures,
-    solve_base_hazard,
+    solve_centre,
     solve_news_response,
     targets,
-    with_base_hazard,
     with_market,
 )
 from simulator.engine.consensus import consensus_path, fundamental_clock, quiet
 from simulator.history.baselines import baseline
 from simulator.model.events import Calendar
-from simulator.scenario.scenario import Scenario, load_scenario
-from simulator.schema.parameters import Params
+from simulator.scenario.scenario import load_scenario
 
 
 @pytest.mark.parametrize(
@@ -46,40 +46,32 @@ def test_run_up_of_the_nasdaq_is_the_one_on_file() -> None:
 
 
 def test_a_higher_hazard_brings_more_crashes_on_common_draws() -> None:
-    scenario = load_scenario("deepseek")
-    shares = [crash_share(with_base_hazard(scenario, hazard), 1) for hazard in (0.0, 0.1, 0.3, 1.0)]
+    shares = [
+        crash_share(load_scenario("deepseek", {"sentiment.hazard_scale": scale}), 1)
+        for scale in (0.0, 1.0, 2.0, 6.0)
+    ]
     assert shares == sorted(shares)
     assert shares[3] > shares[0] + 0.2
 
 
-def test_solver_finds_the_hazard_it_was_asked_for() -> None:
-    scenario = load_scenario("deepseek")
-    known = 0.3
-    wanted = crash_share(with_base_hazard(scenario, known), 1)
-    found, error = solve_base_hazard(scenario, wanted, 1, steps=10)
-    # Common draws: what is left is the step of the share, 1/1024, and of the bisection.
-    assert found == pytest.approx(known, abs=0.02)
-    assert 0.01 < error < 0.1
+def test_centre_of_normal_surprises_is_their_mean_and_standard_deviation() -> None:
+    # For x normal, E exp(-b (x - m)) = exp(b^2 sd^2 / 2) at every b.
+    generator = np.random.default_rng(7)
+    surprise = generator.normal(-0.1, 0.3, (20, 50_000))
+    found = solve_centre(Answers(surprise, generator.uniform(0.3, 2.0, 50_000)))
+    assert found == pytest.approx((-0.1, 0.3), abs=0.005)
 
 
-def test_solver_says_none_where_markets_alone_bring_more_crashes() -> None:
-    scenario = load_scenario("dotcom-1996")
-    assert solve_base_hazard(scenario, 0.2, 1)[0] == 0.0
+def test_surprises_without_spread_need_no_correction() -> None:
+    found = solve_centre(Answers(np.full((4, 8), 0.2), np.ones(8)))
+    assert found == pytest.approx((0.2, 0.0))
 
 
-def test_candidate_keeps_the_spread_of_the_hazard() -> None:
-    scenario = load_scenario("deepseek")
-    changed = with_base_hazard(scenario, 0.3)
-    shares = np.array([0.1, 0.5, 0.9])
-    now, then = (
-        one.uncertain()["sentiment.base_hazard"].ppf(shares) for one in (scenario, changed)
-    )
-    np.testing.assert_allclose(then / now, 0.3 / _median(scenario), rtol=1e-9)
-    assert _median(changed) == pytest.approx(0.3)
-
-
-def _median(scenario: Scenario) -> float:
-    return scenario.uncertain()["sentiment.base_hazard"].median()
+def test_the_law_of_run_ups_holds_on_average_over_the_default_scenarios_stories() -> None:
+    default = load_scenario("deepseek")
+    sentiment = default.sentiment
+    mean = answers(default, 2).mean(sentiment.average_surprise, sentiment.surprise_sd)
+    assert mean == pytest.approx(1.0, abs=0.05)  # solved on other draws
 
 
 def test_news_response_brings_nvidia_its_day_and_is_in_force() -> None:
@@ -141,12 +133,8 @@ def test_scenarios_with_a_boom_share_market_hazard_law_and_contagion() -> None:
     deepseek, *others = (load_scenario(name) for name in targets()["run_ups"]["before"])
     for other in others:
         assert other.market == deepseek.market
-        assert _but_base_hazard(other.sentiment) == _but_base_hazard(deepseek.sentiment)
-        assert other.valuation == deepseek.valuation
-
-
-def _but_base_hazard(sentiment: Params) -> Params:
-    return sentiment.model_copy(update={"base_hazard": 0.0})
+        assert other.sentiment == deepseek.sentiment
+        assert other.valuation.medians() == deepseek.valuation.medians()
 
 
 def test_network_figures_are_what_the_paths_say() -> None:
@@ -177,12 +165,7 @@ def test_the_table_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     calibration.main([])
     out = capsys.readouterr().out
     for name in targets()["run_ups"]["before"]:
-        assert f"{name} sentiment.base_hazard" in out
+        assert f"{name} P(-40 % in 24 months)" in out
+    assert "sentiment.surprise_sd" in out
     assert "distance of the defaults" in out
     assert "distance by investment_speed_down" in out
-
-
-def test_hazard_in_force_in_dotcom_is_the_one_history_sets() -> None:
-    wanted = crash_probability(targets()["run_ups"]["before"]["dotcom"]["net"])
-    # 4,096 paths: one standard error is .006, and the hazard was solved on other draws.
-    assert crash_share(load_scenario("dotcom"), 4) == pytest.approx(wanted, abs=0.025)

@@ -35,9 +35,11 @@ from simulator.validation.calm_targets import (
 )
 from simulator.validation.figures import figures
 from simulator.validation.hindcast import Hindcast, hindcast
+from simulator.validation.parting import log_score, placebo
 from simulator.validation.target_table import (
     Table,
     evaluate_target,
+    loss_from_start,
     place_of,
     share_above,
     target_text,
@@ -109,6 +111,37 @@ def test_falls_of_firms_hold_their_own_windows() -> None:
         assert min(one["windows"]) <= one["median"] <= max(one["windows"])
         years = (one["last"] - one["first"]).days / 365.25
         assert len(one["windows"]) == int((years * 365.25 / 7 - 1) // 260)
+
+
+# Stories against each other
+
+
+def test_log_score_of_two_normals_is_the_difference_of_their_log_densities() -> None:
+    generator = np.random.default_rng(3)
+    near, far = generator.normal(0.0, 1.0, 40_000), generator.normal(1.0, 1.0, 40_000)
+    # ln phi(0) - ln phi(-1) = 1/2; a kernel widens both a little.
+    assert log_score(near, far, 0.0) == pytest.approx(0.5, abs=0.03)
+    assert log_score(near, near, 0.3) == 0.0
+
+
+def test_placebo_has_what_was_priced_in_and_nothing_else() -> None:
+    story = load_scenario("dotcom")
+    other = placebo(story)
+    assert other.technology == story.consensus
+    assert not other.events
+    assert (other.market, other.sentiment, other.universe) == (
+        story.market,
+        story.sentiment,
+        story.universe,
+    )
+    assert not [key for key in other.uncertain() if key.startswith(("technology", "firms"))]
+    still = block_simulation.run_block(other, 0, 0, noise=False)
+    assert float(np.max(still.measures["max_drawdown"])) < 1e-12
+
+
+def test_lowest_level_against_the_start_is_a_share_of_it() -> None:
+    levels = np.array([[1.0, 1.0], [1.5, 0.7], [1.2, 0.9]])
+    np.testing.assert_allclose(loss_from_start(levels), [0.0, 0.3])
 
 
 # Two kinds of uncertainty
@@ -200,9 +233,9 @@ def small() -> Hindcast:
 
 def test_every_group_is_judged(small: Hindcast) -> None:
     expected = ["identities", "calm market", "firms in calm", "deepseek day", "default ai"]
-    expected += ["directions", "elasticity", "assumptions' share"]
+    expected += ["directions", "elasticity", "assumptions' share", "stories held apart"]
     if "dotcom" in list_scenarios():
-        expected += ["dot-com, inputs", "dot-com doubts"]
+        expected += ["dot-com, inputs", "dot-com doubts", "dot-com against its placebo"]
     for name in expected:
         assert any(group.lower().startswith(name) for group in small.groups), name
     assert sum(small.count().values()) == len(small.rows) > 60
