@@ -120,7 +120,8 @@ def _dated_otherwise(universe: Universe, width: int) -> Iterator[str]:
     for old in universe.dated_otherwise():
         rows.setdefault((old.date, old.tickers), []).append(old.figure)
     if rows:
-        lines = [f"DATED MORE THAN A QUARTER FROM {universe.as_of}, the universe's as-of date"]
+        head = f"DATED MORE THAN A QUARTER FROM {universe.as_of}, the universe's as-of date"
+        lines = [_wrap(head, width, 0)]
         for (when, tickers), figures in rows.items():
             of = "all rows" if len(tickers) == len(universe.firms) else ", ".join(tickers)
             lines.append(_wrap(f"{when}: {', '.join(figures)} of {of}", width, 2))
