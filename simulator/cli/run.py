@@ -219,6 +219,9 @@ def _simulate(
 
 
 def _prepare_to_draw() -> None:
+    from simulator.plots.style import load_matplotlib
+
+    load_matplotlib()
     for name in ("simulator.plots", "matplotlib.backends.backend_svg", "jinja2"):
         import_module(name)
 

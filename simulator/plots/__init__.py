@@ -118,9 +118,9 @@ def figure(
 
 def draw(of: Plot, size: tuple[float, float] | None = None) -> Figure:
     """As :func:`figure`, for a picture whose numbers are used too."""
-    from matplotlib.figure import Figure
-
     with style():
+        from matplotlib.figure import Figure
+
         drawing = Figure(figsize=size or of.size)
         of.draw(drawing)
     return drawing

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import os
 import re
 import textwrap
 import warnings
@@ -81,11 +82,25 @@ def _coarse(path: re.Match[bytes]) -> bytes:
     return _DIGITS.sub(rb"\1", path[0])
 
 
+def load_matplotlib() -> Any:
+    """The module matplotlib, imported without MPLBACKEND.
+
+    Importing it fails where that names a backend that is not installed, as the shell of a notebook
+    does. Figures here are drawn without a global backend.
+    """
+    backend = os.environ.pop("MPLBACKEND", None)
+    try:
+        import matplotlib
+    finally:
+        if backend is not None:
+            os.environ["MPLBACKEND"] = backend
+    return matplotlib
+
+
 @contextmanager
 def style() -> Iterator[None]:
     """Matplotlib's defaults plus STYLE, whatever the user's own settings; these come back afterwards."""
-    import matplotlib
-
+    matplotlib = load_matplotlib()
     settings: Any = dict(matplotlib.rcParamsDefault)
     with matplotlib.rc_context():
         matplotlib.rcParams.update(
