@@ -55,8 +55,8 @@ class Screen:
 
     @property
     def width(self) -> int:
-        """Columns to fill: those of the terminal, within reason; 100 where there is none."""
-        if not sys.stdout.isatty():
+        """Columns to fill: those of COLUMNS or the terminal, within reason; 100 where there is none."""
+        if not sys.stdout.isatty() and not os.environ.get("COLUMNS"):
             return 100  # a file reads the same, whoever wrote it
         return max(60, min(get_terminal_size((100, 24)).columns, 120))
 

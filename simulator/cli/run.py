@@ -257,7 +257,7 @@ def _print(screen: Screen, run: Run, folder: Path, goal: Reached | None) -> None
             {"folder": str(folder), **run.document(), **until, "next": _following(folder)}
         )
         return
-    screen.lines(summary_lines(run, str(folder)))
+    screen.lines(summary_lines(run, str(folder), screen.width))
     if goal is not None:
         screen.text(f"\n{goal.sentence(run.paths)}")
 

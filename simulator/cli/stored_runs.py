@@ -58,7 +58,7 @@ def list_runs(
         screen.document({"runs": runs, "sweeps": sweeps, "damaged": damaged})
     elif entries:
         rows = [_cells(entry, screen.width) for entry in entries]
-        screen.text(table(_HEADER, rows, left=2))
+        screen.text(table(_HEADER, rows, left=2, width=screen.width))
     else:
         screen.say(f"no runs in {folder}")
     screen.next(
@@ -80,7 +80,7 @@ def show(screen: Screen, *, runs: RunsArgument) -> None:
     if screen.as_json:
         screen.document({"folder": str(folder), **found.document(), "next": following})
     else:
-        screen.lines(summary_lines(found, str(folder)))
+        screen.lines(summary_lines(found, str(folder), screen.width))
     screen.next(following)
 
 

@@ -108,7 +108,7 @@ def compare_sweep(
     elif output is not None:
         screen.text(str(output))
     else:
-        screen.text(_text(rows, found, entity, asked))
+        screen.text(_text(rows, found, entity, asked, screen.width))
     screen.next(following)
 
 
@@ -148,7 +148,7 @@ def _cells(rows: pd.DataFrame, found: Sweep, statistic: str) -> tuple[list[str],
     return [*header, short(statistic), "change (95 % interval)"], lines
 
 
-def _text(rows: pd.DataFrame, found: Sweep, entity: str, statistic: str) -> str:
+def _text(rows: pd.DataFrame, found: Sweep, entity: str, statistic: str, width: int) -> str:
     from simulator.runs.statistic_labels import title, unit_of
     from simulator.statistics.formatting import MINUS
 
@@ -158,7 +158,7 @@ def _text(rows: pd.DataFrame, found: Sweep, entity: str, statistic: str) -> str:
     shown = [[cell.replace(MINUS, "-").replace(" %", "%") for cell in line] for line in lines]
     left = 2 if found.design.kind == "oat" else 1
     more = len(shown) - 1 - ROWS
-    return f"{about}\n\n{table(header, shown[: ROWS + 1], left=left)}" + (
+    return f"{about}\n\n{table(header, shown[: ROWS + 1], left=left, width=width)}" + (
         f"\n... {more:,} more cells: --output writes all" if more > 0 else ""
     )
 

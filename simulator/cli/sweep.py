@@ -253,14 +253,14 @@ def _print(screen: Screen, plan: Plan, found: Sweep) -> None:
             }
         )
     else:
-        screen.text(_summary(found))
+        screen.text(_summary(found, screen.width))
     for failure in found.failures:
         screen.warn(f"cell {failure.cell} failed: {failure.message}")
     screen.say(f"table: {found.folder / 'sweep.csv'}")
     screen.next(following)
 
 
-def _summary(found: Sweep) -> str:
+def _summary(found: Sweep, width: int) -> str:
     """Falls of the S&P 500 by cell, with the paired difference to the base."""
     from simulator.plots.sweep_plot import change, estimate
     from simulator.runs.statistic_labels import format_change, number
@@ -289,7 +289,7 @@ def _summary(found: Sweep) -> str:
     header = ["cell", *varied, "median", "change", "1-in-20 worst", "change"]
     title = found.scenario.universe.title_of("sp500")
     text = f"Largest falls of {title}; changes from the base in points, ± one Monte Carlo standard error\n"
-    text += table(header, lines, left=1 + len(varied) * (found.design.kind == "oat"))
+    text += table(header, lines, left=1 + len(varied) * (found.design.kind == "oat"), width=width)
     more = found.cells - 1 - _MOST_ROWS
     return text + (f"\n... {more:,} more cells in sweep.csv" if more > 0 else "")
 

@@ -26,6 +26,7 @@ from simulator.comparison.scenario_diff import (
     AS_OF,
     EVENTS,
     PATHS,
+    PORTFOLIO,
     SEED,
     UNIVERSE,
     Difference,
@@ -176,17 +177,18 @@ def _pair(comparison: Comparison) -> tuple[Run, Run]:
 def changed_together(a: Scenario, b: Scenario, by: By | None = None) -> list[Change]:
     """The differences of two scenarios, as the changes a split is made among.
 
-    A universe comes with its date, and with events that name a firm the other one lacks.
+    A universe comes with its date and the holdings, and with events that name a firm the other one lacks.
     """
     found = [one for one in differences([a, b]) if one.key not in (SEED, PATHS)]
     if not found:
         raise UsageError("the two runs do not differ in any assumption: there is nothing to split")
     tied = {one.key: one.key for one in found}
     if UNIVERSE in tied:
-        tied |= {key: UNIVERSE for key in tied if key == AS_OF}
+        tied |= {key: UNIVERSE for key in tied if key in (AS_OF, PORTFOLIO)}
+    if firms := tied.get(UNIVERSE) or tied.get(PORTFOLIO):
         named = firms_named(a) | firms_named(b)
         if not named <= set(a.universe.tickers) & set(b.universe.tickers):
-            tied |= {key: UNIVERSE for key in tied if key.split(".")[0] == EVENTS}
+            tied |= {key: firms for key in tied if key.split(".")[0] == EVENTS}
     if by == "table" or (by is None and len(set(tied.values())) > MOST):
         tied = {key: _table(name) for key, name in tied.items()}
     return [

@@ -9,19 +9,20 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel
 
 from simulator.scenario import CONSENSUS
 from simulator.schema import Distribution, Params, join, toml_value
+from simulator.universe import load_universe
 
 if TYPE_CHECKING:
     from simulator.scenario import Correlation, Scenario
 
 UNIVERSE, AS_OF, SEED, PATHS = (f"scenario.{x}" for x in ("universe", "as_of", "seed", "paths"))
-EVENTS, CORRELATIONS = "events", "correlations"
+EVENTS, CORRELATIONS, PORTFOLIO = "events", "correlations", "portfolio"
 _SETTINGS = ("universe", "as_of", "horizon_years", "steps_per_year", "paths", "seed")
 _TABLES = ("technology", "consensus", "concentration", "sentiment", "market", "firms", "valuation")
 _LONGEST = 60
@@ -65,8 +66,8 @@ def mixed(a: Scenario, b: Scenario, keys: Collection[str]) -> Scenario:
     for name in _TABLES:
         prefix = CONSENSUS if name == "consensus" else name
         changes[name] = _mix(getattr(a, name), getattr(b, name), prefix, keys)
-    if UNIVERSE in keys:
-        changes["portfolio"] = b.portfolio  # a group of its universe
+    if UNIVERSE in keys or PORTFOLIO in keys:  # the portfolio is a group of its universe
+        changes |= {"universe": b.universe, "portfolio": b.portfolio}
     if EVENTS in keys:
         changes[EVENTS] = b.events
     elif _outline(a) == _outline(b):
@@ -123,7 +124,7 @@ def _values(scenario: Scenario, drawn: set[str], *, whole_events: bool) -> dict[
         f"scenario.{name}": getattr(scenario, name) for name in _SETTINGS if name != "universe"
     }
     found[AS_OF] = scenario.as_of.isoformat()
-    found = {UNIVERSE: _universe(scenario), **found}
+    found = {UNIVERSE: _universe(scenario), PORTFOLIO: _portfolio(scenario), **found}
     tables = {name: getattr(scenario, name) for name in _TABLES}
     tables[CONSENSUS] = tables.pop("consensus")
     for prefix, table in tables.items():
@@ -147,9 +148,25 @@ def _pair(one: Correlation) -> list[str]:
 
 
 def _universe(scenario: Scenario) -> str:
-    """The universe's name, with a mark of its figures: two files may have one name."""
-    figures = json.dumps(scenario.universe.figures(), sort_keys=True)
-    return f"{scenario.universe.name} ({hashlib.sha256(figures.encode()).hexdigest()[:6]})"
+    """The universe's name, with a mark of its figures without holdings: two files may have one name."""
+    universe = scenario.universe
+    if scenario.portfolio is not None:
+        universe = load_universe(universe.path)
+    return f"{universe.name} ({_mark(universe.figures())})"
+
+
+def _portfolio(scenario: Scenario) -> str | None:
+    """How many holdings there are, with a mark of what they are."""
+    portfolio = scenario.portfolio
+    if portfolio is None:
+        return None
+    holdings = [asdict(holding) for holding in portfolio.holdings]
+    mark = _mark([holdings, portfolio.value, scenario.universe.figures()])
+    return f"{len(holdings)} holding{'' if len(holdings) == 1 else 's'} ({mark})"
+
+
+def _mark(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:6]
 
 
 def _outline(scenario: Scenario) -> tuple[Any, ...]:

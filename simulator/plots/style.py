@@ -9,7 +9,6 @@ import io
 import itertools
 import os
 import re
-import sys
 import textwrap
 import warnings
 from collections.abc import Iterable, Iterator
@@ -84,27 +83,25 @@ def _coarse(path: re.Match[bytes]) -> bytes:
     return _DIGITS.sub(rb"\1", path[0])
 
 
-def load_matplotlib() -> None:
-    """Import matplotlib without the backend that a notebook's shell hands on.
+def load_matplotlib() -> Any:
+    """The module matplotlib, imported without MPLBACKEND.
 
-    No figure here uses a backend, and one that is not installed would stop the import.
+    Importing it fails where that names a backend that is not installed, as the shell of a notebook
+    does. Figures here are drawn without a global backend.
     """
-    if "matplotlib" in sys.modules:
-        return
     backend = os.environ.pop("MPLBACKEND", None)
     try:
-        import matplotlib  # noqa: F401
+        import matplotlib
     finally:
         if backend is not None:
             os.environ["MPLBACKEND"] = backend
+    return matplotlib
 
 
 @contextmanager
 def style() -> Iterator[None]:
     """Matplotlib's defaults plus STYLE, whatever the user's own settings; these come back afterwards."""
-    load_matplotlib()
-    import matplotlib
-
+    matplotlib = load_matplotlib()
     settings: Any = dict(matplotlib.rcParamsDefault)
     with matplotlib.rc_context():
         matplotlib.rcParams.update(

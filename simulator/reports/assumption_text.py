@@ -37,7 +37,7 @@ def page(
     rest = [row for row in ledger if row.origin == "default"]
     sections = [
         _head(scenario, width),
-        _priced_in(scenario, implied),
+        _priced_in(scenario, implied, width),
         *dated_otherwise(scenario.universe, width),
         "WHAT THIS SCENARIO SETS\n"
         + _wrap(f"value, meaning and place in the file; source, graded {GRADES}", width, 0)
@@ -77,14 +77,18 @@ def _head(scenario: Scenario, width: int) -> str:
     return "\n".join(
         [
             _wrap(f"{scenario.name}: {scenario.title}", width, 0),
-            f"  as of {scenario.as_of}, {scenario.horizon_years:g} years in {scenario.steps:,} steps, "
-            f"{scenario.paths:,} paths, seed {scenario.seed}",
+            _wrap(
+                f"as of {scenario.as_of}, {scenario.horizon_years:g} years in {scenario.steps:,} steps, "
+                f"{scenario.paths:,} paths, seed {scenario.seed}",
+                width,
+                2,
+            ),
             f"  universe {universe.name} ({len(universe.firms)} rows), digest {scenario.digest}",
         ]
     )
 
 
-def _priced_in(scenario: Scenario, implied: PricedIn) -> str:
+def _priced_in(scenario: Scenario, implied: PricedIn, width: int) -> str:
     guided = scenario.universe.guidance.first_year_capex_growth
     beside = "" if guided is None else f"  (guidance {guided.low:+.0%} to {guided.high:+.0%})"
     lines = [
@@ -106,7 +110,8 @@ def _priced_in(scenario: Scenario, implied: PricedIn) -> str:
             place = "inside" if low <= later <= high else "OUTSIDE"
         rows.append((firm.ticker, f"{now:,.1f}", f"{later:,.1f}", band, place))
     header = ("implied forward P/E", "today", "at horizon", "plausible", "")
-    return "\n".join(lines) + _indent(table(header, rows))
+    wrapped = [line if len(line) <= width else _wrap(line.strip(), width, 2) for line in lines]
+    return "\n".join(wrapped) + _indent(table(header, rows, width=width - 2))
 
 
 def dated_otherwise(universe: Universe, width: int) -> Iterator[str]:
@@ -115,7 +120,8 @@ def dated_otherwise(universe: Universe, width: int) -> Iterator[str]:
     for old in universe.dated_otherwise():
         rows.setdefault((old.date, old.tickers), []).append(old.figure)
     if rows:
-        lines = [f"DATED MORE THAN A QUARTER FROM {universe.as_of}, the universe's as-of date"]
+        head = f"DATED MORE THAN A QUARTER FROM {universe.as_of}, the universe's as-of date"
+        lines = [_wrap(head, width, 0)]
         for (when, tickers), figures in rows.items():
             of = "all rows" if len(tickers) == len(universe.firms) else ", ".join(tickers)
             lines.append(_wrap(f"{when}: {', '.join(figures)} of {of}", width, 2))
@@ -125,7 +131,7 @@ def dated_otherwise(universe: Universe, width: int) -> Iterator[str]:
 def _own(scenario: Scenario, rows: Sequence[Assumption], width: int) -> Iterator[str]:
     """Value and price, meaning and place, source: all of it."""
     for prefix, group in groupby(rows, _table_of):
-        yield f"[{prefix}]{_about(scenario, prefix)}"
+        yield _wrap(f"[{prefix}]{_about(scenario, prefix)}", width, 0)
         for row in group:
             line = _value(row)
             if row.priced_in is not None:
@@ -143,7 +149,7 @@ def _defaults(
     """Value and meaning, source; a line each unless ``full``."""
     fit = _wrap if full else _cut
     for prefix, group in groupby(rows, _table_of):
-        yield f"[{prefix}]{_about(scenario, prefix)}"
+        yield _wrap(f"[{prefix}]{_about(scenario, prefix)}", width, 0)
         for row in group:
             yield fit(f"{_value(row)}: {row.doc}{_allowed(row) if full else ''}", width, 2)
             yield fit(_source(row), width, 6)
@@ -218,7 +224,7 @@ def _firms(universe: Universe, width: int, *, full: bool) -> str:
             )
         )
     lines = [
-        f"FIRMS  {universe.title} ({universe.name})",
+        _wrap(f"FIRMS  {universe.title} ({universe.name})", width, 0),
         _wrap(
             "market value and last year's sales in USD billion, operating margin, where sales come from "
             "(core business, AI chips, rented compute, sold models), beta, own volatility, share counted in "
@@ -226,7 +232,7 @@ def _firms(universe: Universe, width: int, *, full: bool) -> str:
             width,
             2,
         ),
-        _indent(table(header, rows, gap=" ")),
+        _indent(table(header, rows, gap=" ", width=width - 2)),
         *(
             _wrap(
                 f"{'ok ' if check.low <= check.value <= check.high else 'OFF'} {check.name} = {_figure(check.value)}, "
@@ -236,7 +242,11 @@ def _firms(universe: Universe, width: int, *, full: bool) -> str:
             )
             for check in universe.checks
         ),
-        f"  SOURCES{'' if full else '  of market value, sales and margin (--full: of every figure)'}",
+        _wrap(
+            f"SOURCES{'' if full else '  of market value, sales and margin (--full: of every figure)'}",
+            width,
+            2,
+        ),
         *_figure_sources(universe, width, full=full),
     ]
     return "\n".join(lines)

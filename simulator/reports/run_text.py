@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from rich.cells import cell_len, chop_cells, set_cell_size
@@ -37,6 +37,15 @@ class Line:
 
     text: str
     style: Style = ""
+    table: tuple[int, int] | None = None
+    """Of a row of a table: columns of its name, and of each cell."""
+
+    def within(self, width: int) -> Line:
+        """The line without the cells that do not fit."""
+        if self.table is None or cell_len(self.text) <= width:
+            return self
+        name, cell = self.table
+        return replace(self, text=set_cell_size(self.text, width - (width - name) % cell).rstrip())
 
 
 def terminal_summary(run: Run, folder: str | None = None) -> str:
@@ -47,26 +56,29 @@ def terminal_summary(run: Run, folder: str | None = None) -> str:
     return "\n".join(line.text for line in summary_lines(run, folder))
 
 
-def summary_lines(run: Run, folder: str | None = None) -> list[Line]:
-    """As :func:`terminal_summary`, line by line."""
+def summary_lines(run: Run, folder: str | None = None, width: int = WIDTH) -> list[Line]:
+    """As :func:`terminal_summary`, line by line; tables lose their last columns if ``width`` is less than 80."""
+    width = min(width, WIDTH)
     parts = [
-        _heading(run),
-        [Line(text, "strong") for text in _fold(plain(run.verdict, 400))],
-        _thresholds(run),
-        _falls(run),
+        _heading(run, width),
+        _lines(plain(run.verdict, 400), width, style="strong"),
+        _thresholds(run, width),
+        _falls(run, width),
         _lowest(run),
-        _portfolio(run),
-        _reaches(run),
+        _portfolio(run, width),
+        _reaches(run, width),
         _losses(run),
-        _drivers(run),
-        _weakest(run),
-        _last(folder),
+        _drivers(run, width),
+        _lines(weakest_link(run.scenario, run.results), width),
+        _lines(_last(folder), width),
     ]
+    if width < WIDTH:
+        parts.insert(-1, _lines(f"tables have more columns on a screen of {WIDTH}", width))
     whole: list[Line] = []
     for part in parts:
         if part:
             whole += [Line(""), *part] if whole else part
-    return whole
+    return [line.within(width) for line in whole]
 
 
 def run_line(run: Run) -> str:
@@ -76,28 +88,28 @@ def run_line(run: Run) -> str:
     return f"{plain(scenario.name)} {scenario.digest[:12]}, seed {run.seed}, {size}"
 
 
-def _heading(run: Run) -> list[Line]:
-    title = _cut(" ".join(plain(run.scenario.title, 200).split()), WIDTH)
-    return [Line(title, "strong"), *_lines(run_line(run))]
+def _heading(run: Run, width: int) -> list[Line]:
+    title = _cut(" ".join(plain(run.scenario.title, 200).split()), width)
+    return [Line(title, "strong"), *_lines(run_line(run), width)]
 
 
-def _thresholds(run: Run) -> list[Line]:
+def _thresholds(run: Run, width: int) -> list[Line]:
     rows = run_tables.thresholds(run)
     lines = [Line("THRESHOLDS (95 % interval in brackets)", "strong")] if rows else []
     for row in rows:
         rule = f"{'pass' if row.passed else 'FAIL'}  {row.name}: {row.rule}"
         value = _ascii(row.value) + (f"; {row.doubt}" if row.doubt else "")
         style: Style = "good" if row.passed else "bad"
-        lines += [Line(text, style) for text in _fold(rule, 2, 8)]
-        lines += _lines(value, 8, 8)
+        lines += _lines(rule, width, 2, 8, style)
+        lines += _lines(value, width, 8, 8)
     return lines
 
 
-def _falls(run: Run) -> list[Line]:
+def _falls(run: Run, width: int) -> list[Line]:
     rows = run_tables.falls(run)
     legend = "" if is_exact(run) else "; ± one Monte Carlo standard error"
     lines = [
-        Line(f"LARGEST FALL (MAXIMUM DRAWDOWN), %{legend}", "strong"),
+        *_lines(f"LARGEST FALL (MAXIMUM DRAWDOWN), %{legend}", width, style="strong"),
         _columns("", ("", "1-in-4", "1-in-10", "1-in-20", "1-in-100", "")),
         _columns("", ("median", "worst", "worst", "worst", "worst", "mean")),
     ]
@@ -106,7 +118,8 @@ def _falls(run: Run) -> list[Line]:
         lines.append(_columns(f" {row.short}", map(_cell, row.cells)))
         if row.entity in beside:
             real = beside[row.entity]
-            note = f"  what happened, on {closes(run)} closes (daily {_ascii(real.daily)})"
+            grid = "" if width < WIDTH else f", on {closes(run)} closes"
+            note = f"  what happened{grid} (daily {_ascii(real.daily)})"
             fall = _ascii(real.fall).removesuffix("%").rjust(6)
             lines.append(Line(f"{_fit('   dot-com crash', _NAME)}{fall}{note}"))
     if run_tables.has_unknown(row.cells for row in rows):
@@ -133,13 +146,18 @@ def _lowest(run: Run) -> list[Line]:
     return lines
 
 
-def _portfolio(run: Run) -> list[Line]:
+def _portfolio(run: Run, width: int) -> list[Line]:
     table = portfolio_tables.portfolio(run)
     if table is None:
         return []
     lines = [
-        Line(f"PORTFOLIO, {table.what}", "strong"),
-        Line("  change of value, %, at the value at risk (VaR) and expected shortfall (ES)"),
+        *_lines(f"PORTFOLIO, {table.what}", width, style="strong"),
+        *_lines(
+            "change of value, %, at the value at risk (VaR) and expected shortfall (ES)",
+            width,
+            2,
+            2,
+        ),
         _wide("", map(_ascii, portfolio_tables.RISK_HEADS)),
     ]
     lines += [
@@ -151,7 +169,7 @@ def _portfolio(run: Run) -> list[Line]:
         f"{plain(row.ticker, 20)} {_ascii(row.share[0])}" for row in table.holdings[:5] if row.loses
     ]
     if worst:
-        lines += _lines(f"ES 95% {table.span}, by holding: {', '.join(worst)}", 2, 6)
+        lines += _lines(f"ES 95% {table.span}, by holding: {', '.join(worst)}", width, 2, 6)
     return lines
 
 
@@ -159,9 +177,10 @@ def _wide(name: str, cells: Iterable[str]) -> Line:
     return _columns(name, cells, 32)
 
 
-def _reaches(run: Run) -> list[Line]:
+def _reaches(run: Run, width: int) -> list[Line]:
     title = "CHANCE TO FALL AT LEAST AS FAR AS IN A REAL CRASH"
-    lines = [Line(title + ("" if is_exact(run) else " (95 % interval)"), "strong")]
+    title += "" if is_exact(run) else " (95 % interval)"
+    lines = _lines(title, width, style="strong")
     for row in run_tables.reaches(run, run_tables.groups(run)):
         fall = _fit(f"{row.crash} {_ascii(row.fall)}", 18)
         lines.append(Line(f"  {_fit(row.name, 21)} {fall}{_ascii(row.chance)}"))
@@ -171,32 +190,29 @@ def _reaches(run: Run) -> list[Line]:
 def _losses(run: Run) -> list[Line]:
     names = ("median", "1-in-20 worst", "1-in-100 worst")
     head = _fit("DOLLARS LOST to trough", 22) + "".join(f"{name:>19}" for name in names)
-    lines = [Line(head, "strong")]
+    lines = [Line(head, "strong", (22, 19))]
     rows = run_tables.losses(run, run_tables.groups(run))
     for row in rows:
         cells = (f"{value}{error} {unit}".rstrip() for value, error, unit in row.cells)
-        lines.append(Line(f"  {_fit(row.name, 20)}" + "".join(f"{cell:>19}" for cell in cells)))
+        text = f"  {_fit(row.name, 20)}" + "".join(f"{cell:>19}" for cell in cells)
+        lines.append(Line(text, table=(22, 19)))
     if run_tables.has_unknown(row.cells for row in rows):
         lines.append(Line(_TOO_FEW))
     return lines
 
 
-def _drivers(run: Run) -> list[Line]:
+def _drivers(run: Run, width: int) -> list[Line]:
     title = "CAUSES OF THE WORST TWENTIETH, mean log points (they add up to the log fall)"
-    lines = [Line(title, "strong")]
+    lines = _lines(title, width, style="strong")
     for entity in run_tables.leaders(run):
         causes = (f"{row.name} {row.points}{row.error}" for row in run_tables.drivers(run, entity))
-        lines += _lines(f"{label(run, entity)}: {_ascii(', '.join(causes))}", 2, 6)
+        lines += _lines(f"{label(run, entity)}: {_ascii(', '.join(causes))}", width, 2, 6)
     return lines
 
 
-def _weakest(run: Run) -> list[Line]:
-    return _lines(weakest_link(run.scenario, run.results))
-
-
-def _last(folder: str | None) -> list[Line]:
+def _last(folder: str | None) -> str:
     where = f", results in {plain(folder, 200)}" if folder else ""
-    return _lines(f"0 non-finite paths{where}")
+    return f"0 non-finite paths{where}"
 
 
 # ---------------------------------------------------------------- columns
@@ -204,7 +220,8 @@ def _last(folder: str | None) -> list[Line]:
 
 def _columns(name: str, cells: Iterable[str], width: int = _NAME) -> Line:
     """A name, and numbers in columns of ten."""
-    return Line((_fit(name, width) + "".join(cell.rjust(10) for cell in cells)).rstrip())
+    text = _fit(name, width) + "".join(cell.rjust(10) for cell in cells)
+    return Line(text.rstrip(), table=(width, 10))
 
 
 def _fit(text: str, width: int) -> str:
@@ -218,16 +235,16 @@ def _cut(text: str, width: int) -> str:
     return f"{set_cell_size(text, width - 1).rstrip()}."
 
 
-def _lines(text: str, first: int = 0, rest: int = 0) -> list[Line]:
-    return [Line(line) for line in _fold(text, first, rest)]
+def _lines(text: str, width: int, first: int = 0, rest: int = 0, style: Style = "") -> list[Line]:
+    return [Line(line, style) for line in _fold(text, width, first, rest)]
 
 
-def _fold(text: str, first: int = 0, rest: int = 0) -> Iterator[str]:
-    """Lines of at most WIDTH columns, indented; a word that fits no line is broken."""
+def _fold(text: str, width: int, first: int = 0, rest: int = 0) -> Iterator[str]:
+    """Lines of at most ``width`` columns, indented; a word that fits no line is broken."""
     line, indent = "", first
     for word in re.split(r"\s+(?!%)", text.strip()):  # no break before "%"
-        for part in chop_cells(word, WIDTH - max(first, rest)):
-            if line and indent + cell_len(line) + 1 + cell_len(part) > WIDTH:
+        for part in chop_cells(word, width - max(first, rest)):
+            if line and indent + cell_len(line) + 1 + cell_len(part) > width:
                 yield " " * indent + line
                 line, indent = "", rest
             line = f"{line} {part}" if line else part

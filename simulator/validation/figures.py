@@ -142,9 +142,9 @@ def places(calm: Run, dotcom: Run) -> Figure:
 
 
 def _page(title: str, text: str) -> tuple[Figure, Axes]:
-    from matplotlib.figure import Figure
-
     with style():
+        from matplotlib.figure import Figure
+
         drawing = Figure(figsize=SIZE)
         return drawing, frame(drawing, title, text)
 
