@@ -19,7 +19,18 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
-from simulator.cli import baseline, check, compare, hindcast, new, rare, run, stored_runs, sweep
+from simulator.cli import (
+    baseline,
+    check,
+    compare,
+    hindcast,
+    new,
+    rare,
+    run,
+    stored_runs,
+    sweep,
+    universe,
+)
 from simulator.cli.console import Screen, clean
 from simulator.cli.options import command
 from simulator.errors import CrashsimError
@@ -81,6 +92,11 @@ def make_app(*, plain: bool) -> typer.Typer:
         ("hindcast", hindcast.hindcast, "crashsim hindcast --paths 1000"),
     ):
         app.command(name, epilog=f"Example: {example}")(command(function))
+    group = typer.Typer(rich_markup_mode=None if plain else "rich")
+    group.callback()(universe.group)
+    example = "crashsim universe new us-2026-06 --csv caps.csv --as-of 2026-06-30"
+    group.command("new", epilog=f"Example: {example}")(command(universe.new))
+    app.add_typer(group, name="universe", epilog=f"Example: {example}")
     return app
 
 

@@ -38,7 +38,7 @@ def page(
     sections = [
         _head(scenario, width),
         _priced_in(scenario, implied),
-        *_dated_otherwise(scenario.universe, width),
+        *_dated_otherwise(scenario, width),
         "WHAT THIS SCENARIO SAYS\n"
         + _wrap(f"value, what it is, where it stands; source graded {GRADES}", width, 0)
         + "\n"
@@ -109,17 +109,26 @@ def _priced_in(scenario: Scenario, implied: PricedIn) -> str:
     return "\n".join(lines) + _indent(table(header, rows))
 
 
-def _dated_otherwise(universe: Universe, width: int) -> Iterator[str]:
-    """Figures of another time than the universe's as-of date, by date and firms."""
-    rows: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+def dated_otherwise(scenario: Scenario) -> list[str]:
+    """Figures and priced-in values of another time than the universe's as-of date, by date and firms."""
+    from simulator.scenario import priced_in_otherwise
+
+    universe = scenario.universe
+    rows: dict[tuple[str, str], list[str]] = {}
     for old in universe.dated_otherwise():
-        rows.setdefault((old.date, old.tickers), []).append(old.figure)
-    if rows:
-        lines = [f"DATED MORE THAN A QUARTER FROM {universe.as_of}, the universe's as-of date"]
-        for (when, tickers), figures in rows.items():
-            of = "all rows" if len(tickers) == len(universe.firms) else ", ".join(tickers)
-            lines.append(_wrap(f"{when}: {', '.join(figures)} of {of}", width, 2))
-        yield "\n".join(lines)
+        of = "all rows" if len(old.tickers) == len(universe.firms) else ", ".join(old.tickers)
+        rows.setdefault((old.date, f" of {of}"), []).append(old.figure)
+    for key, when in priced_in_otherwise(scenario).items():
+        rows.setdefault((when, ""), []).append(key)
+    return [f"{when}: {', '.join(names)}{of}" for (when, of), names in rows.items()]
+
+
+def _dated_otherwise(scenario: Scenario, width: int) -> Iterator[str]:
+    lines = dated_otherwise(scenario)
+    if lines:
+        day = scenario.universe.as_of
+        head = f"DATED MORE THAN A QUARTER FROM {day}, the universe's as-of date"
+        yield "\n".join([head, *(_wrap(line, width, 2) for line in lines)])
 
 
 def _own(scenario: Scenario, rows: Sequence[Assumption], width: int) -> Iterator[str]:

@@ -17,7 +17,7 @@ from simulator.errors import plain
 from simulator.plots import available, draw, picture, render, without_heading
 from simulator.plots.run_plot import RunPlot, closes
 from simulator.portfolio import HOLDINGS
-from simulator.reports import run_html_tables, run_tables
+from simulator.reports import assumption_text, run_html_tables, run_tables
 from simulator.reports.run_text import run_line
 from simulator.runs.sensitivity import weakest_link
 
@@ -99,7 +99,7 @@ def _content(run: Run, drawn: Mapping[str, bytes]) -> dict[str, Any]:
         "weakest_link": weakest_link(run),
         "weak_sentence": f"Of {len(ledger)} numbers, {weak} rest on thin evidence or judgement.",
         "command": _command(run),
-        "reproduce": _provenance(run),
+        "reproduce": [*_provenance(run), *_dated_otherwise(run)],
     }
 
 
@@ -167,3 +167,10 @@ def _provenance(run: Run) -> list[tuple[str, str]]:
         ("non-finite paths", "0: a run with one would have stopped"),
         ("report made with", ", ".join(versions)),
     ]
+
+
+def _dated_otherwise(run: Run) -> list[tuple[str, str]]:
+    """What the run assumes that is of another time than its market values."""
+    day = run.scenario.universe.as_of
+    lines = assumption_text.dated_otherwise(run.scenario)
+    return [(f"dated more than a quarter from {day}", plain(line, 600)) for line in lines]
