@@ -15,7 +15,8 @@ import arch.data.nasdaq
 import arch.data.sp500
 import numpy as np
 
-from simulator.history.baselines import Closes, sample
+from simulator.history.baselines import sample
+from simulator.history.prices_csv import Closes
 from simulator.statistics.drawdown import measure_drawdowns
 
 DATA = Path(__file__).parents[1] / "simulator" / "history" / "data"

@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 
 from simulator.arrays import FloatArray
-from simulator.history.baselines import Closes, sample
+from simulator.history.baselines import sample
+from simulator.history.prices_csv import Closes
 from simulator.statistics.drawdown import max_drawdown
 
 TARGET = Path(__file__).parents[1] / "simulator" / "history" / "data" / "firm_falls.toml"

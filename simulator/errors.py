@@ -105,17 +105,26 @@ class ScenarioError(CrashsimError):
 
 
 class BaselineError(CrashsimError):
-    """A file of closing prices is unusable."""
+    """A file of closing prices is unusable; ``others`` are further faults, as line and message."""
 
     exit_code = 3
 
-    def __init__(self, message: str, file: str = "", line: int = 0) -> None:
-        self.message, self.file, self.line = message, file, line
-        super().__init__(message, file, line)
+    def __init__(
+        self,
+        message: str,
+        file: str = "",
+        line: int = 0,
+        others: tuple[tuple[int, str], ...] = (),
+    ) -> None:
+        self.message, self.file, self.line, self.others = message, file, line, others
+        super().__init__(message, file, line, others)
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}: " if self.line else f"{self.file}: " if self.file else ""
-        return plain(place) + plain(self.message, 400)
+        faults = ((self.line, self.message), *self.others)
+        return "\n".join(plain(self._place(line)) + plain(text, 400) for line, text in faults)
+
+    def _place(self, line: int) -> str:
+        return f"{self.file}:{line}: " if line else f"{self.file}: " if self.file else ""
 
 
 class RunError(CrashsimError):

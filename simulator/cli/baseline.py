@@ -27,11 +27,27 @@ def baseline(
     ] = None,
     csv: Annotated[
         Path | None,
-        Option("--csv", metavar="FILE", help="Closing prices of your own: a CSV of date,close."),
+        Option(
+            "--csv",
+            metavar="FILE",
+            help="Prices of your own: a CSV with a date and a close column.",
+        ),
+    ] = None,
+    column: Annotated[
+        str | None,
+        Option(metavar="NAME", help="Column of the prices in the CSV.  [default: the close]"),
+    ] = None,
+    dfast: Annotated[
+        Path | None,
+        Option(metavar="FILE", help="The Fed's table of a stress-test scenario, as CSV."),
     ] = None,
     steps_per_year: Annotated[
-        int, Option(min=1, help="Grid of the measures: 52 is weekly, 12 monthly.")
-    ] = 52,
+        int | None,
+        Option(
+            min=1,
+            help="Grid of the measures: 52 is weekly, 12 monthly.  [default: 52; 4 with --dfast]",
+        ),
+    ] = None,
 ) -> None:
     """Print real crashes and their measures.
 
@@ -40,12 +56,19 @@ def baseline(
     """
     from simulator.history import baselines
 
-    if csv is not None and name is not None:
-        raise UsageError("either a NAME or --csv FILE, not both")
+    if sum(given is not None for given in (name, csv, dfast)) > 1:
+        raise UsageError("one of NAME, --csv FILE and --dfast FILE")
+    if column is not None and csv is None:
+        raise UsageError("--column is of --csv FILE")
     if csv is not None:
-        chosen = [baselines.load_baseline_csv(csv)]
+        chosen = [baselines.load_baseline_csv(csv, column)]
+    elif dfast is not None:
+        chosen = [baselines.load_dfast(dfast)]
     else:
-        chosen = [baselines.baseline(one) for one in ([name] if name else baselines.names())]
+        chosen = [baselines.baseline(crash) for crash in ([name] if name else baselines.names())]
+    for notice in chosen[0].notices:
+        screen.warn(f"{csv or dfast}: {notice}")
+    steps_per_year = steps_per_year or (52 if dfast is None else 4)
     measured = {
         one.name: {index: one.measure(index, steps_per_year) for index in one.series}
         for one in chosen
@@ -53,12 +76,12 @@ def baseline(
     if screen.as_json:
         screen.document({"baselines": {one.name: _record(one, measured) for one in chosen}})
     else:
-        detailed = name is not None or csv is not None
+        detailed = len(chosen) == 1
         parts = [_facts(chosen, measured, steps_per_year)]
         parts += [_measures(one, measured[one.name], steps_per_year) for one in chosen if detailed]
         parts += [_sources(chosen[0])] if name else []
         screen.text("\n\n".join(part for part in parts if part))
-    screen.next("crashsim run deepseek" if name or csv else "crashsim baseline dotcom")
+    screen.next("crashsim run deepseek" if len(chosen) == 1 else "crashsim baseline dotcom")
 
 
 def _record(one: Baseline, measured: dict[str, Any]) -> dict[str, Any]:
@@ -132,7 +155,7 @@ def _closes(fact: Fact) -> str:
 
 
 def _grid(steps_per_year: int) -> str:
-    names = {12: "monthly", 52: "weekly", 252: "daily"}
+    names = {4: "quarterly", 12: "monthly", 52: "weekly", 252: "daily"}
     return names.get(steps_per_year, f"{steps_per_year}-a-year")
 
 

@@ -50,6 +50,14 @@ RateOption = Annotated[
         help="USD for one unit of a currency of the holdings, such as EUR=1.08. Repeatable.",
     ),
 ]
+BesideOption = Annotated[
+    Path | None,
+    Option(
+        "--beside",
+        metavar="FILE",
+        help="Prices of your own, or a DFAST table, as CSV: shown beside the run as real crashes are.",
+    ),
+]
 FileOption = Annotated[Path | None, Option("--output", "-o", metavar="FILE", help="File to write.")]
 
 _Json = Annotated[bool, Option("--json", help="Print one JSON document instead of text.")]

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from typer import Argument, Option
 
 from simulator.cli.console import Screen
-from simulator.cli.options import FileOption, RunArgument
+from simulator.cli.options import BesideOption, FileOption, RunArgument
 from simulator.cli.stored_sweeps import PlotRequest, plot_sweep, report_sweep
 from simulator.errors import StoreError, UsageError
 from simulator.reports.text_table import table
@@ -136,6 +138,7 @@ def plot(
         list[str] | None,
         Option(metavar="KEY", help="Of a sweep: the key along x, then the other. Repeatable."),
     ] = None,
+    beside: BesideOption = None,
     output: FileOption = None,
 ) -> None:
     """Draw a figure of a stored run or sweep.
@@ -150,13 +153,15 @@ def plot(
     chosen, inches = _format(format_, output), None if size is None else parse_inches(size)
     folder = find_run(run, sweeps=True)
     if is_sweep(folder):
+        _only_of_a_run(beside)
         wanted = PlotRequest(kind, entity, statistic, tuple(key or ()), inches, chosen)
         plot_sweep(screen, folder, wanted, output)
         return
     if statistic or key:
         raise UsageError("--statistic and --key are for the figures of a sweep")
     kind = kind or "histogram"
-    content = render(figure(kind, load_run(folder), entity, inches), chosen)
+    with _beside(screen, beside):
+        content = render(figure(kind, load_run(folder), entity, inches), chosen)
     target = _put(content, output, folder, f"figures/{kind}-{entity}.{chosen}")
     following = f"crashsim report {_quoted(folder)}"
     if screen.as_json:
@@ -170,6 +175,7 @@ def report(
     screen: Screen,
     *,
     run: RunArgument,
+    beside: BesideOption = None,
     output: FileOption = None,
 ) -> None:
     """Make the HTML report of a stored run or sweep again.
@@ -182,9 +188,11 @@ def report(
 
     folder = find_run(run, sweeps=True)
     if is_sweep(folder):
+        _only_of_a_run(beside)
         report_sweep(screen, folder, output)
         return
-    content = html_report(load_run(folder)).encode()
+    with _beside(screen, beside):
+        content = html_report(load_run(folder)).encode()
     target = _put(content, output, folder, "report.html")
     following = f"crashsim show {_quoted(folder)}"
     if screen.as_json:
@@ -192,6 +200,23 @@ def report(
     else:
         screen.text(str(target))
     screen.next(following)
+
+
+def _only_of_a_run(beside: Path | None) -> None:
+    if beside is not None:
+        raise UsageError("--beside is for a run, not for a sweep")
+
+
+@contextmanager
+def _beside(screen: Screen, file: Path | None) -> Iterator[None]:
+    """Within this, the prices of a file are among the real crashes."""
+    from simulator.history import baselines
+
+    own = None if file is None else baselines.load_baseline_csv(file)
+    for notice in () if own is None else own.notices:
+        screen.warn(f"{file}: {notice}")
+    with baselines.beside(own):
+        yield
 
 
 def path(

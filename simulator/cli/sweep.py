@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Exit, Option
 
@@ -53,10 +53,12 @@ def sweep(
         ),
     ] = None,
     design: Annotated[
-        Literal["grid", "zip", "lhs", "sobol", "oat"] | None,
+        str | None,
         Option(
+            metavar="[grid|zip|lhs|sobol|oat|FILE.csv]",
             help="grid: every combination; zip: first values, second values, ...; lhs, sobol: drawn "
-            "from the distributions; oat: one at a time, for a tornado.  [default: grid]"
+            "from the distributions; oat: one at a time, for a tornado; a file: one row a cell, "
+            "columns are keys.  [default: grid]",
         ),
     ] = None,
     cells: Annotated[
@@ -150,6 +152,7 @@ def _design(story: Scenario, vary: list[str] | None, kind: str | None, cells: in
     """The design of the options, else that of the file."""
     from simulator.scenario import Design, parse_vary
     from simulator.sweeps.design import scenario_design
+    from simulator.sweeps.design_file import read_design
 
     own = scenario_design(story)
     if not vary and kind is None and cells is None:
@@ -158,6 +161,10 @@ def _design(story: Scenario, vary: list[str] | None, kind: str | None, cells: in
                 f"nothing varies: give --vary KEY=x,y,z or a [sweep] table in {story.path.name}"
             )
         return own
+    if kind is not None and kind.endswith(".csv"):
+        if vary or cells is not None:
+            raise UsageError("a design file says which keys vary: leave --vary and --cells out")
+        return read_design(kind)
     specs = dict(parse_vary(text) for text in vary or ())
     if len(specs) < len(vary or ()):
         raise UsageError("--vary names a key twice")

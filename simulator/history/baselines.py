@@ -8,30 +8,23 @@ compared with the weekly one. Where the data come from: ``simulator/history/data
 from __future__ import annotations
 
 import csv
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from datetime import date
 from difflib import get_close_matches
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from simulator.arrays import FloatArray, IntArray
+from simulator.arrays import IntArray
 from simulator.errors import BaselineError, UsageError, plain
+from simulator.history.prices_csv import LARGEST_FILE, Closes, DateArray, read_closes
 from simulator.statistics import measure_drawdowns, worst_return
-
-DateArray = NDArray[np.datetime64]
-
-LARGEST_FILE = 20_000_000
-"""Bytes of a user's CSV; a larger one is not read to its end."""
-MOST_ROWS = 100_000
-"""Rows of a user's CSV: four centuries of trading days."""
 
 TITLES = {
     "1929": "Great Crash and Depression",
@@ -44,13 +37,6 @@ TITLES = {
 }
 INDEXES = ("sp500", "nasdaq")
 _WITH_SERIES = ("dotcom", "2008")
-
-
-class Closes(NamedTuple):
-    """Closing levels of an index, oldest first, both of shape (n,)."""
-
-    dates: DateArray
-    closes: FloatArray
 
 
 @dataclass(frozen=True)
@@ -76,6 +62,7 @@ class Baseline:
     title: str
     facts: Mapping[str, Fact]
     series: Mapping[str, Closes]
+    notices: tuple[str, ...] = ()  # what was done to read a file
 
     def levels(self, index: str) -> Closes:
         """The closes as they are stored: weekly in the shipped files."""
@@ -135,19 +122,55 @@ def names() -> list[str]:
     return list(TITLES)
 
 
-@lru_cache(maxsize=len(TITLES))
+_BESIDE: ContextVar[Baseline | None] = ContextVar("_BESIDE", default=None)
+
+
+@contextmanager
+def beside(own: Baseline | None) -> Iterator[None]:
+    """Within this, a series of one's own is among the crashes that both indexes are set beside."""
+    token = _BESIDE.set(None if own is None else _of_both_indexes(own))
+    try:
+        yield
+    finally:
+        _BESIDE.reset(token)
+
+
+def own_baseline() -> Baseline | None:
+    """The series that tables and figures show beside the shipped crashes; see :func:`beside`."""
+    return _BESIDE.get()
+
+
+def _of_both_indexes(own: Baseline) -> Baseline:
+    """A user's baseline under the names of both indexes, and under none of a shipped crash."""
+    (fact,), (series,) = own.facts.values(), own.series.values()
+    name = f"own {own.name}" if own.name in TITLES else own.name
+    facts = {index: replace(fact, episode=name, index=index) for index in INDEXES}
+    return replace(
+        own, name=name, title="your own series", facts=facts, series=dict.fromkeys(INDEXES, series)
+    )
+
+
 def baseline(name: str) -> Baseline:
-    """A shipped baseline by name. All have facts, "dotcom" and "2008" weekly closes too."""
+    """A baseline by name: a shipped one or, within :func:`beside`, one's own.
+
+    All have facts; "dotcom", "2008" and one's own have closes too.
+    """
+    own = own_baseline()
+    return own if own is not None and own.name == name else _shipped(name)
+
+
+@lru_cache(maxsize=len(TITLES))
+def _shipped(name: str) -> Baseline:
     if name not in TITLES:
         near = get_close_matches(name, TITLES, n=1)
         guess = f"did you mean {near[0]}? " if near else ""
         raise UsageError(f"no baseline is called {name!r}: {guess}there are {', '.join(TITLES)}")
     facts = {fact.index: fact for fact in _shipped_facts() if fact.episode == name}
     series = {
-        index: _parse(
+        index: read_closes(
             (files("simulator.history") / "data" / f"{index}_{name}.csv").read_bytes(),
             f"{index}_{name}.csv",
-        )
+        ).series
         for index in (INDEXES if name in _WITH_SERIES else ())
     }
     return Baseline(name, TITLES[name], MappingProxyType(facts), MappingProxyType(series))
@@ -157,18 +180,22 @@ def reference_depths(steps_per_year: int) -> dict[str, dict[str, tuple[float, fl
     """Baseline -> index -> depth on daily closes, and on the simulation's grid (None without a series on it)."""
     return {
         name: {
-            index: (fact.depth, _grid_depth(baseline(name), index, steps_per_year))
+            index: (fact.depth, grid_depth(baseline(name), index, steps_per_year))
             for index, fact in baseline(name).facts.items()
         }
         for name in names()
     }
 
 
-def _grid_depth(crash: Baseline, index: str, steps_per_year: int) -> float | None:
-    # The shipped closes are weekly: there is no daily series.
-    if index not in crash.series or steps_per_year == _DAILY or not _on_calendar(steps_per_year):
+def grid_depth(crash: Baseline, index: str, steps_per_year: int) -> float | None:
+    """The depth on a grid, a positive share; None if the closes are too few for it."""
+    if index not in crash.series or not _on_calendar(steps_per_year):
         return None
-    return float(measure_drawdowns(crash.from_peak(index, steps_per_year).closes).max_drawdown)
+    try:
+        closes = crash.from_peak(index, steps_per_year).closes
+    except BaselineError:
+        return None
+    return float(measure_drawdowns(closes).max_drawdown)
 
 
 def _shipped_facts() -> list[Fact]:
@@ -247,19 +274,16 @@ def sample(series: Closes, steps_per_year: int) -> Closes:
 
 # --- closes of the user's own ----------------------------------------------------------------
 
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_NUMBER = re.compile(r"[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?")
 
-
-def load_baseline_csv(path: str | Path) -> Baseline:
-    """A baseline from a CSV file: header ``date,close``, one row a day, week or month, oldest first.
+def load_baseline_csv(path: str | Path, column: str | None = None) -> Baseline:
+    """A baseline from a CSV file of dates and closes; see :func:`prices_csv.read_closes`.
 
     The one index in it has the name of the file without its ending.
 
     Raises
     ------
     BaselineError
-        With file, line, what was expected and what to try, if the file cannot be used.
+        With every fault of the file: line, what was expected and what to try.
     """
     path = Path(path)
     try:
@@ -269,11 +293,43 @@ def load_baseline_csv(path: str | Path) -> Baseline:
             raw = file.read(LARGEST_FILE + 1)
     except OSError as error:
         raise BaselineError(f"cannot be read: {error.strerror}", str(path)) from error
-    series = _parse(raw, str(path))
+    prices = read_closes(raw, str(path), column)
+    name = plain(path.stem)
+    fact = _fact(name, plain(path.name), prices.series)
+    return Baseline(
+        name,
+        name,
+        MappingProxyType({name: fact}),
+        MappingProxyType({name: prices.series}),
+        prices.notices,
+    )
+
+
+def load_dfast(path: str | Path) -> Baseline:
+    """The stock market in a scenario table of the Federal Reserve's stress tests, quarter by quarter.
+
+    The levels are those of the ends of quarters. The table begins with the first quarter of the
+    scenario: a fall before its end is not in it.
+
+    Raises
+    ------
+    BaselineError
+        If the file has no quarters or no stock market index.
+    """
+    own = load_baseline_csv(path)
+    (series,) = own.series.values()
+    spacing = float(np.median(np.diff(series.dates).astype(np.int64)))
+    if not 89 <= spacing <= 93:
+        raise BaselineError("has no quarters: expected dates such as 2025 Q1", str(path))
+    notice = f"the fall is from the table's first quarter, which ends {series.dates[0]}, or later"
+    return replace(own, notices=(*own.notices, notice))
+
+
+def _fact(name: str, source: str, series: Closes) -> Fact:
+    """The deepest fall of a series on its own closes."""
     table = measure_drawdowns(series.closes)
     peak, trough, recovery = int(table.peak_step), int(table.trough_step), int(table.recovery_step)
-    name = plain(path.stem)
-    fact = Fact(
+    return Fact(
         episode=name,
         index=name,
         peak_date=_day(series.dates[peak]),
@@ -282,89 +338,8 @@ def load_baseline_csv(path: str | Path) -> Baseline:
         trough_close=float(series.closes[trough]),
         depth=float(table.max_drawdown),
         recovery_date=_day(series.dates[recovery]) if recovery >= 0 else None,
-        source=plain(path.name),
+        source=source,
     )
-    return Baseline(name, name, MappingProxyType({name: fact}), MappingProxyType({name: series}))
-
-
-def _parse(raw: bytes, file: str) -> Closes:
-    if len(raw) > LARGEST_FILE:
-        raise BaselineError(
-            f"is over {LARGEST_FILE // 10**6} MB: expected daily closes or fewer; cut it", file
-        )
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        at = raw.count(b"\n", 0, error.start) + 1
-        raise BaselineError("is not UTF-8 text: save it as CSV in UTF-8", file, at) from None
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").rstrip().split("\n")
-    if lines == [""]:
-        raise BaselineError("is empty: expected the header date,close and one row a close", file)
-    _check_header(lines[0], file)
-    if len(lines) > MOST_ROWS:
-        raise BaselineError(
-            f"has {len(lines)} rows: expected at most {MOST_ROWS}; cut it, or keep weekly closes",
-            file,
-        )
-    days: list[date] = []
-    closes: list[float] = []
-    for number, line in enumerate(lines[1:], start=2):
-        day, close = _parse_row(line, file, number)
-        if days and day <= days[-1]:
-            fault = "is there twice" if day == days[-1] else f"comes after {days[-1]}"
-            raise BaselineError(
-                f"{day} {fault}: expected each date once, oldest first; sort the rows", file, number
-            )
-        days.append(day)
-        closes.append(close)
-    if len(days) < 2:
-        raise BaselineError(
-            f"has {len(days)} closes: a drawdown needs at least two", file, len(lines)
-        )
-    series = Closes(np.array(days, dtype="datetime64[D]"), np.array(closes))
-    for array in series:
-        array.flags.writeable = False  # shared by all who ask for this baseline
-    return series
-
-
-def _check_header(header: str, file: str) -> None:
-    if [_field(name).lower() for name in header.split(",")] != ["date", "close"]:
-        hint = (
-            "use commas, and a point for decimals"
-            if ";" in header
-            else "name the columns so in line 1"
-        )
-        raise BaselineError(f"the header is {header[:80]!r}: expected date,close; {hint}", file, 1)
-
-
-def _parse_row(line: str, file: str, number: int) -> tuple[date, float]:
-    fields = [_field(field) for field in line.split(",")]
-    if len(fields) != 2:
-        raise BaselineError(
-            f"{line[:80]!r} has {len(fields)} fields: expected a date and a close, such as 2000-03-10,5048.62; "
-            "write no thousands separators and no other columns",
-            file,
-            number,
-        )
-    day, close = fields
-    try:
-        parsed = date.fromisoformat(day if _DATE.fullmatch(day) else "")
-    except ValueError:
-        raise BaselineError(
-            f"{day[:80]!r} is not a date: expected year-month-day, such as 2000-03-10", file, number
-        ) from None
-    value = float(close) if _NUMBER.fullmatch(close) else 0.0
-    if not 0 < value < float("inf"):
-        raise BaselineError(
-            f"{close[:80]!r} is not a close: expected a number above 0, such as 5048.62; leave out days without one",
-            file,
-            number,
-        )
-    return parsed, value
-
-
-def _field(text: str) -> str:
-    return text.strip().strip('"')
 
 
 def _day(when: np.datetime64) -> date:

@@ -39,19 +39,34 @@ def index_of(entity: str) -> str:
     return "sp500" if entity in ("sp500", "rest", "portfolio") else "nasdaq"
 
 
-@lru_cache
 def crashes(index: str, steps_per_year: int) -> tuple[Crash, ...]:
-    """The crashes of an index: those on this grid first, the dot-com crash before all."""
-    found = []
+    """The crashes of an index: those on this grid first, the dot-com crash before all.
+
+    Within :func:`baselines.beside` a series of one's own is among them.
+    """
+    known = _shipped(index, steps_per_year)
+    own = baselines.own_baseline()
+    if own is not None:
+        depth = baselines.grid_depth(own, index, steps_per_year)
+        known = (*known, _crash(own.name, own.name, index, own.fact(index).depth, depth))
+    return tuple(sorted(known, key=lambda crash: (not crash.same_grid, crash.name != "dotcom")))
+
+
+@lru_cache
+def _shipped(index: str, steps_per_year: int) -> tuple[Crash, ...]:
+    shipped = []
     for name, depths in baselines.reference_depths(steps_per_year).items():
         if index in depths:
             daily, grid = depths[index]
             if steps_per_year == _DAILY:
                 grid = daily
             title = "dot-com" if name == "dotcom" else name
-            depth = daily if grid is None else grid
-            found.append(Crash(name, title, index, depth, daily, grid is not None))
-    return tuple(sorted(found, key=lambda crash: (not crash.same_grid, crash.name != "dotcom")))
+            shipped.append(_crash(name, title, index, daily, grid))
+    return tuple(shipped)
+
+
+def _crash(name: str, title: str, index: str, daily: float, grid: float | None) -> Crash:
+    return Crash(name, title, index, daily if grid is None else grid, daily, grid is not None)
 
 
 class History:

@@ -10,7 +10,8 @@ import pandas as pd
 
 from simulator.arrays import FloatArray
 from simulator.engine.results import ALIGNED_FALL, FAN_GRID
-from simulator.history.baselines import baseline
+from simulator.errors import plain
+from simulator.history.baselines import Baseline, baseline, own_baseline
 from simulator.plots.run_plot import DOTCOM, LEVELS, RunPlot, band, below, changes, thinned, years
 from simulator.plots.style import (
     BLUES,
@@ -83,7 +84,9 @@ class Overlay(RunPlot):
         ends = {"low": [one.low for one in middle], "high": [one.high for one in middle]}
         sure = {name: np.minimum(np.expm1(values), np.inf) for name, values in ends.items()}
         real = {index: _since_peak(index, t) for index in self.indexes}
-        return pd.DataFrame({"t": t, **bands, **sure, **real})
+        own = own_baseline()
+        beside = {} if own is None else {own.name: _own_since_peak(own, self.indexes[0], t)}
+        return pd.DataFrame({"t": t, **bands, **sure, **real, **beside})
 
     def _at_low(self) -> pd.Series[float]:
         """The row next to the low of the real crash."""
@@ -111,7 +114,9 @@ class Overlay(RunPlot):
 
     def shown(self) -> tuple[list[str], list[list[str]]]:
         """Some twenty times."""
+        own = own_baseline()
         names = [f"{_title(index)} 2000-02" for index in self.indexes]
+        names += [] if own is None else [plain(own.name, 30)]
         heads = ["years since the peak", *below(*_QUANTILES), "middle: 95 % interval from", "to"]
         rows = changes(thinned(self.table))
         return [*heads, *names], [[cell if cell != "nan %" else "" for cell in row] for row in rows]
@@ -121,7 +126,9 @@ class Overlay(RunPlot):
         axes = frame(drawing, self.headline, self.caption, right=0.95)
         rows = self.table
         shades(axes, rows, "Years since the peak")
-        lowest = float(rows[[band(0.05), *self.indexes]].min().min())
+        own = own_baseline()
+        beside = [] if own is None else [own.name]
+        lowest = float(rows[[band(0.05), *self.indexes, *beside]].min().min())
         axes.set_ylim(1.08 * lowest, max(1.05 * float(rows[band(0.95)].max()), 0.02))
         axes.yaxis.set_major_formatter(lambda value, _: percent(value))
         ends = [(float(rows[band(0.5)].iloc[-1]), "middle\nfuture")]
@@ -130,6 +137,10 @@ class Overlay(RunPlot):
             axes.plot(known["t"], known[index], color="white", linewidth=3.4)
             axes.plot(known["t"], known[index], color=VERMILION, linewidth=2, linestyle=dashes)
             ends.append((float(known[index].iloc[-1]), f"{_title(index)}\n2000-02"))
+        for name in beside:
+            known = rows[["t", name]].dropna()
+            axes.plot(known["t"], known[name], color=INK, linewidth=2, linestyle=(0, (1, 1)))
+            ends.append((float(known[name].iloc[-1]), "your\nprices"))
         colours = [DARK_VERMILION if "2000" in text else INK for _, text in sorted(ends)]
         end_labels(axes, ends, tuple(colours))
 
@@ -144,6 +155,15 @@ def _since_peak(index: str, t: FloatArray) -> FloatArray:
     weeks = np.rint(t * 52).astype(int)
     falls = closes[np.minimum(weeks, closes.size - 1)] / closes[0] - 1
     return np.asarray(np.where(weeks < closes.size, falls, np.nan))
+
+
+def _own_since_peak(own: Baseline, index: str, t: FloatArray) -> FloatArray:
+    """A series of the user's over its peak at times since it, straight between its dates, NaN beyond."""
+    dates, closes = own.levels(index)
+    peak = int(np.searchsorted(dates, np.datetime64(own.fact(index).peak_date)))
+    spent = (dates[peak:] - dates[peak]).astype(np.float64) / 365.25
+    falls = np.interp(t, spent, closes[peak:] / closes[peak] - 1, right=np.nan)
+    return np.asarray(falls, np.float64)
 
 
 class Trough(RunPlot):

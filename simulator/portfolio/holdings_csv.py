@@ -259,16 +259,14 @@ class _Reader:
     def _notices(self, reader: RowReader) -> list[str]:
         columns = reader.columns
         notices = []
+        ignored = ("weight",) if reader.amounts == "value" else ("price", "currency")
         if not columns.own:
-            used = [f"{columns.header[n]} as {role}" for role, n in columns.place.items()]
-            notices.append(plain(f"columns read: {', '.join(used)}", 400))
-        unused = ("weight",) if reader.amounts == "value" else ("price", "currency")
-        unread = [
-            *columns.unread,
-            *(columns.header[columns.place[role]] for role in unused if role in columns.place),
-        ]
-        if unread:
-            names = ", ".join(plain(name, 40) for name in unread)
+            used = [(n, role) for role, n in columns.place.items() if role not in ignored]
+            names = ", ".join(f"{columns.header[n]} as {role}" for n, role in used)
+            notices.append(plain(f"columns read: {names}", 400))
+        unread = [columns.header[columns.place[role]] for role in ignored if role in columns.place]
+        if columns.unread or unread:
+            names = ", ".join(plain(name, 40) for name in (*columns.unread, *unread))
             notices.append(f"columns that are not read: {names}")
         for reason, lines in self.skipped.items():
             notices.append(f"skipped, {reason}: line {_ranges(lines)}")

@@ -34,6 +34,16 @@ from simulator.universe.universe_schema import FIGURES, FirmRow
 
 MOST_BYTES = 256 * 1024
 _WORDS = ("ticker", "source", "date")
+_USUAL = {
+    "market value": "market_value",
+    "market cap": "market_value",
+    "marketcap": "market_value",
+    "sales": "revenue",
+    "operating margin": "operating_margin",
+    "margin": "operating_margin",
+    "symbol": "ticker",
+}
+"""Usual names of columns."""
 _LONGEST_TICKER = 40
 _SINGULAR = 1e-9
 
@@ -97,7 +107,7 @@ class _Reader:
         table = self._table()
         if not table:
             return
-        header = [cell.lower() for cell in table[0].cells]
+        header = [_USUAL.get(cell.lower(), cell.lower()) for cell in table[0].cells]
         known = (*_WORDS, *FIGURES)
         for name in {name: None for name in header if name not in known}:
             message = f"{plain(name, 40) or 'a column without a name'} is not a figure"

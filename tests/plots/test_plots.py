@@ -15,6 +15,7 @@ from matplotlib.text import Text
 from synthetic_run import synthetic_run, titled
 
 from simulator.errors import UsageError
+from simulator.history.baselines import beside, load_baseline_csv
 from simulator.plots import KINDS, PICTURES, available, draw, figure, picture, render
 from simulator.plots.causes import explained
 from simulator.plots.drawdowns import BIN
@@ -239,6 +240,19 @@ def test_the_waterfall_adds_up_exactly(run: Run) -> None:
         worst = np.sort(np.asarray(depth, float))[-len(depth) // 20 :]
         assert whole["log"] == pytest.approx(np.log1p(-worst).mean(), rel=0.02)
         assert 0 < whole["mc_error"] < abs(whole["log"])
+
+
+def test_the_overlay_shows_prices_of_ones_own_by_their_dates(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("date,close\n2024-01-01,80\n2024-01-31,100\n2024-07-31,50\n2025-01-31,75\n")
+    with beside(load_baseline_csv(path)):
+        of = picture("overlay", run)
+        rows = of.table
+        assert "mine" in of.shown()[0]
+        render(figure("overlay", run), "svg")
+    assert np.interp(182 / 365.25, rows["t"], rows["mine"]) == pytest.approx(-0.5, abs=0.05)
+    assert rows["mine"].iloc[0] == 0.0
+    assert rows.loc[rows["t"] > 1.01, "mine"].isna().all()
 
 
 def test_the_overlay_holds_deep_falls_that_can_be_followed(run: Run) -> None:

@@ -14,6 +14,7 @@ from simulator.errors import ScenarioError, UsageError
 from simulator.scenario.scenario import Scenario
 from simulator.scenario.sweep_design import Design, parse_vary
 from simulator.sweeps.design import design_cells, resolve_design, scenario_design
+from simulator.sweeps.design_file import read_design, samples
 
 PRICE, ELASTIC = "technology.annual_price_decline", "technology.elasticity"
 UNCERTAIN = f"""{MINIMAL}
@@ -206,3 +207,43 @@ def test_bad_sweep_tables(table: str, message: str, tmp_path: Path) -> None:
     assert found
     assert message in " ".join(map(str, found))
     assert all(problem.key.startswith("sweep") for problem in found)
+
+
+def test_a_design_file_has_a_row_a_cell(tmp_path: Path, scenario: Scenario) -> None:
+    path = tmp_path / "design.csv"
+    path.write_text(f"{ELASTIC},{PRICE}\n0.7,0.5\n0.7,0.9\n1,0.5\n", encoding="utf-8")
+    design = resolve_design(read_design(path), scenario)
+    assert list(design_cells(design, scenario)) == [
+        {ELASTIC: 0.7, PRICE: 0.5},
+        {ELASTIC: 0.7, PRICE: 0.9},
+        {ELASTIC: 1, PRICE: 0.5},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (f"{ELASTIC}\n", "rows of values"),
+        (f"{ELASTIC}\nx\n0.5,1\n", "design.csv:2: `x` is not a number\n"),
+        (f"{ELASTIC}\n0.5\n0.5\n", "the same values"),
+        (f"{ELASTIC},{ELASTIC}\n0.5,1\n", "each key once"),
+        ("scenario.paths\n5\n", "cannot vary"),
+        (f'{ELASTIC}\n"1\n', "quotation mark"),
+    ],
+)
+def test_a_design_file_that_cannot_be_used(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "design.csv"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError) as caught:
+        read_design(path)
+    assert says in str(caught.value)
+
+
+def test_samples_of_a_salib_problem() -> None:
+    problem = {"num_vars": 2, "names": [ELASTIC, PRICE], "bounds": [[0.5, 2], [0.5, 0.9]]}
+    design = samples(problem, np.array([[0.6, 0.5], [0.6, 0.8]]))
+    assert [axis.values for axis in design.axes] == [(0.6, 0.6), (0.5, 0.8)]
+    with pytest.raises(UsageError, match=r"is 0\.95 in sample 1: expected 0\.5 to 0\.9"):
+        samples(problem, [[0.6, 0.5], [0.6, 0.95]])
+    with pytest.raises(UsageError, match="do not fit 2 names"):
+        samples(problem, [[0.6]])

@@ -118,6 +118,14 @@ def test_what_cannot_be_used_is_refused_and_nothing_is_written(
     assert not list(tmp_path.glob("universes/*"))
 
 
+def test_columns_go_by_their_usual_names(tmp_path: Path) -> None:
+    caps = 'Ticker,Market Cap,Sales,Margin\nNVDA,"4,400.5",216,62%\nAAPL,"3,900",,\n'
+    (tmp_path / "caps.csv").write_text(caps, encoding="utf-8")
+    figures = read_figures(tmp_path / "caps.csv", BASE, DAY).figures
+    nvda = {"market_value": 4400.5, "revenue": 216.0, "operating_margin": 0.62}
+    assert figures == {"NVDA": nvda, "AAPL": {"market_value": 3900.0}}
+
+
 def test_all_faults_of_a_file_come_at_once(tmp_path: Path) -> None:
     with pytest.raises(ScenarioError) as caught:
         made(tmp_path, "ticker,market_value\nNVDX,1\nMSFT,no\nAAPL,-1\n")
