@@ -12,8 +12,8 @@ COLUMNS = ("ticker", "weight", "value", "maps_to", "sector", "beta", "volatility
 """The columns of a file written for this program; the others are brokers' words."""
 
 _USUAL: dict[str, str] = {
-    "ticker": "ticker|symbol|ticker symbol|instrument|symbol/isin|asset",
-    "isin": "isin",
+    "ticker": "ticker|symbol|ticker symbol|instrument|symbol/isin|symbol / isin|stock|security|asset",
+    "isin": "isin|isin code|isin-code",
     "name": "description|name|investment name|security name|product|produkt|bezeichnung|company",
     "value": "value|current value|market value|marketvalue|position value|positionvalue|mkt val"
     "|mkt value|total value|net value|netvalue|equity|balance|marktwert|kurswert|gesamtwert|wert",
@@ -95,6 +95,7 @@ def _names(cell: str) -> Iterator[str]:
     """A header as it is, and its parts: "Mkt Val (Market Value)", "Value in EUR"."""
     text = cell.lower().rstrip(":")
     yield text
+    yield re.sub(r"\s*[$#€£%]$", "", text)
     yield re.sub(r"\s+in [a-z]{3}$", "", text)
     parts = _PARTS.fullmatch(text)
     if parts:

@@ -77,7 +77,7 @@ def ticker_of(text: str) -> str:
 
 def share(ticker: str) -> str:
     """One spelling for a share: BRK/B, BRK-B, BRK B and BRKB are BRK.B."""
-    text = _EXCHANGE.sub("", ticker)
+    text = re.sub(r"[ .:]US$", "", _EXCHANGE.sub("", ticker))
     text = re.sub(r"[/ -](?=[A-Z]$)", ".", text)
     return _CLASSES.get(text, text)
 

@@ -148,7 +148,7 @@ class _Unmapped(Exception):
 
 def _mapped(row: Row, universe: Universe) -> _Mapped:
     """What a row is taken for: what the file says, else the universe, else the table of funds."""
-    fund = known_funds().get(row.ticker)
+    fund = known_funds().get(share(row.ticker))
     if row.ticker == CASH and not row.kind:
         row = replace(row, kind="cash")
     if row.kind == "cash" and not row.maps_to:
@@ -331,7 +331,7 @@ def _guessed(rows: Iterable[Row], mapped: Iterable[_Mapped]) -> Iterable[str]:
         if one.firm is not None
         and not row.sector
         and row.beta is None
-        and row.ticker not in known_funds()
+        and share(row.ticker) not in known_funds()
     ]
     if names:
         yield plain(

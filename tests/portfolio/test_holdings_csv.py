@@ -186,6 +186,20 @@ def test_quoted_line_breaks_missing_cells_and_cash(read: Read) -> None:
     assert values(read(text)) == {"NVDA": 10000.0, "CASH": 501.0}
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Stock,Value $",
+        "Instrument,Market Value (USD)",
+        "Ticker symbol,Position Value",
+        "Symbol / ISIN,Value in USD",
+        "Security,Balance",
+    ],
+)
+def test_usual_names_of_columns(read: Read, header: str) -> None:
+    assert values(read(f"{header}\nNVDA US,10\nVOO.US,5\n")) == {"NVDA US": 10, "VOO.US": 5}
+
+
 def test_quantity_times_price(read: Read) -> None:
     assert values(read("symbol,shares,price\nNVDA,10,140.5\n")) == {"NVDA": 1405.0}
 
