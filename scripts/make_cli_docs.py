@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from typer.main import get_command
 
@@ -39,12 +41,18 @@ def pages() -> str:
     with root.make_context("crashsim", [], resilient_parsing=True, terminal_width=100) as ctx:
         parts = [HEAD, f"```text\n{root.get_help(ctx).strip()}\n```\n"]
         for name in root.list_commands(ctx):  # type: ignore[attr-defined]
-            command = root.get_command(ctx, name)  # type: ignore[attr-defined]
-            with command.make_context(
-                name, [], parent=ctx, resilient_parsing=True, terminal_width=100
-            ) as own:
-                parts.append(f"## {name}\n\n```text\n{command.get_help(own).strip()}\n```\n")
+            parts += _command(root.get_command(ctx, name), name, ctx)  # type: ignore[attr-defined]
     return "\n".join(parts)
+
+
+def _command(command: Any, name: str, parent: Any) -> Iterator[str]:
+    """The section of a command, then those of the commands below it."""
+    with command.make_context(
+        name.split()[-1], [], parent=parent, resilient_parsing=True, terminal_width=100
+    ) as own:
+        yield f"## {name}\n\n```text\n{command.get_help(own).strip()}\n```\n"
+        for below, sub in getattr(command, "commands", {}).items():
+            yield from _command(sub, f"{name} {below}", own)
 
 
 if __name__ == "__main__":

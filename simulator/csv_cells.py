@@ -140,7 +140,7 @@ def number(cell: str, mark: DecimalMark = "") -> float:
         if not mark:
             raise AmbiguousNumber(cell)
         digits = digits.replace(",", ".") if mark in digits else re.sub(r"[.,]", "", digits)
-    elif grouped and grouped["group"] != (grouped["rest"] or " ")[0]:
+    elif grouped and grouped["group"] != (grouped["rest"] or "")[:1]:
         whole = digits[: -len(grouped["rest"])] if grouped["rest"] else digits
         digits = re.sub(r"\D", "", whole) + (grouped["rest"] or "").replace(",", ".")
     elif _PLAIN.fullmatch(digits):

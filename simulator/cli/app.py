@@ -88,16 +88,16 @@ def make_app(*, plain: bool) -> typer.Typer:
         ("path", stored_runs.path, "crashsim path deepseek 17 -o path17.csv"),
         ("check", check.check, "crashsim check scenarios/deepseek.toml"),
         ("new", new.new, "crashsim new my_story --from deepseek"),
-        (
-            "universe",
-            universe.universe,
-            "crashsim universe new us-2026-06 --csv caps.csv --as-of 2026-06-30",
-        ),
         ("schema", new.schema, "crashsim schema > scenario.v1.schema.json"),
         ("baseline", baseline.baseline, "crashsim baseline dotcom"),
         ("hindcast", hindcast.hindcast, "crashsim hindcast --paths 1000"),
     ):
         app.command(name, epilog=f"Example: {example}")(command(function))
+    group = typer.Typer(rich_markup_mode=None if plain else "rich")
+    group.callback()(universe.group)
+    example = "crashsim universe new us-2026-06 --csv caps.csv --as-of 2026-06-30"
+    group.command("new", epilog=f"Example: {example}")(command(universe.new))
+    app.add_typer(group, name="universe", epilog=f"Example: {example}")
     return app
 
 

@@ -31,7 +31,7 @@ def check(
     """
     from simulator.engine import priced_in
     from simulator.reports.assumption_text import page
-    from simulator.scenario import load_scenario
+    from simulator.scenario import load_scenario, priced_in_otherwise
     from simulator.scenario.typed_values import parse_overrides
 
     overrides = parse_overrides(set_ or (), screen.say)
@@ -48,6 +48,7 @@ def check(
                 "ledger": [_record(row) for row in ledger],
                 "judgement_share": sum(row.strength == "D" for row in ledger) / len(ledger),
                 "universe": _universe(story.universe),
+                "priced_in_otherwise": priced_in_otherwise(story),
                 "next": following,
             }
         )

@@ -1,82 +1,108 @@
-"""``universe new``: firms of another date, from a file of market values."""
+"""``universe``: market values of another date."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import textwrap
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
 from simulator.cli.console import Screen
-from simulator.errors import UsageError, plain
+from simulator.errors import UsageError
+
+if TYPE_CHECKING:
+    from simulator.universe import NewUniverse
 
 
-def universe(
+def group() -> None:
+    """Make a universe of firms with figures of another date."""
+
+
+def new(
     screen: Screen,
     *,
-    action: Annotated[Literal["new"], Argument(help="new: make a universe of another date.")],
-    name: Annotated[str, Argument(metavar="NAME", help="Its name, such as us-2026-06.")],
+    name: Annotated[str, Argument(metavar="NAME", help="Name of the new universe.")],
     csv: Annotated[
         Path,
         Option(
-            "--csv",
             metavar="FILE",
-            help="ticker,market_value (USD billion) and perhaps revenue,margin,source.",
+            help="Columns ticker, market_value (USD billion) and any other figure; source, date.",
         ),
     ],
-    as_of: Annotated[
-        str, Option(metavar="YYYY-MM-DD", help="Day of the market values in the file.")
-    ],
+    as_of: Annotated[str, Option(metavar="DATE", help="Day of the market values: 2026-06-30.")],
     source: Annotated[
-        str, Option("--from", metavar="UNIVERSE", help="Universe to take all else from.")
+        str, Option("--from", metavar="UNIVERSE", help="Universe to copy, with its comments.")
     ] = "us-2025-01",
 ) -> None:
-    """Make a universe file with market values of another date.
+    """Write a universe file with market values of another date.
 
-    Writes universes/NAME.toml beside your scenarios, never over another file, and says which
-    figures are now dated otherwise. Name it in a scenario: universe = "NAME".
+    A row of the CSV is a firm of the copied universe, or a group (sp500, nasdaq): its total gives the
+    rows of all other firms. Says what in the new file still belongs to the old date. The file is
+    scenarios/universes/NAME.toml where there is a folder scenarios, else universes/NAME.toml. It is
+    never overwritten.
     """
-    from simulator.reports.assumption_text import dated_otherwise
-    from simulator.schema import NAME_RULE, is_name
-    from simulator.universe import load_universe
-    from simulator.universe.new_universe import read_figures, renewed
+    from simulator.universe import load_universe, new_universe
 
-    del action  # there is one
-    if not is_name(name):
-        raise UsageError(f"{plain(name, 60)} cannot name a universe: {NAME_RULE}")
     try:
         day = date.fromisoformat(as_of)
     except ValueError:
-        raise UsageError(f"--as-of {plain(as_of, 40)}: expected a day such as 2026-06-30") from None
-    origin = load_universe(source)
-    figures = read_figures(csv, origin.tickers)
-    folder = (Path("scenarios") if Path("scenarios").is_dir() else Path()) / "universes"
-    target = folder / f"{name}.toml"
-    text = renewed(origin.path.read_text(encoding="utf-8"), name, day, figures)
-    folder.mkdir(exist_ok=True)
-    try:
-        with target.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise UsageError(f"{target} exists; choose another name or remove it first") from None
-    try:
-        made = load_universe(target)
-    except Exception:
-        target.unlink()
-        raise
-    old = made.dated_otherwise()
-    without = [ticker for ticker in made.tickers if ticker not in figures]
-    if without:
-        screen.warn(f"not in {csv}, with the values of {origin.as_of}: {', '.join(without)}")
-    screen.warn("[checks] is left out: add what the rows must add up to on the new date")
-    following = "crashsim check SCENARIO, where the scenario says " + f'universe = "{name}"'
+        raise UsageError(f"--as-of {as_of!r} is not a date such as 2026-06-30") from None
+    scenarios = Path("scenarios") if Path("scenarios").is_dir() else Path()
+    base = load_universe(source, scenarios)
+    made = new_universe(name, base, csv, day, scenarios / "universes")
+    following = (
+        f'crashsim new my_{day:%Y_%m} --from deepseek  (set universe = "{name}", drop as_of)'
+    )
     if screen.as_json:
-        document = {"file": str(target), "dated_otherwise": [asdict(figure) for figure in old]}
-        screen.document({**document, "without": without, "next": following})
+        screen.document(
+            {
+                "file": str(made.universe.path),
+                "from": base.name,
+                "as_of": day.isoformat(),
+                "solved": list(made.solved),
+                "kept": list(made.kept),
+                "left_out": list(made.left_out),
+                "older": [
+                    {"figure": old.figure, "date": old.date, "tickers": list(old.tickers)}
+                    for old in made.older
+                ],
+                "next": following,
+            }
+        )
     else:
-        screen.text(f"{target}: {origin.name} with {len(figures)} rows of {day}")
-        for section in dated_otherwise(made, screen.width):
-            screen.text(section)
+        screen.text(_summary(made, base.name, base.as_of))
     screen.next(following)
+
+
+def _summary(made: NewUniverse, base: str, old_day: date) -> str:
+    universe = made.universe
+    totals = (universe.membership * universe.column("market_value")).sum(axis=1)
+    lines = [f"{universe.path}: {base} with figures of {universe.as_of}"]
+    lines += [
+        f"  {group:<18} USD {total:>8,.0f} bn, {total / totals[0]:6.1%} of {universe.groups[0]}"
+        for group, total in zip(universe.groups, totals, strict=True)
+    ]
+    notes = [
+        ("Follows from the totals of groups", made.solved),
+        (f"Market value still of {old_day}", made.kept),
+        (f"Now comments, as they hold for {old_day}", made.left_out),
+    ]
+    lines += [_wrapped(f"{head}: {', '.join(names)}.") for head, names in notes if names]
+    if made.older:
+        lines.append(f"Dated more than a quarter from {universe.as_of}, and kept:")
+    figures: dict[str, set[str]] = {}
+    for old in made.older:
+        figures.setdefault(old.figure, set()).update(old.tickers)
+    by_firms: dict[str, list[str]] = {}
+    for figure, of in figures.items():
+        firms = [ticker for ticker in universe.tickers if ticker in of]
+        whole = len(firms) == len(universe.firms)
+        by_firms.setdefault("all rows" if whole else ", ".join(firms), []).append(figure)
+    lines += [_wrapped(f"  {', '.join(names)} of {of}") for of, names in by_firms.items()]
+    return "\n".join(lines)
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, 80, subsequent_indent="    ")

@@ -161,9 +161,9 @@ class Exceedance(RunPlot):
     def subtitle(self) -> str:
         """What is counted."""
         return (
-            f"Probability that the largest fall within {self.years} on {closes(self.run)} closes is "
-            "this "
-            f"deep or deeper; light: 95 % interval. Return periods (1 in N) count spans of {self.years}, not single years."
+            f"Probability that the largest fall within {self.years} on {closes(self.run)} closes is this "
+            "deep or deeper; light: 95 % interval. Return periods (1 in N) count spans of "
+            f"{self.years}, not single years."
             f"{' Dashed: to be so far below today at some time.' if self.losses is not None else ''}"
             f"{' Dots with bars: rarer falls, by splitting.' if len(self.tail) else ''}"
         )

@@ -188,7 +188,11 @@ class RowReader:
         value = self.cell(row, "value")
         sign, column = currency_of(value), self.cell(row, "currency").upper()
         currency = self.columns.value_currency if value else ""
-        currency = currency or column or sign or "USD"
+        currency = currency or column or sign
+        if not currency and "currency" in self.columns.place:
+            message = f"{ticker} has no currency, and the file has a column for it"
+            self.fault(row.line, "currency", message, "USD, or a currency with a rate")
+        currency = currency or "USD"
         foreign = {c for c in (currency, sign) if c and not ("$" in value and c == sign)}
         if len(foreign) > 1:
             message = f"{ticker}: `{plain(value, 40)}` beside the currency {plain(currency, 10)}"

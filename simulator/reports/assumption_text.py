@@ -38,7 +38,7 @@ def page(
     sections = [
         _head(scenario, width),
         _priced_in(scenario, implied, width),
-        *dated_otherwise(scenario.universe, width),
+        *_dated_otherwise(scenario, width),
         "WHAT THIS SCENARIO SETS\n"
         + _wrap(f"value, meaning and place in the file; source, graded {GRADES}", width, 0)
         + "\n"
@@ -114,18 +114,26 @@ def _priced_in(scenario: Scenario, implied: PricedIn, width: int) -> str:
     return "\n".join(wrapped) + _indent(table(header, rows, width=width - 2))
 
 
-def dated_otherwise(universe: Universe, width: int) -> Iterator[str]:
-    """Figures of another time than the universe's as-of date, by date and firms."""
-    rows: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+def dated_otherwise(scenario: Scenario) -> list[str]:
+    """Figures and priced-in values of another time than the universe's as-of date, by date and firms."""
+    from simulator.scenario import priced_in_otherwise
+
+    universe = scenario.universe
+    rows: dict[tuple[str, str], list[str]] = {}
     for old in universe.dated_otherwise():
-        rows.setdefault((old.date, old.tickers), []).append(old.figure)
-    if rows:
-        head = f"DATED MORE THAN A QUARTER FROM {universe.as_of}, the universe's as-of date"
-        lines = [_wrap(head, width, 0)]
-        for (when, tickers), figures in rows.items():
-            of = "all rows" if len(tickers) == len(universe.firms) else ", ".join(tickers)
-            lines.append(_wrap(f"{when}: {', '.join(figures)} of {of}", width, 2))
-        yield "\n".join(lines)
+        of = "all rows" if len(old.tickers) == len(universe.firms) else ", ".join(old.tickers)
+        rows.setdefault((old.date, f" of {of}"), []).append(old.figure)
+    for key, when in priced_in_otherwise(scenario).items():
+        rows.setdefault((when, ""), []).append(key)
+    return [f"{when}: {', '.join(names)}{of}" for (when, of), names in rows.items()]
+
+
+def _dated_otherwise(scenario: Scenario, width: int) -> Iterator[str]:
+    lines = dated_otherwise(scenario)
+    if lines:
+        day = scenario.universe.as_of
+        head = f"DATED MORE THAN A QUARTER FROM {day}, the universe's as-of date"
+        yield "\n".join([_wrap(head, width, 0), *(_wrap(line, width, 2) for line in lines)])
 
 
 def _own(scenario: Scenario, rows: Sequence[Assumption], width: int) -> Iterator[str]:

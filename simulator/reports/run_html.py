@@ -12,7 +12,13 @@ from simulator.errors import plain
 from simulator.plots import available, draw, picture, render
 from simulator.plots.run_plot import RunPlot, closes, is_exact, years
 from simulator.portfolio import HOLDINGS
-from simulator.reports import html_page, portfolio_tables, run_html_tables, run_tables
+from simulator.reports import (
+    assumption_text,
+    html_page,
+    portfolio_tables,
+    run_html_tables,
+    run_tables,
+)
 from simulator.reports.run_text import run_line
 from simulator.runs.sensitivity import weakest_link
 from simulator.runs.summary import BELOW
@@ -95,7 +101,7 @@ def _content(run: Run, drawn: Mapping[str, bytes]) -> dict[str, Any]:
         "weakest_link": weakest_link(run.scenario, run.results),
         "weak_sentence": f"Of {len(ledger)} numbers, {weak} rest on thin evidence or judgement.",
         "command": _command(run),
-        "reproduce": _provenance(run),
+        "reproduce": [*_provenance(run), *_dated_otherwise(run)],
     }
 
 
@@ -130,3 +136,10 @@ def _provenance(run: Run) -> list[tuple[str, str]]:
         ("noise", "off: no shocks" if run.shocks == "zero" else "on"),
         ("non-finite paths", "0 (a run with one would have failed)"),
     )
+
+
+def _dated_otherwise(run: Run) -> list[tuple[str, str]]:
+    """What the run assumes that is of another time than its market values."""
+    day = run.scenario.universe.as_of
+    lines = assumption_text.dated_otherwise(run.scenario)
+    return [(f"dated more than a quarter from {day}", plain(line, 600)) for line in lines]

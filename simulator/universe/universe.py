@@ -29,7 +29,7 @@ from simulator.universe.universe_schema import (
     read_tables,
 )
 
-_QUARTER = 92
+QUARTER = 92
 """Days."""
 
 
@@ -122,7 +122,7 @@ class Universe:
         for figure in FIGURES:
             for firm in self.firms:
                 when = self.source(firm.ticker, figure).date
-                if getattr(firm, figure) is not None and _days_apart(when, self.as_of) > _QUARTER:
+                if getattr(firm, figure) is not None and days_apart(when, self.as_of) > QUARTER:
                     rows.setdefault((figure, when), []).append(firm.ticker)
         return tuple(OldFigure(*key, tuple(tickers)) for key, tickers in rows.items())
 
@@ -139,7 +139,7 @@ class Universe:
         }
 
 
-def _days_apart(text: str, day: date) -> int:
+def days_apart(text: str, day: date) -> int:
     """Days between a date, month or year and a day outside it; 0 within it or if it is none of these."""
     match = re.fullmatch(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?", text)
     if match is None:

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from cli_runs import CommandLine
 
-from simulator.errors import ScenarioError, UsageError
+from simulator.errors import ScenarioError
 from simulator.schema.sources import UNSOURCED
-from simulator.universe.new_universe import read_figures
 from simulator.universe.universe import (
     Universe,
     find_universe,
@@ -248,48 +247,3 @@ def test_a_universe_copied_with_a_new_date_names_its_old_prices(
     assert code == 0
     assert "DATED MORE THAN A QUARTER FROM 2026-06-30" in out
     assert "2025-01-24: market_value" in out
-
-
-def test_a_universe_of_another_date(
-    tmp_path: Path, crashsim: CommandLine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    caps = tmp_path / "caps.csv"
-    caps.write_text(
-        'ticker,market_value,margin,source\nNVDA,"4,400.5",62%,their report\nMSFT,3700,,\n'
-    )
-    options = ("--csv", caps, "--as-of", "2026-06-30")
-    code, out, err = crashsim("universe", "new", "mine", *options)
-    assert code == 0
-    assert "DATED MORE THAN A QUARTER FROM 2026-06-30" in out
-    assert "with the values of 2025-01-24: AVGO" in err
-    old, new = load_universe("us-2025-01"), load_universe(tmp_path / "universes" / "mine.toml")
-    values = dict(zip(new.tickers, new.column("market_value"), strict=True))
-    assert (values["NVDA"], values["MSFT"]) == (4400.5, 3700.0)
-    assert new.column("operating_margin")[0] == 0.62
-    assert new.source("NVDA", "market_value").source == "their report"
-    assert new.source("MSFT", "market_value").date == "2026-06-30"
-    rest = [ticker for ticker in old.tickers if ticker not in ("NVDA", "MSFT")]
-    before = dict(zip(old.tickers, old.column("market_value"), strict=True))
-    assert [values[ticker] for ticker in rest] == [before[ticker] for ticker in rest]
-    for figure in FIGURES:
-        if figure not in ("market_value", "operating_margin", "normal_margin"):
-            np.testing.assert_array_equal(new.column(figure), old.column(figure))
-    assert crashsim("universe", "new", "mine", *options)[0] == 2  # never over another file
-
-
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        ("NVDA,1\n", "expected a header"),
-        ("ticker,market_value\nXYZ,1\nNVDA,x\n", "caps.csv:3"),
-        ("ticker,market_value\nNVDA,1\nNVDA,2\n", "there twice"),
-        ('ticker,market_value\n"NVDA,1\n', "quotation mark"),
-    ],
-)
-def test_figures_that_cannot_be_read(tmp_path: Path, text: str, says: str) -> None:
-    path = tmp_path / "caps.csv"
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(UsageError) as caught:
-        read_figures(path, ("NVDA", "MSFT"))
-    assert says in str(caught.value)
