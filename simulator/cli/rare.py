@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Argument, Exit, Option
 
 from simulator.cli.console import Screen
+from simulator.cli.find import entity_of
 from simulator.cli.options import (
     NOT_REACHED,
     PortfolioOption,
@@ -230,6 +231,7 @@ def _tail(
             told[0] = time.monotonic()
             screen.say(f"{done} of {groups} groups")
 
+    entity = entity_of(story, entity)
     found = estimate(story, entity, workers=workers, progress=progress)
     target = None if folder is None else add_tail(folder, found)
     deepest = float(found["depth"].iloc[-1])
