@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from typer import Argument, Option
 
 from simulator.cli.console import Screen
-from simulator.cli.find import entity_of, find, kind_of
+from simulator.cli.find import entity_of, find, kind_of, newest_first
 from simulator.cli.options import FileOption
 from simulator.cli.stored_sweeps import compare_sweep
 from simulator.errors import UsageError
@@ -75,6 +75,9 @@ def compare(
         return
     if len(folders) < 2:
         raise UsageError("compare needs two runs or more, or one sweep")
+    if why and len(folders) > 2:
+        folders = newest_first(folders)[1::-1]
+        screen.say(f"--why explains two runs: taking the newest, {folders[0]} and {folders[1]}")
     of = _load(folders, entity or [])
     order = list(range(1, len(folders)))
     if sort is not None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from simulator.arrays import BoolArray, FloatArray, IntArray
 from simulator.statistics import Grid
-from simulator.statistics.histogram import _tally
+from simulator.statistics.histogram import tally
 
 CAUSES = (
     "revenue",
@@ -274,13 +274,13 @@ class Results:
             self.sample_levels[:, :, begin : begin + room] = block.sample_levels[:, :, :room]
         self._count_measures(measures)
         self.add_causes(measures["max_drawdown"], causes)
-        _tally(self.fan_counts, block.fan_bins[:, :, :take])
-        _tally(self.underwater_counts, block.underwater_bins[:, :, :take])
+        tally(self.fan_counts, block.fan_bins[:, :, :take])
+        tally(self.underwater_counts, block.underwater_bins[:, :, :take])
         if block.driver_bins is not None:
-            _tally(self.driver_counts, block.driver_bins[:, :, :take])
+            tally(self.driver_counts, block.driver_bins[:, :, :take])
         if block.aligned_bins is not None:
             aligned = block.aligned_bins[:, :, :take]
-            _tally(self.aligned_counts, aligned, aligned >= 0)
+            tally(self.aligned_counts, aligned, aligned >= 0)
         self.n += take
 
     def merge(self, others: Results) -> None:
@@ -328,16 +328,16 @@ class Results:
             / self.start_levels[:, np.newaxis],
         }
         for name, grid in GRIDS.items():
-            _tally(self.counts[name], grid.index(np.asarray(values[name], np.float64)))
+            tally(self.counts[name], grid.index(np.asarray(values[name], np.float64)))
         peak, trough, recovery = (
             np.asarray(measures[f"{name}_step"], np.int64)
             for name in ("peak", "trough", "recovery")
         )
-        _tally(self.trough_counts, trough - peak)
+        tally(self.trough_counts, trough - peak)
         regained = recovery >= 0
         last = self.times.size - 1
-        _tally(self.recovered_counts, recovery - peak, regained)
-        _tally(self.censored_counts, last - peak, ~regained)
+        tally(self.recovered_counts, recovery - peak, regained)
+        tally(self.censored_counts, last - peak, ~regained)
 
 
 def _units(causes: NDArray[np.floating]) -> IntArray:

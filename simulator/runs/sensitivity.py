@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simulator.errors import plain
-from simulator.statistics.rank_correlation import _estimate, _moments, _ranks
+from simulator.statistics.rank_correlation import centred_moments, correlation_estimate, ranks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,15 +43,15 @@ def sensitivities(scenario: Scenario, results: Results) -> pd.DataFrame:
     grades = {row.key: row.strength for row in scenario.ledger()}
     groups = [entity for entity in results.entities if entity in scenario.universe.groups]
     falls = {
-        entity: _ranks(np.asarray(results.measures["max_drawdown"][row], np.float64))
+        entity: ranks(np.asarray(results.measures["max_drawdown"][row], np.float64))
         for row, entity in enumerate(results.entities)
         if entity in groups
     }
     rows = []
     for key, drawn in results.inputs.items():
-        ranks = _ranks(drawn)
+        of_key = ranks(drawn)
         found = {
-            entity: _estimate(*_moments(ranks, fall), results.kept)
+            entity: correlation_estimate(*centred_moments(of_key, fall), results.kept)
             for entity, fall in falls.items()
         }
         most = max(groups, key=lambda entity: abs(found[entity].value))

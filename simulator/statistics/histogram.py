@@ -1,4 +1,4 @@
-"""TODO statistics.histogram."""
+"""Counts on a fixed grid, and quantiles from them: memory that does not grow with the paths."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Grid:
         return np.asarray(self.low + self.width * np.arange(self.bins + 1), np.float64)
 
 
-def _tally(
+def tally(
     counts: NDArray[np.signedinteger], bins: NDArray[np.integer], where: BoolArray | None = None
 ) -> None:
     """Add one to ``counts`` (..., bins) for each entry of ``bins`` (..., P), in place."""

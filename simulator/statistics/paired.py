@@ -1,4 +1,4 @@
-"""TODO statistics.paired."""
+"""Changes between runs on the same random numbers, with jackknife errors (Shao and Wu 1989)."""
 
 from __future__ import annotations
 

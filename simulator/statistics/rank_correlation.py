@@ -1,4 +1,4 @@
-"""TODO statistics.rank_correlation."""
+"""Spearman's rank correlation with its interval."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def rank_correlation(x: FloatArray, y: FloatArray) -> Estimate:
     Fisher's transform with the variance (1 + r^2 / 2) / (n - 3) of Bonett and Wright (Psychometrika
     65, 2000). A constant sample has no ranks: 0, and nothing is known.
     """
-    return _estimate(*_moments(_ranks(x), _ranks(y)), x.size)
+    return correlation_estimate(*centred_moments(ranks(x), ranks(y)), x.size)
 
 
-def _ranks(values: FloatArray) -> NDArray[np.int64]:
+def ranks(values: FloatArray) -> NDArray[np.int64]:
     """Twice the rank of each value less twice the mean rank: whole numbers, so that sums are exact."""
     order = np.argsort(values, kind="stable")
     ordered = values[order]
@@ -32,11 +32,13 @@ def _ranks(values: FloatArray) -> NDArray[np.int64]:
     return doubled - (values.size - 1)
 
 
-def _moments(x: NDArray[np.int64], y: NDArray[np.int64]) -> tuple[int, int, int]:
+def centred_moments(x: NDArray[np.int64], y: NDArray[np.int64]) -> tuple[int, int, int]:
+    """Sums of products of two vectors of ranks (n,): xy, xx and yy, in exact whole numbers."""
     return int(np.sum(x * y)), int(np.sum(x * x)), int(np.sum(y * y))
 
 
-def _estimate(xy: int, xx: int, yy: int, n: int) -> Estimate:
+def correlation_estimate(xy: int, xx: int, yy: int, n: int) -> Estimate:
+    """The correlation of ``n`` pairs from these sums, with Fisher's interval (Bonett and Wright 2000)."""
     if not xx or not yy or n < 5:
         return Estimate(0.0, inf, -1.0, 1.0)
     r = xy / sqrt(xx * yy)

@@ -1,4 +1,4 @@
-"""TODO statistics.shapley."""
+"""Shapley's value: a change split among what changed, exactly or over sampled orders."""
 
 from __future__ import annotations
 

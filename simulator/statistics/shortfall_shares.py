@@ -1,4 +1,4 @@
-"""TODO statistics.shortfall_shares."""
+"""Which part of an expected shortfall each holding brings (Euler's allocation; Tasche 1999)."""
 
 from __future__ import annotations
 
