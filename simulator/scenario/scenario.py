@@ -67,9 +67,6 @@ __all__ = [
 MODEL_VERSION = 4
 """Part of every digest: raise it when the same scenario would give other numbers."""
 
-RETIRED = ("sentiment.base_hazard", "sentiment.hazard_fundamentals")
-"""Keys of earlier models, left out when a stored run of such a model is read."""
-
 
 @dataclass(frozen=True)
 class Scenario:

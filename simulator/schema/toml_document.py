@@ -131,23 +131,6 @@ class TomlFile:
             raise ScenarioError(problems)
         return laid
 
-    def without(self, key: str) -> TomlFile:
-        """The file without a key, its source and its correlations."""
-        data = _copied(self.data)
-        table, _, name = key.rpartition(".")
-        sources = data.get("sources", {})
-        for holder in (data.get(table), sources.get(table)):
-            if isinstance(holder, dict):
-                holder.pop(name, None)
-        sources.pop(key, None)
-        if "correlations" in data:
-            data["correlations"] = [
-                one for one in data["correlations"] if key not in one.get("between", ())
-            ]
-        left = TomlFile(self.file, self.raw, self.text, data, self.overrides)
-        vars(left)["places"] = self.places  # the same text
-        return left
-
 
 def _copied(value: Any) -> Any:
     """A copy of tables and lists; what else TOML has never changes."""
