@@ -17,7 +17,7 @@ Formula = Callable[[dict[str, Number]], float]
 PRICE, ELASTICITY, HAZARD = (
     "technology.annual_price_decline",
     "technology.elasticity",
-    "sentiment.hazard_scale",
+    "sentiment.hazard_slope",
 )
 ERROR, SHIFT_ERROR = 0.005, 0.002
 
@@ -28,7 +28,7 @@ def depth(cell: dict[str, Number]) -> float:
         0.5
         + 0.2 * (cell.get(PRICE, 0.9) - 0.9)
         - 0.1 * (cell.get(ELASTICITY, 1.0) - 1.0)
-        + 0.05 * (cell.get(HAZARD, 0.2) - 0.2)
+        + 0.01 * (cell.get(HAZARD, 0.2) - 0.2)
     )
 
 

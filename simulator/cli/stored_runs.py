@@ -58,7 +58,10 @@ def list_runs(
         screen.document({"runs": runs, "sweeps": sweeps, "damaged": damaged})
     elif entries:
         rows = [_cells(entry, screen.width) for entry in entries]
-        screen.text(table(_HEADER, rows, left=2, width=screen.width))
+        shown = len(_HEADER) - (screen.width < 100)  # changes by --set need room
+        screen.text(
+            table(_HEADER[:shown], [row[:shown] for row in rows], left=2, width=screen.width)
+        )
     else:
         screen.say(f"no runs in {folder}")
     screen.next(

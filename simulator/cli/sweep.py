@@ -125,7 +125,7 @@ def sweep(
             executor = _executor(workers, scheduler, plan.to_compute)
             with screen.progress("sweeping") as tick:
                 found = run_plan(plan, executor, parquet=parquet, progress=tick)
-        _print(screen, plan, found)
+        following = _print(screen, plan, found)
         if len(found.failures) < found.cells <= REPORTED:
             try:
                 screen.say(f"report: {write_report(found)}")
@@ -135,6 +135,7 @@ def sweep(
                     f"({type(error).__name__}: {error})"
                 )
                 raise Exit(NOT_REACHED) from None
+        screen.next(following)
         if found.failures:
             raise Exit(CELLS_FAILED)
 
@@ -231,7 +232,8 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
 
 
-def _print(screen: Screen, plan: Plan, found: Sweep) -> None:
+def _print(screen: Screen, plan: Plan, found: Sweep) -> str:
+    """Print what came out; the next command to type."""
     from simulator.plots import available
 
     folder = shlex.quote(str(found.folder))
@@ -257,7 +259,7 @@ def _print(screen: Screen, plan: Plan, found: Sweep) -> None:
     for failure in found.failures:
         screen.warn(f"cell {failure.cell} failed: {failure.message}")
     screen.say(f"table: {found.folder / 'sweep.csv'}")
-    screen.next(following)
+    return following
 
 
 def _summary(found: Sweep, width: int) -> str:

@@ -64,7 +64,7 @@ def summary_lines(run: Run, folder: str | None = None, width: int = WIDTH) -> li
         _lines(plain(run.verdict, 400), width, style="strong"),
         _thresholds(run, width),
         _falls(run, width),
-        _lowest(run),
+        _lowest(run, width),
         _portfolio(run, width),
         _reaches(run, width),
         _losses(run),
@@ -133,10 +133,14 @@ def _cell(cell: run_tables.Cell) -> str:
     return _ascii(value).removesuffix("%") + error.replace("±0.0", "±.0")
 
 
-def _lowest(run: Run) -> list[Line]:
+def _lowest(run: Run, width: int) -> list[Line]:
     shown = BELOW[1:]  # all of them do not fit 80 columns; the report and the JSON have them
     lines = [
-        Line("LOWEST AGAINST TODAY, %, and the chance to be so far below at some time", "strong"),
+        *_lines(
+            "LOWEST AGAINST TODAY, %, and the chance to be so far below at some time",
+            width,
+            style="strong",
+        ),
         _columns("", ("", "1-in-20", *("" for _ in shown))),
         _columns("", ("median", "worst", *(f">= {share}%" for share in shown))),
     ]

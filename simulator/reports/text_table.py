@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 
@@ -30,7 +31,7 @@ def table(
 
     lines = [line(row) for row in (header, *rows)]
     if columns < len(header):
-        lines.append(f"(too narrow for {', '.join(header[columns:])})")
+        lines += textwrap.wrap(f"(too narrow for {', '.join(header[columns:])})", width or 100)
     return "\n".join(lines)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import date
 from typing import Any
 
@@ -114,7 +115,9 @@ def read_tables(file: TomlFile) -> tuple[ScenarioFile | None, list[Problem]]:
     try:
         parsed = ScenarioFile.model_validate(_with_consensus(file.data))
     except ValidationError as error:
-        return None, problems + _told_once(problems_of(error, ScenarioFile, file), file.data)
+        found = _told_once(problems_of(error, ScenarioFile, file), file.data)
+        inside = tuple(f"{problem.key}." for problem in problems)
+        return None, problems + [one for one in found if not one.key.startswith(inside)]
     return (None if problems else parsed), problems
 
 
@@ -124,7 +127,38 @@ def _with_consensus(data: dict[str, Any]) -> dict[str, Any]:
     consensus = technology.get("consensus") if isinstance(technology, dict) else None
     if not isinstance(technology, dict) or not isinstance(consensus, dict):
         return data
+    growth = spending_kept(consensus)
+    if growth is not None:
+        consensus = {**consensus, "autonomous_growth": growth}
+        technology = {**technology, "consensus": consensus}
     return {**data, "technology": {**consensus, **technology}}
+
+
+def spending_kept(consensus: dict[str, Any]) -> float | None:
+    """Autonomous growth at which spending grows as it does with the default consensus.
+
+    Only the sum g + (elasticity - 1) x decline is seen in spending, so whoever prices in another elasticity
+    or price decline moves g. None where neither is given, or g is, or one of them is not a sound number.
+    """
+    moved = ("elasticity", "annual_price_decline")
+    if "autonomous_growth" in consensus or not any(key in consensus for key in moved):
+        return None
+    default = Technology()
+    values = {key: consensus.get(key, getattr(default, key)) for key in moved}
+    for key, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return None
+        spec = Technology.spec(key)
+        if not spec.low <= value <= spec.high:
+            return None
+
+    def answer(elasticity: float, decline: float) -> float:
+        return (elasticity - 1.0) * -math.log1p(-decline)
+
+    kept = float(default.autonomous_growth) + answer(
+        float(default.elasticity), float(default.annual_price_decline)
+    )
+    return kept - answer(*map(float, values.values()))
 
 
 def _told_once(found: list[Problem], data: dict[str, Any]) -> list[Problem]:

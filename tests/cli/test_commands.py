@@ -170,8 +170,7 @@ def test_a_run_is_found_by_the_start_of_its_name(
     finally:
         (twin / "manifest.json").unlink()
         twin.rmdir()
-    assert code == 2
-    assert folder.name in err
+    assert "the newest of 2" in err
 
 
 # ---------------------------------------------------------------- figures, report, path
@@ -198,7 +197,7 @@ def test_plot_to_a_file(crashsim: CommandLine, folder: Path, tmp_path: Path) -> 
         ["-o", tmp_path],
     ):
         assert crashsim("plot", folder, "fan", *wrong)[0] == 2
-    code, _, err = crashsim("plot", folder, "fan", "--entity", "NVIDIA")
+    code, _, err = crashsim("plot", folder, "fan", "--entity", "NVDIA")
     assert code == 2
     assert "NVDA" in err
     assert crashsim("plot", folder, "pie")[0] == 2

@@ -20,7 +20,7 @@ def test_a_summary_fits_the_screen(
     assert code == 0
     lines = [line for line in out.splitlines() if str(folder.parent) not in line]
     assert max(map(len, lines)) <= columns
-    (index,) = (line.split("S&P 500")[1].split() for line in lines if line.startswith(" S&P 500"))
+    index, *_ = (line.split("S&P 500")[1].split() for line in lines if line.startswith(" S&P 500"))
     assert len(index) == {60: 4, 80: 6}[columns]
 
 

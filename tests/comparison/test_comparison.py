@@ -226,7 +226,7 @@ def test_a_comparison_that_cannot_be_is_refused(
     assert crashsim("compare", folders[0])[0] == 2
     code, _, err = crashsim("compare", *folders[:2], "-e", "NVDIA")
     assert code == 2
-    assert "no entity 'NVDIA'" in err
+    assert "no entity is called 'NVDIA'" in err
     code, _, err = crashsim("compare", *folders[:2], "-o", tmp_path / "x.txt")
     assert code == 2
     assert "neither .csv, .json nor .md" in err

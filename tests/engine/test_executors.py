@@ -173,7 +173,7 @@ def test_an_unguarded_script_works(tmp_path: Path) -> None:
 def test_workers_end_with_a_killed_parent() -> None:
     code = """
         import time
-        from simulator.executors import get_executor
+        from simulator.engine.executors import get_executor
         for _ in get_executor(2).map(time.sleep, [0, 0, 600, 600]):
             print("ready", flush=True)
     """

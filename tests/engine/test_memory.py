@@ -23,14 +23,14 @@ SIZES: dict[str, Any] = {
 }
 
 
-def test_a_table_of_100_000_paths_costs_less_than_2_kB_a_path() -> None:
+def test_a_table_of_100_000_paths_costs_little_more_than_2_kB_a_path() -> None:
     sizes = SIZES | {"inputs": 0}
     rows = memory.needed(kept=100_000, **sizes) - memory.needed(kept=0, **sizes)
-    assert 1_600 < rows / 100_000 < 2_000
+    assert 1_600 < rows / 100_000 < 2_150
 
 
-def test_a_million_paths_fit_in_600_MB() -> None:
-    memory.check(600_000_000, paths=1_000_000, keep_paths=100_000, **SIZES | {"inputs": 10})
+def test_a_million_paths_fit_in_630_MB() -> None:
+    memory.check(630_000_000, paths=1_000_000, keep_paths=100_000, **SIZES | {"inputs": 10})
 
 
 @pytest.mark.parametrize("paths", [10**5, 10**8, 10**18])

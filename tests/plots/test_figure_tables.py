@@ -47,6 +47,12 @@ def depths(entity: str = "sp500") -> Any:
     return -drawdowns(entity).min()
 
 
+def losses(entity: str = "sp500") -> Any:
+    """Lowest level of each path against its start, as a positive share."""
+    of = levels(entity)
+    return (1 - of.min() / of.iloc[0]).clip(lower=0)
+
+
 def peaks_and_troughs(entity: str = "sp500") -> Any:
     """The weeks of the peak and trough of the largest fall of each path."""
     of = levels(entity)
@@ -107,11 +113,12 @@ def check_underwater(table: Table, entity: str = "sp500") -> None:
 
 def check_histogram(table: Table) -> None:
     heads, rows = table
-    assert heads == ["fall from", "to", "paths", "share"]
-    fall = depths()
+    assert heads == ["fall from", "to", "paths", "share", "share below today"]
+    fall, lost = depths(), losses()
     assert sum(int(row[2].replace(",", "")) for row in rows) == PATHS
-    for start, end, paths, share in rows:
+    for start, end, paths, share, below in rows:
         low, high = -numbers(start)[0], -numbers(end)[0]
+        near(below, float(((lost >= low) & (lost < high)).mean()))
         inside = int(((fall >= low) & (fall < high)).sum())
         assert numbers(paths) == [inside]
         near(share, inside / PATHS)
@@ -119,8 +126,9 @@ def check_histogram(table: Table) -> None:
 
 def check_exceedance(table: Table) -> None:
     heads, rows = table
-    assert heads == ["fall of at least", "share of paths (95 % interval)"]
-    for fall, share in rows:
+    assert heads == ["fall of at least", "share of paths (95 % interval)", "so far below today"]
+    for fall, share, below in rows:
+        near(below, float((losses() >= numbers(fall)[0] - 1e-9).mean()))
         hits = int((depths() >= numbers(fall)[0]).sum())
         expected = share_interval(hits, PATHS)
         near(share, expected if hits < PATHS or "(" in share else expected[:1], slack=0.0006)

@@ -13,7 +13,7 @@ from simulator.scenario import Design, Scenario
 from simulator.sweeps import Sweep, load_sweep
 from simulator.sweeps.sweep import sweep
 
-ELASTICITY, HAZARD = "technology.elasticity", "sentiment.hazard_scale"
+ELASTICITY, HAZARD = "technology.elasticity", "sentiment.hazard_slope"
 
 
 @pytest.fixture(scope="module")

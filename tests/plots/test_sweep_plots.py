@@ -239,7 +239,7 @@ def test_points_of_a_sampled_design_tell_rank_correlations(sweeps: dict[str, Swe
     assert columns[0] == "assumption"
     assert {rows[0][0], rows[1][0]} & {ELASTICITY, PRICE}
     assert len(rows) == len(of.keys)
-    assert "16 other assumptions vary too" in of.subtitle
+    assert "22 other assumptions vary too" in of.subtitle
     by_hand = of.cells[[ELASTICITY, "value"]].corr(method="spearman").iloc[0, 1]
     told = {row[0]: row[1] for row in rows}
     assert float(told[ELASTICITY].replace("−", "-")) == pytest.approx(by_hand, abs=0.006)

@@ -196,7 +196,10 @@ def test_the_index_is_the_same_with_and_without(run: Run, story: Path) -> None:
         wide = run.entities.index(entity)
         for name, values in alone.results.measures.items():
             np.testing.assert_allclose(
-                run.results.measures[name][wide], values[row], rtol=1e-6, atol=1e-7
+                run.results.measures[name][wide],
+                values[row],
+                rtol=1e-6,
+                atol=1e-6 if name == "loss_from_start" else 1e-7,  # 1 - ratio, in 32 bits
             )
         np.testing.assert_allclose(run.results.causes[wide], alone.results.causes[row], atol=1e-6)
 

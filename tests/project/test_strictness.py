@@ -187,7 +187,9 @@ def test_shapes_stop_a_swapped_axis(project: Path) -> None:
     status, said = pytest_gate(project, "tests/project/test_shapes.py")
     assert status == 0, said
     with (project / "simulator" / "statistics" / "drawdown.py").open("a") as stream:
-        stream.write("\n_right = max_drawdown\nmax_drawdown = lambda levels: _right(levels).T\n")
+        stream.write(
+            "\n_right = max_drawdown\nmax_drawdown = lambda levels, axis: _right(levels, axis).T\n"
+        )
     status, said = pytest_gate(project, "tests/project/test_shapes.py")
     assert status == 1
     assert "TypeCheckError" in said, said

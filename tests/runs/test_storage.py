@@ -171,7 +171,9 @@ def forge(folder: Path, **changes: Any) -> None:
 
 def test_newer_formats_are_refused_with_advice(folder: Path) -> None:
     forge(folder, result_format=RESULT_FORMAT + 1)
-    with pytest.raises(StoreError, match=r"format 3, written by a newer crashsim.*upgrade"):
+    with pytest.raises(
+        StoreError, match=rf"format {RESULT_FORMAT + 1}, written by a newer crashsim.*upgrade"
+    ):
         load_run(folder)
 
 
@@ -246,8 +248,8 @@ def test_a_second_writer_is_turned_away(run: Run, tmp_path: Path) -> None:
     code = f"""
 import time
 from pathlib import Path
-from simulator import disk
-with disk.lock(Path({str(tmp_path)!r})):
+from simulator.runs import atomic_files
+with atomic_files.lock(Path({str(tmp_path)!r})):
     print("held", flush=True)
     time.sleep(600)
 """

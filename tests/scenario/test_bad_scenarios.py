@@ -254,7 +254,7 @@ def test_a_message_shows_place_line_caret_range_and_suggestion(tmp_path: Path) -
 10 | annual_price_decline = 1.5
    |                        ^
    = allowed: 0 to 0.999 (share per year)
-   = try: 0.999 is the nearest
+   = try: 1.5 % is 0.015
 
 error: unknown key `elastcity` in technology
   --> {tmp_path}/bad.toml:11:1

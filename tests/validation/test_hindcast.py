@@ -263,7 +263,7 @@ def test_what_is_exact_is_met(small: Hindcast) -> None:
 
 def test_fitted_rows_say_so(small: Hindcast) -> None:
     fitted = {row.group for row in small.rows if row.kind == "fitted"}
-    assert {"DeepSeek day, first step", "default AI scenario"} < fitted
+    assert {"DeepSeek day, first step"} < fitted
 
 
 def test_too_few_paths_are_refused() -> None:
