@@ -225,7 +225,7 @@ def test_why_is_printed_and_written(
     assert max(map(len, out.split("\n"))) <= 100
     assert "all 4 mixtures" in " ".join(out.split())
     assert out.count("sentiment.hazard_scale") == 7  # what differs, and once for each group
-    assert out.count("together ") == 6
+    assert out.count("together") == 6
     assert "next: crashsim show" in err
     _, out, _ = crashsim("compare", *folders, "--why", "--workers", 1, "--json")
     why = json.loads(out)["why"]

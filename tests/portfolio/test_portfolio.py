@@ -198,8 +198,8 @@ def test_the_index_is_the_same_with_and_without(run: Run, story: Path) -> None:
             np.testing.assert_allclose(
                 run.results.measures[name][wide],
                 values[row],
-                rtol=1e-6,
-                atol=1e-6 if name == "loss_from_start" else 1e-7,  # 1 - ratio, in 32 bits
+                rtol=1e-5,
+                atol=1e-6,  # an index adds 17 firms in 32 bits, in an order that depends on their number
             )
         np.testing.assert_allclose(run.results.causes[wide], alone.results.causes[row], atol=1e-6)
 

@@ -157,7 +157,8 @@ def test_the_ai_basket_crashes_within_two_years_as_often_as_after_other_run_ups(
     scenario = load_scenario("deepseek", {"scenario.horizon_years": 2.0})
     found = block_simulation.run_block(scenario, scenario.seed, 0)
     depth = found.measures["max_drawdown"][scenario.universe.entities.index("ai_basket")]
-    assert 0.25 < np.mean(np.asarray(depth, np.float64) >= 0.40) < 0.50
+    share = np.mean(np.asarray(depth, np.float64) >= 0.40)
+    assert 0.20 < share < 0.42  # evidence: .31 on average over the stories
 
 
 def test_plenty_builds_and_a_glut_stops_building() -> None:
