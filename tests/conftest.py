@@ -11,6 +11,7 @@ from simulator.runs import runner
 pytest_plugins = ["cli_runs", "skips"]
 
 os.environ["MPLBACKEND"] = "agg"
+os.environ.pop("COLUMNS", None)  # tables as wide as where there is no terminal
 
 # A shell that starts the tests in the background makes them deaf to Ctrl-C, and what they start too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

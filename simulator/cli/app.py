@@ -9,12 +9,10 @@ was not reached, 5 cells of a sweep failed, 6 the folder is locked, 99 a thresho
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -34,14 +32,11 @@ from simulator.cli import (
 )
 from simulator.cli.console import Screen, clean
 from simulator.cli.options import command
+from simulator.cli.signals import Terminated, stop_on_signals
 from simulator.errors import CrashsimError
 
 _CODES = """Exit codes: 0 done, 1 bug, 2 wrong usage, 3 invalid scenario, 4 run failed or \
 precision not reached, 5 cells of a sweep failed, 6 folder locked, 99 a threshold failed, 130/143 stopped."""
-
-
-class _Terminated(BaseException):
-    """SIGTERM arrived: unwind, so that workers and half-written folders are cleared."""
 
 
 def _print_version(value: bool) -> None:
@@ -122,7 +117,7 @@ def invoke(arguments: Sequence[str]) -> int:
     except OSError as error:
         _complain(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
         return 4
-    except _Terminated:
+    except Terminated:
         _complain("Stopped by SIGTERM. Nothing half-finished is left; repeat the command.")
         return 143
     except Exception as error:  # noqa: BLE001 - the last door: a bug must not look like a result
@@ -138,10 +133,7 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):  # an ASCII terminal gets "?" for what it cannot show
             stream.reconfigure(errors="replace")
 
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        raise _Terminated
-
-    signal.signal(signal.SIGTERM, stop)
+    stop_on_signals()
     try:
         code = invoke(sys.argv[1:])
         sys.stdout.flush()

@@ -126,7 +126,10 @@ def consensus_path(scenario: Scenario) -> Consensus:
 def channel_weights(scenario: Scenario) -> FloatArray:
     """Shares of chips, computing rented out and models in all firms' revenue from AI, (channel,)."""
     universe = scenario.universe
-    sold = [universe.column(f"{name}_share") @ universe.column("revenue") for name in CHANNELS]
+    # What a portfolio holds beside the universe's firms must not change the economy they live in.
+    inside = [ticker not in universe.outside for ticker in universe.tickers]
+    revenue = universe.column("revenue") * inside
+    sold = [universe.column(f"{name}_share") @ revenue for name in CHANNELS]
     return np.array(sold) / max(sum(sold), 1e-300)
 
 

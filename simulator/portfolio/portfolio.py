@@ -373,4 +373,5 @@ def _joined(universe: Universe, new: list[FirmRow], portfolio: Portfolio) -> Uni
         groups=(*universe.groups, PORTFOLIO),
         group_titles={**universe.group_titles, PORTFOLIO: "Portfolio"},
         cash={PORTFOLIO: cash} if cash else {},
+        outside=frozenset(firm.ticker for firm in new),
     )

@@ -69,6 +69,7 @@ class Universe:
     path: Path
     _sources: Mapping[str, Mapping[str, Source]]  # ticker, "" for all -> figure -> source
     cash: Mapping[str, float] = field(default_factory=dict)  # group -> USD billion beside its firms
+    outside: frozenset[str] = frozenset()  # firms that a portfolio brought: no part of the economy
 
     @property
     def tickers(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
 from typing import Any
@@ -252,6 +253,41 @@ def test_signals_stop_a_run_and_leave_nothing(
     assert b"Traceback" not in err
     assert err.count(b"\n") <= 2
     assert list(tmp_path.iterdir()) == []
+
+
+_SIGNAL_IN = {
+    "a weak reference's callback": """
+        class Thing: ...
+        thing = Thing()
+        seen = weakref.ref(thing, lambda _: send())
+        del thing
+    """,
+    "code compiled from a string": "exec('send()')",
+}
+_UNWINDS = """
+import os, signal, sys, time, weakref
+from simulator.cli.signals import Terminated, stop_on_signals
+def send():
+    signal.raise_signal(NUMBER)
+    time.sleep(0.001)
+stop_on_signals()
+try:
+    exec(compile(BODY, "body", "exec"))
+    time.sleep(5)
+    sys.exit("lost")
+except (KeyboardInterrupt, Terminated):
+    sys.exit(7)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("place", _SIGNAL_IN)
+def test_a_signal_is_not_lost_wherever_it_arrives(place: str, number: signal.Signals) -> None:
+    code = _UNWINDS.replace("NUMBER", str(int(number)))
+    code = code.replace("BODY", repr(textwrap.dedent(_SIGNAL_IN[place]).strip()))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (7, b"")
 
 
 def test_a_closed_pipe_is_no_error(folder: Path) -> None:
