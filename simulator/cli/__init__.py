@@ -4,4 +4,24 @@ Imports: everything below, inside functions, so that ``--help`` stays quick.
 Read first: ``app`` (the list of commands and what an error becomes), then ``run``.
 """
 
-from simulator.cli.app import main
+import sys
+
+from simulator.cli.signals import INTERRUPTED, STOPPED, Terminated, stop_on_signals
+from simulator.cli.streams import open_streams
+
+
+def main() -> None:
+    """Entry point of the ``crashsim`` command."""
+    code, text = 130, f"error: {INTERRUPTED}\n"
+    try:
+        stop_on_signals()
+        open_streams()
+        from simulator.cli import app  # a tenth of a second, in which signals come too
+
+        code, text = app.main(), ""
+    except KeyboardInterrupt:
+        pass
+    except Terminated:
+        code, text = 143, f"error: {STOPPED}\n"
+    sys.stderr.write(text)
+    sys.exit(code)

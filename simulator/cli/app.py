@@ -32,7 +32,8 @@ from simulator.cli import (
 )
 from simulator.cli.console import Screen, clean
 from simulator.cli.options import command
-from simulator.cli.signals import Terminated, stop_on_signals
+from simulator.cli.signals import INTERRUPTED, STOPPED, Terminated
+from simulator.cli.streams import silence
 from simulator.errors import CrashsimError
 
 _CODES = """Exit codes: 0 done, 1 bug, 2 wrong usage, 3 invalid scenario, 4 run failed or \
@@ -112,37 +113,31 @@ def invoke(arguments: Sequence[str]) -> int:
     except MemoryError:
         _complain("Not enough memory. Try fewer --paths, --keep-paths or --workers.")
         return 4
-    except BrokenPipeError:
-        raise
     except OSError as error:
         _complain(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
         return 4
     except Terminated:
-        _complain("Stopped by SIGTERM. Nothing half-finished is left; repeat the command.")
+        _complain(STOPPED)
         return 143
     except Exception as error:  # noqa: BLE001 - the last door: a bug must not look like a result
         return _confess(error, debug="--debug" in arguments)
     if code == 130:
-        _complain("Interrupted. Nothing half-finished is left; repeat the command.")
+        _complain(INTERRUPTED)
     return code if isinstance(code, int) else 0
 
 
-def main() -> None:
-    """Entry point of the ``crashsim`` command."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # an ASCII terminal gets "?" for what it cannot show
-            stream.reconfigure(errors="replace")
-
-    stop_on_signals()
+def main() -> int:
+    """Run the command line of this process; returns the exit code."""
+    code = invoke(sys.argv[1:])
     try:
-        code = invoke(sys.argv[1:])
         sys.stdout.flush()
-    except (BrokenPipeError, SystemExit):
-        # The reader, e.g. head, has seen enough. Inside a command typer turns that into
-        # SystemExit, and nothing else: every other end comes back as a code.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # file descriptor 1: stdout
-        code = 0
-    sys.exit(code)
+    except (
+        OSError
+    ) as error:  # a full disk: what is left in the buffer cannot be written later either
+        silence(1)
+        _complain(error.strerror or str(error))
+        code = code or 4
+    return code
 
 
 def _word(arguments: Sequence[str]) -> str:

@@ -6,6 +6,9 @@ import signal
 import sys
 from types import FrameType
 
+INTERRUPTED = "Interrupted. Nothing half-finished is left; repeat the command."
+STOPPED = "Stopped by SIGTERM. Nothing half-finished is left; repeat the command."
+
 
 class Terminated(BaseException):
     """SIGTERM arrived: unwind, so that workers and half-written folders are cleared."""

@@ -21,6 +21,7 @@ from simulator.cli.console import Screen, clean
 from simulator.cli.run import parse_size
 from simulator.errors import UsageError
 from simulator.reports.text_table import table
+from simulator.runs.load import load_run
 
 
 def process(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -296,6 +297,48 @@ def test_a_closed_pipe_is_no_error(folder: Path) -> None:
         ["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="redirections of a POSIX shell")
+@pytest.mark.parametrize(
+    "streams",
+    ["| true", "| head -2", "2>&1 >/dev/null | true", ">&-", "2>&-", ">&- 2>&-", ">/dev/null 2>&1"],
+)
+@pytest.mark.slow
+def test_who_reads_changes_neither_the_exit_code_nor_the_stored_run(
+    streams: str, story: Path, tmp_path: Path
+) -> None:
+    command = (
+        f"{sys.executable} -m simulator run {story} -o {tmp_path / 'results'} "
+        f"--threshold 'P(sp500.max_drawdown >= 0.05) < 0.0001' {streams}"
+    )
+    done = subprocess.run(
+        ["bash", "-c", f"{command}; exit ${{PIPESTATUS[0]}}"], capture_output=True, check=False
+    )
+    assert b"Traceback" not in done.stdout + done.stderr
+    assert done.returncode == 99
+    (folder,) = (tmp_path / "results").iterdir()
+    assert (folder / "report.html").is_file()
+    assert load_run(folder).paths == 64
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
+@pytest.mark.parametrize("command", ["--help", "schema", "run"])
+def test_a_full_disk_behind_standard_output_is_said_and_ends_with_4(
+    command: str, story: Path, tmp_path: Path
+) -> None:
+    more = [str(story), "-o", str(tmp_path)] if command == "run" else []
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "simulator", command, *more],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            cwd=tmp_path,
+            check=False,
+        )
+    assert done.returncode == 4
+    assert b"No space left on device" in done.stderr
+    assert b"Traceback" not in done.stderr
 
 
 # ---------------------------------------------------------------- small parts

@@ -1,0 +1,50 @@
+"""Standard output and error that may be closed or lose their reader: neither changes what a command does."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+
+class _Unread(io.FileIO):
+    """What nobody reads any more goes nowhere, and the command goes on."""
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            silence(self.fileno())
+            return memoryview(data).nbytes
+
+
+def silence(number: int) -> None:
+    """Let a file descriptor lead nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    if nowhere != number:  # it is where the descriptor was closed
+        os.dup2(nowhere, number)
+        os.close(nowhere)
+
+
+def open_streams() -> None:
+    """Give this process a standard output and error that can always be written to.
+
+    A terminal that knows ASCII only gets "?" for what it cannot show.
+    """
+    for name, number in (("stdout", 1), ("stderr", 2)):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by the shell: a file must not get its number
+            silence(number)
+        else:
+            stream.flush()
+        text = io.TextIOWrapper(
+            io.BufferedWriter(_Unread(number, "wb", closefd=False)),
+            encoding=getattr(stream, "encoding", "utf-8"),
+            errors="replace",
+            line_buffering=name == "stderr" or os.isatty(number),
+        )
+        setattr(sys, name, text)
