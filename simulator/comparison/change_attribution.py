@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from simulator.arrays import FloatArray
 from simulator.comparison.comparison import Comparison, asked_of
-from simulator.comparison.paired_statistics import Measured, jackknife_values
+from simulator.comparison.paired_statistics import jackknife_values
 from simulator.comparison.scenario_diff import (
     AS_OF,
     EVENTS,
@@ -38,6 +38,7 @@ from simulator.engine import Executor, Keep, run_block
 from simulator.engine.executors import Serial
 from simulator.engine.streams import BLOCK_PATHS
 from simulator.errors import RunError, UsageError
+from simulator.runs.samples import Measured
 from simulator.scenario import CONSENSUS
 from simulator.statistics import Estimate
 from simulator.statistics.paired import jackknife_estimate, t_quantile

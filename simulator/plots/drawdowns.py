@@ -26,7 +26,7 @@ from simulator.plots.style import (
     note,
     panels,
 )
-from simulator.runs.summary import sample
+from simulator.runs.samples import sample
 from simulator.statistics.formatting import percent
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import pandas as pd
 from simulator.arrays import FloatArray, IntArray
 from simulator.errors import UsageError, plain
 from simulator.plots.plot import Plot
-from simulator.runs.summary import Sample, sample
+from simulator.runs.samples import Sample, sample
 from simulator.statistics import Estimate, Z
 from simulator.statistics.formatting import format_interval, often, percent
 

@@ -21,7 +21,7 @@ from simulator.reports import (
 )
 from simulator.reports.run_text import run_line
 from simulator.runs.sensitivity import weakest_link
-from simulator.runs.summary import BELOW
+from simulator.runs.statistic_catalogue import BELOW
 
 if TYPE_CHECKING:
     from simulator.runs import Run

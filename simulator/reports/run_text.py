@@ -18,7 +18,7 @@ from simulator.errors import plain
 from simulator.plots.run_plot import closes, is_exact, label
 from simulator.reports import portfolio_tables, run_tables
 from simulator.runs.sensitivity import weakest_link
-from simulator.runs.summary import BELOW
+from simulator.runs.statistic_catalogue import BELOW
 from simulator.statistics.formatting import MINUS
 
 if TYPE_CHECKING:

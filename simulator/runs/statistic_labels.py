@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import floor, isfinite, log10
 
-from simulator.runs.summary import WORST
+from simulator.runs.statistic_catalogue import WORST
 from simulator.statistics import Estimate
 from simulator.statistics.formatting import (
     UNKNOWN_TEXT,

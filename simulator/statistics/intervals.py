@@ -7,18 +7,18 @@ model is right. Paths are taken as independent and n as at least some hundreds.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
-from math import ceil, floor, inf, nan, sqrt
+from math import ceil, floor, inf, isfinite, nan, sqrt
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from simulator.arrays import BoolArray, FloatArray, IntArray
-from simulator.statistics.histogram import Grid
 
 _TAIL = 0.025
-_Z = 1.959963984540054  # standard normal quantile of 1 - _TAIL
+Z = 1.959963984540054
+"""Half a nominal 95 % interval, in standard errors: the normal quantile of 1 - _TAIL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,30 @@ class Estimate:
     low: float
     high: float
 
+    @classmethod
+    def of_interval(cls, value: float, low: float, high: float) -> Estimate:
+        """An estimate whose standard error is that of a normal law with this 95 % interval."""
+        return cls(value, (high - low) / (2 * Z), low, high)
+
+    @classmethod
+    def of_error(cls, value: float, error: float, z: float = Z) -> Estimate:
+        """An estimate with ``z`` standard errors on each side."""
+        return cls(value, error, value - z * error, value + z * error)
+
+    def __neg__(self) -> Estimate:
+        """The estimate of the negative."""
+        return Estimate(-self.value, self.mc_error, -self.high, -self.low)
+
+    def within(self, low: float, high: float) -> Estimate:
+        """Its interval cut to where the quantity can lie; without one, as it is."""
+        if not isfinite(self.mc_error):
+            return self
+        return Estimate(self.value, self.mc_error, max(self.low, low), min(self.high, high))
+
+    def document(self) -> dict[str, float | None]:
+        """The fields for JSON, which has no infinity: null."""
+        return {name: x if isfinite(x) else None for name, x in asdict(self).items()}
+
 
 UNKNOWN = Estimate(nan, inf, -inf, inf)
 """What too few paths know of a tail."""
@@ -47,10 +71,6 @@ def enough_paths(n: int, q: float) -> bool:
 def quantile_rank(n: int, q: float) -> int:
     """Rank, from 1, of the order statistic at which the share of draws reaches ``q``."""
     return max(ceil(n * q - 1e-9), 1)
-
-
-def _from_interval(value: float, low: float, high: float) -> Estimate:
-    return Estimate(value, (high - low) / (2 * _Z), low, high)
 
 
 def probability(hits: int, n: int) -> Estimate:
@@ -68,11 +88,11 @@ def probability(hits: int, n: int) -> Estimate:
 
         low = float(betaincinv(hits, n - hits + 1, _TAIL)) if hits else 0.0
         high = float(betaincinv(hits + 1, n - hits, 1 - _TAIL)) if hits < n else 1.0
-        return _from_interval(p, low, high)
-    z2 = _Z * _Z / n
+        return Estimate.of_interval(p, low, high)
+    z2 = Z * Z / n
     centre = (p + z2 / 2) / (1 + z2)
-    half = _Z / (1 + z2) * sqrt(p * (1 - p) / n + z2 / (4 * n))
-    return _from_interval(p, centre - half, centre + half)
+    half = Z / (1 + z2) * sqrt(p * (1 - p) / n + z2 / (4 * n))
+    return Estimate.of_interval(p, centre - half, centre + half)
 
 
 @lru_cache(maxsize=1024)
@@ -107,8 +127,9 @@ def quantile(values: ArrayLike, q: float, support: tuple[float, float] = (-inf, 
     below, low, high = floor(position), *quantile_ranks(n, q)
     wanted = {below, min(below + 1, n - 1), max(low - 1, 0), min(high - 1, n - 1)}
     ordered = np.partition(values, sorted(wanted))
-    value = _between(float(ordered[below]), float(ordered[min(below + 1, n - 1)]), position - below)
-    return _from_interval(
+    before, after = float(ordered[below]), float(ordered[min(below + 1, n - 1)])
+    value = before + (after - before) * (position - below)
+    return Estimate.of_interval(
         value,
         float(ordered[low - 1]) if low >= 1 else support[0],
         float(ordered[high - 1]) if high <= n else support[1],
@@ -150,7 +171,7 @@ def expected_shortfall(values: ArrayLike, q: float) -> Estimate:
     return _mean(np.maximum(values - v, 0.0) / (1 - q), offset=v)
 
 
-def _mean(values: FloatArray, offset: float = 0.0, z: float = _Z) -> Estimate:
+def _mean(values: FloatArray, offset: float = 0.0, z: float = Z) -> Estimate:
     """Offset plus mean, with Hall's interval (J. R. Statist. Soc. B 54, 1992) of half-width ``z``.
 
     Most values of a tail are zero, and the normal interval of so skewed a mean lies too low.
@@ -173,10 +194,6 @@ def _mean(values: FloatArray, offset: float = 0.0, z: float = _Z) -> Estimate:
         return 3 / bend * (float(np.cbrt(1 + bend * (at - bend / 6))) - 1)
 
     return Estimate(value, error, value - error * studentised(z), value - error * studentised(-z))
-
-
-def _between(low: float, high: float, share: float) -> float:
-    return low + (high - low) * share
 
 
 def _sample(values: ArrayLike) -> FloatArray:
@@ -218,50 +235,9 @@ def jackknives(
     for name, value in values.items():
         without = np.array([part[name] for part in parts], dtype=np.float64)
         away = float(np.sum((without - without.mean()) ** 2))
-        half = _Z * (error := sqrt((groups - 1) / groups * away))
+        half = Z * (error := sqrt((groups - 1) / groups * away))
         found[name] = Estimate(float(value), error, float(value) - half, float(value) + half)
     return found
-
-
-# --- the same from counts on a grid: for runs whose paths are not all kept -------------------
-
-
-def quantile_from_counts(
-    counts: IntArray, grid: Grid, q: float, support: tuple[float, float] = (-inf, inf)
-) -> Estimate:
-    """As :func:`quantile`, from ``counts`` (bins,) on ``grid``.
-
-    The value is off by at most half a bin (the middle of a bin stands for all in it); the interval
-    is widened to whole bins, so it keeps its coverage. The end bins hold all that lies outside the
-    grid: a value there is a bound.
-    """
-    counts = _counts(counts)
-    _check_share(q)
-    upto = np.cumsum(counts)
-    n = int(upto[-1])
-
-    def bin_of(rank: int) -> int:
-        return int(np.searchsorted(upto, rank))
-
-    def middle(rank: int) -> float:
-        return grid.low + grid.width * (bin_of(rank) + 0.5)
-
-    position = (n - 1) * q
-    below, low, high = floor(position), *quantile_ranks(n, q)
-    value = _between(middle(below + 1), middle(min(below + 2, n)), position - below)
-    return _from_interval(
-        value,
-        grid.low + grid.width * bin_of(low) if low >= 1 else support[0],
-        grid.low + grid.width * (bin_of(high) + 1) if high <= n else support[1],
-    )
-
-
-def _counts(counts: IntArray) -> IntArray:
-    if counts.ndim != 1 or counts.sum() <= 0:
-        raise ValueError(
-            f"expected counts of at least one path, one per bin, got shape {counts.shape}"
-        )
-    return counts
 
 
 # --- time to recovery --------------------------------------------------------------------
@@ -275,6 +251,28 @@ class Survival:
     survival: FloatArray
     low: FloatArray
     high: FloatArray
+
+    def ended(self, times: FloatArray, years: float) -> Estimate:
+        """Share recovered after so many ``years``, of steps at ``times`` (T+1,) in years."""
+        at = step_of(times, years)
+        value, low, high = (1 - float(x[at]) for x in (self.survival, self.high, self.low))
+        return Estimate.of_interval(value, low, high)
+
+
+def step_of(times: FloatArray, years: float) -> int:
+    """The first of ``times`` (T+1,) that is ``years`` or later, but for rounding."""
+    return int(np.searchsorted(times, years - 1e-9))
+
+
+def survival(ended: NDArray[np.signedinteger], censored: NDArray[np.signedinteger]) -> FloatArray:
+    """Kaplan-Meier survival after each step, from counts of what ``ended`` or was ``censored`` (..., steps)."""
+    gone = ended + censored
+    return np.asarray(np.cumprod(1 - ended / np.maximum(at_risk(gone), 1), axis=-1))
+
+
+def at_risk(gone: NDArray[np.signedinteger]) -> IntArray:
+    """Number still there before each step, from the number ``gone`` at it (..., steps)."""
+    return np.asarray(gone.sum(axis=-1, keepdims=True) - np.cumsum(gone, axis=-1) + gone)
 
 
 def kaplan_meier(durations: ArrayLike, observed: ArrayLike) -> Survival:
@@ -309,24 +307,18 @@ def kaplan_meier_from_counts(recovered: IntArray, censored: IntArray) -> Surviva
         or recovered.sum() + censored.sum() == 0
     ):
         raise ValueError("expected counts of at least one path, one per step, in both arrays")
-    gone = recovered + censored
-    at_risk = gone.sum() - np.cumsum(gone) + gone
-    any_left = np.maximum(at_risk, 1)
-    survival = np.cumprod(1 - recovered / any_left)
-    staying = at_risk - recovered
+    left = at_risk(recovered + censored)
+    share = survival(recovered, censored)
+    staying = left - recovered
     greenwood = np.cumsum(
-        np.divide(recovered, any_left * staying, out=np.zeros(len(gone)), where=staying > 0)
+        np.divide(recovered, left * staying, out=np.zeros(left.size), where=staying > 0)
     )
-    low, high = survival.copy(), survival.copy()
-    inside = (survival > 0) & (survival < 1)
-    log_survival = np.log(survival[inside])
-    spread = np.exp(_Z * np.sqrt(greenwood[inside]) / -log_survival)
+    low, high = share.copy(), share.copy()
+    inside = (share > 0) & (share < 1)
+    log_survival = np.log(share[inside])
+    spread = np.exp(Z * np.sqrt(greenwood[inside]) / -log_survival)
     low[inside] = np.exp(log_survival * spread)
     high[inside] = np.exp(log_survival / spread)
-    over = survival <= 0
+    over = share <= 0
     high[over] = high[~over][-1] if not over.all() else 1.0
-    return Survival(np.arange(len(gone)), survival, low, high)
-
-
-Z = 1.959963984540054
-"""Half a nominal 95 % interval, in standard errors."""
+    return Survival(np.arange(left.size), share, low, high)

@@ -16,7 +16,7 @@ from simulator.calibration import index_figures, targets
 from simulator.engine import block_simulation
 from simulator.engine.streams import BLOCK_PATHS
 from simulator.runs import Run, simulate
-from simulator.runs.summary import sample
+from simulator.runs.samples import sample
 from simulator.scenario import load_scenario
 from simulator.statistics import Estimate, jackknife, jackknives
 from simulator.validation.block_history import BlockHistory

@@ -14,7 +14,7 @@ from simulator.engine.results import CAUSES
 from simulator.history.baselines import baseline
 from simulator.plots.run_plot import label
 from simulator.runs import Run, simulate
-from simulator.runs.summary import sample
+from simulator.runs.samples import sample
 from simulator.scenario import load_scenario
 from simulator.statistics import (
     Estimate,

@@ -20,7 +20,7 @@ from simulator.plots import (
     style,
 )
 from simulator.plots.run_plot import origin
-from simulator.runs.summary import sample
+from simulator.runs.samples import sample
 from simulator.statistics.formatting import percent
 from simulator.validation.calm_targets import (
     ROLLING,

@@ -9,7 +9,7 @@ import numpy as np
 from simulator.arrays import FloatArray
 from simulator.plots.run_plot import label
 from simulator.runs import simulate
-from simulator.runs.summary import sample
+from simulator.runs.samples import sample
 from simulator.scenario import Scenario, load_scenario
 from simulator.statistics import Estimate, mean, measure_drawdowns
 from simulator.statistics.formatting import format_interval

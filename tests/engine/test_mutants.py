@@ -39,7 +39,7 @@ from scenario_texts import MINIMAL, load
 from simulator.engine import attribution, block_simulation, factors, simulation
 from simulator.engine.streams import addresses
 from simulator.model import market, sentiment, technology
-from simulator.runs import summary
+from simulator.runs import samples
 from simulator.scenario import scenario
 from simulator.scenario.scenario import load_scenario
 from simulator.statistics import drawdown, intervals
@@ -155,7 +155,7 @@ MUTANTS = {
         lambda _: test_intervals.test_coverage_of_a_mean(test_intervals.LAWS["like depths"]),
     ),
     "percentile from the wrong end": Mutant(
-        summary,
+        samples,
         "Paths.quantile",
         "quantile(self.values, q, self.support)",
         "quantile(self.values, 1 - q, self.support)",

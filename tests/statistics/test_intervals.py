@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from simulator.statistics.histogram import Grid
+from simulator.statistics.histogram_estimates import quantile_from_counts
 from simulator.statistics.intervals import (
     Estimate,
     expected_shortfall,
@@ -16,7 +17,6 @@ from simulator.statistics.intervals import (
     mean,
     probability,
     quantile,
-    quantile_from_counts,
     quantile_ranks,
 )
 
