@@ -234,10 +234,15 @@ def jackknives(
     found = {}
     for name, value in values.items():
         without = np.array([part[name] for part in parts], dtype=np.float64)
-        away = float(np.sum((without - without.mean()) ** 2))
-        half = Z * (error := sqrt((groups - 1) / groups * away))
-        found[name] = Estimate(float(value), error, float(value) - half, float(value) + half)
+        found[name] = Estimate.of_error(float(value), sqrt(jackknife_variance(without)))
     return found
+
+
+def jackknife_variance(without: FloatArray) -> FloatArray:
+    """Variance of a statistic (...) from its values without each group (..., groups)."""
+    groups = without.shape[-1]
+    away = without - without.mean(axis=-1, keepdims=True)
+    return np.asarray((groups - 1) / groups * np.sum(away * away, axis=-1))
 
 
 # --- time to recovery --------------------------------------------------------------------

@@ -13,15 +13,13 @@ import numpy as np
 from simulator.arrays import FloatArray
 from simulator.errors import UsageError
 from simulator.runs import atomic_files
-from simulator.statistics.paired import GROUPS
+from simulator.statistics.intervals import jackknife_variance
+from simulator.statistics.paired import GROUPS, t_quantile
 from simulator.sweeps import sweep_cell
 from simulator.sweeps.cell_statistics import CellStatistics
 
 if TYPE_CHECKING:
     from simulator.sweeps.plan import Plan
-
-_T = 2.0395134463964077
-"""Half a nominal 95 % interval, in standard errors, with 31 degrees of freedom."""
 
 _PART = 100_000
 """Rows of a part of sweep.parquet."""
@@ -41,12 +39,11 @@ def differences(cell: CellStatistics, base: CellStatistics) -> FloatArray:
     base = _aligned(base, cell)
     change = cell.estimates[:, :, 0] - base.estimates[:, :, 0]
     apart = cell.deviations.astype(np.float64) - base.deviations
-    away = apart - apart.mean(axis=2, keepdims=True)
-    variance = (GROUPS - 1) / GROUPS * (away * away).sum(axis=2)
-    error = np.sqrt(variance + cell.rounding**2 + base.rounding**2)
+    error = np.sqrt(jackknife_variance(apart) + cell.rounding**2 + base.rounding**2)
     unpaired = np.hypot(cell.estimates[:, :, 1], base.estimates[:, :, 1])
     error = np.where((error == 0) | np.isnan(error), unpaired, error)
-    return np.stack([change, error, change - _T * error, change + _T * error], axis=2)
+    half = t_quantile(GROUPS - 1) * error
+    return np.stack([change, error, change - half, change + half], axis=2)
 
 
 def _aligned(base: CellStatistics, cell: CellStatistics) -> CellStatistics:
