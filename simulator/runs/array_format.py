@@ -11,9 +11,6 @@ from numpy.typing import NDArray
 from simulator.engine import Results
 from simulator.engine.results import CAUSES, COUNTS, MEASURES
 
-_MEASURED = {"log_1y": "return_1y", "loss_from_start": "loss_from_start"}
-"""Measures that older runs do not have, by the grid they are counted on."""
-
 
 def tables(results: Results) -> dict[str, NDArray[Any]]:
     """The paths in the tables, and what their axes mean."""
