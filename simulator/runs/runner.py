@@ -17,7 +17,7 @@ from simulator.engine.streams import BLOCK_PATHS
 from simulator.errors import UsageError
 from simulator.runs.digest import KEEP_PATHS
 from simulator.runs.run import Run
-from simulator.runs.stopping_rule import MOST_PATHS, SequentialStopping, parse_goal, so_far, trimmed
+from simulator.runs.stopping_rule import MOST_PATHS, SequentialStopping, parse_goal, so_far
 from simulator.scenario import Scenario, load_scenario
 from simulator.statistics import Estimate
 
@@ -129,7 +129,7 @@ def simulate(
                 if looks.enough(found, results.n):
                     break
     if goal is not None:
-        results = trimmed(results)
+        results = so_far(results, copy=True)
         scenario = scenario.with_(paths=results.n)
     seconds = time.perf_counter() - began
     return Run(scenario, results, shocks, seconds, None if goal is None else goal.text)

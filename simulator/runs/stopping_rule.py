@@ -15,8 +15,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from math import ceil, inf, isfinite
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simulator.engine import Results
 from simulator.errors import UsageError, plain
@@ -145,31 +147,22 @@ class SequentialStopping:
         return float(-ndtri(risk / 2)) / Z
 
 
-def so_far(results: Results) -> Results:
-    """The results of the paths that are there, of results with room for more; nothing is copied."""
+def so_far(results: Results, *, copy: bool = False) -> Results:
+    """The results of the paths that are there, of results with room for more.
+
+    Views, or with ``copy`` arrays of their own: what a run of so many paths has.
+    """
     n = min(results.n, results.kept)
-    levels = None if results.levels is None else results.levels[:, :, :n]
+
+    def first(values: NDArray[Any]) -> NDArray[Any]:
+        return np.ascontiguousarray(values[..., :n]) if copy else values[..., :n]
+
     return replace(
         results,
-        measures={name: values[:, :n] for name, values in results.measures.items()},
-        causes=results.causes[:, :, :n],
-        channels=results.channels[:, :n],
-        inputs={key: drawn[:n] for key, drawn in results.inputs.items()},
-        sample_levels=results.sample_levels[:, :, :n],
-        levels=levels,
-    )
-
-
-def trimmed(results: Results) -> Results:
-    """As :func:`so_far`, in arrays of their own: what a run of so many paths would hold."""
-    view = so_far(results)
-    copy = np.ascontiguousarray
-    return replace(
-        view,
-        measures={name: copy(values) for name, values in view.measures.items()},
-        causes=copy(view.causes),
-        channels=copy(view.channels),
-        inputs={key: copy(drawn) for key, drawn in view.inputs.items()},
-        sample_levels=copy(view.sample_levels),
-        levels=None if view.levels is None else copy(view.levels),
+        measures={name: first(values) for name, values in results.measures.items()},
+        causes=first(results.causes),
+        channels=first(results.channels),
+        inputs={key: first(drawn) for key, drawn in results.inputs.items()},
+        sample_levels=first(results.sample_levels),
+        levels=None if results.levels is None else first(results.levels),
     )

@@ -14,7 +14,7 @@ from math import ceil, floor, inf, isfinite, nan, sqrt
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from simulator.arrays import BoolArray, FloatArray, IntArray
+from simulator.arrays import FloatArray, IntArray
 
 _TAIL = 0.025
 Z = 1.959963984540054
@@ -278,25 +278,6 @@ def survival(ended: NDArray[np.signedinteger], censored: NDArray[np.signedintege
 def at_risk(gone: NDArray[np.signedinteger]) -> IntArray:
     """Number still there before each step, from the number ``gone`` at it (..., steps)."""
     return np.asarray(gone.sum(axis=-1, keepdims=True) - np.cumsum(gone, axis=-1) + gone)
-
-
-def kaplan_meier(durations: ArrayLike, observed: ArrayLike) -> Survival:
-    """Kaplan-Meier survival of ``durations`` (n,) in steps; ``observed`` (n,) is False where the path ended first.
-
-    A path that is censored at a step counts as at risk there.
-    """
-    lasted = np.asarray(durations)
-    seen: BoolArray = np.asarray(observed, dtype=np.bool_)
-    if lasted.shape != seen.shape or lasted.ndim != 1 or lasted.size == 0:
-        raise ValueError(
-            f"expected one duration and one flag a path, got {lasted.shape} and {seen.shape}"
-        )
-    if not np.issubdtype(lasted.dtype, np.integer) or lasted.min() < 0:
-        raise ValueError("durations are whole numbers of steps, 0 or more")
-    size = int(lasted.max()) + 1
-    return kaplan_meier_from_counts(
-        np.bincount(lasted[seen], minlength=size), np.bincount(lasted[~seen], minlength=size)
-    )
 
 
 def kaplan_meier_from_counts(recovered: IntArray, censored: IntArray) -> Survival:

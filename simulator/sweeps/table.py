@@ -87,19 +87,8 @@ def write_parquet(folder: Path) -> str:
     ) as parts:
         first = next(parts)
         numbers = [name for name in first.columns if name not in (*texts, "cell")]
-        schema = pa.schema(
-            [
-                (
-                    name,
-                    pa.string()
-                    if name in texts
-                    else pa.float64()
-                    if name in numbers
-                    else pa.int64(),
-                )
-                for name in first.columns
-            ]
-        )
+        types = {**dict.fromkeys(texts, pa.string()), "cell": pa.int64()}
+        schema = pa.schema([(name, types.get(name, pa.float64())) for name in first.columns])
 
         def fill(file: IO[bytes]) -> None:
             with pq.ParquetWriter(file, schema, write_page_checksum=True) as writer:
