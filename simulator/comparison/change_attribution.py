@@ -117,38 +117,15 @@ def explain(
         If this version no longer gives the numbers of a run, so that mixtures would not fit between.
     """
     first, second = _pair(comparison)
-    paths, entities = comparison.pairings[0].paths, comparison.entities
+    entities, paths = comparison.entities, comparison.pairings[0].paths
     parts = changed_together(first.scenario, second.scenario, by)
     exact = len(parts) <= MOST
     orders = [] if exact else sampled_orders(len(parts), PAIRS, first.seed)
     masks = range(1 << len(parts)) if exact else sorted({m for o in orders for m in prefixes(o)})
-    ends = (0, (1 << len(parts)) - 1)
     asked = {entity: _names(first, second, entity) for entity in entities}
-    values = {
-        mask: _flat(run.results, run.scenario, asked, paths)
-        for mask, run in zip(ends, (first, second), strict=True)
-    }
-    jobs = [(mask, min(paths, BLOCK_PATHS)) for mask in ends]
-    jobs += [(mask, paths) for mask in masks if mask not in ends]
-    compute = partial(
-        _simulate,
-        first.scenario,
-        second.scenario,
-        tuple(part.keys for part in parts),
-        asked,
-        first.shocks,
+    values = _values(
+        comparison, parts, asked, masks, executor or Serial(), progress or (lambda *_: None)
     )
-    done, total = 0, sum(size for _, size in jobs)
-    found = (executor or Serial()).map(compute, jobs)
-    for (mask, size), value in zip(jobs, found, strict=True):
-        if mask in ends:
-            run = (first, second)[mask != 0]
-            _check_same(_falls(run.results, entities, size), value, comparison.labels[mask != 0])
-        else:
-            values[mask] = value
-        done += size
-        if progress is not None:
-            progress(done, total)
     names = [(entity, name) for entity in entities for name in asked[entity]]
     shares = _estimates(values, len(parts), orders)
     return Explanation(
@@ -159,6 +136,37 @@ def explain(
         mixtures=len(masks),
         orders=len(orders),
     )
+
+
+def _values(
+    comparison: Comparison,
+    parts: Sequence[Change],
+    asked: Mapping[str, tuple[str, ...]],
+    masks: Sequence[int],
+    executor: Executor,
+    progress: Callable[[int, int], None],
+) -> dict[int, FloatArray]:
+    """The statistics of each mixture, by bit mask; those of the two runs come from their tables."""
+    first, second = comparison.runs
+    paths, ends = comparison.pairings[0].paths, (0, (1 << len(parts)) - 1)
+    runs = dict(zip(ends, zip((first, second), comparison.labels, strict=True), strict=True))
+    values = {
+        mask: _flat(run.results, run.scenario, asked, paths) for mask, (run, _) in runs.items()
+    }
+    jobs = [(mask, min(paths, BLOCK_PATHS)) for mask in ends]
+    jobs += [(mask, paths) for mask in masks if mask not in ends]
+    keys = tuple(part.keys for part in parts)
+    compute = partial(_simulate, first.scenario, second.scenario, keys, asked, first.shocks)
+    done, total = 0, sum(size for _, size in jobs)
+    for (mask, size), value in zip(jobs, executor.map(compute, jobs), strict=True):
+        if mask in runs:
+            run, label = runs[mask]
+            _check_same(_falls(run.results, tuple(asked), size), value, label)
+        else:
+            values[mask] = value
+        done += size
+        progress(done, total)
+    return values
 
 
 def _pair(comparison: Comparison) -> tuple[Run, Run]:

@@ -48,30 +48,6 @@ class Measured(Protocol):
         ...
 
 
-class Sample(Protocol):
-    """One number per path, and its statistics."""
-
-    def quantile(self, q: float) -> Estimate:
-        """The ``q``-quantile."""
-        ...
-
-    def at_least(self, threshold: float) -> Estimate:
-        """Probability of a value of ``threshold`` or more."""
-        ...
-
-    def mean(self) -> Estimate:
-        """The mean."""
-        ...
-
-    def shortfall(self, q: float) -> Estimate:
-        """Mean of the largest share 1 - ``q``."""
-        ...
-
-    def lower_shortfall(self, q: float) -> Estimate:
-        """Mean of the smallest share ``q``."""
-        ...
-
-
 @dataclass(frozen=True)
 class Paths:
     """A sample path by path: ``values`` (n,), which lie within ``support``."""
@@ -139,6 +115,9 @@ def _only(rows: FloatArray) -> Estimate:
     """The estimate of the only row (1, 4)."""
     return Estimate(*rows[0].tolist())
 
+
+Sample = Paths | Counted
+"""One number per path, and its statistics."""
 
 _LOG_GRIDS = {"return_1y": "log_1y", "terminal_return": "log_terminal"}
 
