@@ -57,25 +57,27 @@ def jackknife_values(
     """
     row = results.entities.index(entity)
     ordered: dict[str, Sorted] = {}
-    found = {}
-    for name, one in statistics.items():
-        if one.kind == "recovered":
-            found[name] = _recovered(results, row, one.at, paths)
+    values = {}
+    for name, statistic in statistics.items():
+        if statistic.kind == "recovered":
+            values[name] = _recovered(results, row, statistic.at, paths)
             continue
-        if one.measure not in ordered:
-            ordered[one.measure] = Sorted.of(measured(results, row, one.measure, paths))
-        found[name] = ordered[one.measure].jackknife_values(_question(one))
-    return found
+        if statistic.measure not in ordered:
+            ordered[statistic.measure] = Sorted.of(measured(results, row, statistic.measure, paths))
+        values[name] = ordered[statistic.measure].jackknife_values(_question(statistic))
+    return values
 
 
-def _question(one: Statistic) -> Callable[[FloatArray], float]:
+def _question(statistic: Statistic) -> Callable[[FloatArray], float]:
     """What a statistic asks of ascending values."""
     return {
-        "quantile": lambda values: _quantile(values, one.at),
+        "quantile": lambda values: _quantile(values, statistic.at),
         "mean": lambda values: float(values.mean()),
-        "share": lambda values: (values.size - int(np.searchsorted(values, one.at))) / values.size,
-        "shortfall": lambda values: _shortfall(values, one.at),
-    }[one.kind]
+        "share": lambda values: (
+            (values.size - int(np.searchsorted(values, statistic.at))) / values.size
+        ),
+        "shortfall": lambda values: _shortfall(values, statistic.at),
+    }[statistic.kind]
 
 
 def _quantile(values: FloatArray, q: float) -> float:

@@ -58,7 +58,7 @@ def lock(folder: Path, wait: float = _LOCK_WAIT) -> Iterator[None]:
     except OSError as error:
         raise unwritable(folder, error) from error
     try:
-        with contextlib.suppress(OSError):  # only tells others who holds it
+        with contextlib.suppress(OSError):  # only informs others
             (folder / _LOCK).write_text(f"process {os.getpid()} on {socket.gethostname()}")
         _sweep_out(folder)
         yield

@@ -157,7 +157,7 @@ def _check_memory(
 
 
 def _to_looks(looks: SequentialStopping, blocks: int) -> Iterator[range]:
-    """The blocks up to each look, asked for when the one before is over."""
+    """The blocks up to each look, planned when the stretch before is over."""
     begin = 0
     while begin < blocks:
         end = min(-(-looks.next // BLOCK_PATHS), blocks)

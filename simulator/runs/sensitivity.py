@@ -1,6 +1,6 @@
 """Which uncertain assumption moves which result: rank correlations over the paths of a run.
 
-Each path drew its assumptions once, so the run itself tells how they and its falls go together;
+Each path drew its assumptions once, so the run itself shows how they and its falls go together;
 nothing is simulated again. A rank correlation sees any monotone effect, and none that turns round.
 With assumptions drawn together ([correlations]) it also holds what their companions do.
 """
@@ -50,9 +50,9 @@ def sensitivities(scenario: Scenario, results: Results) -> pd.DataFrame:
     rows = []
     for key, drawn in results.inputs.items():
         of_key = ranks(drawn)
-        found = {entity: rank_correlation(of_key, fall) for entity, fall in falls.items()}
-        most = max(groups, key=lambda entity: abs(found[entity].value))
-        for entity, r in found.items():
+        correlations = {entity: rank_correlation(of_key, fall) for entity, fall in falls.items()}
+        most = max(groups, key=lambda entity: abs(correlations[entity].value))
+        for entity, r in correlations.items():
             grade = grades.get(key, "D")
             rows.append((key, entity, r.value, r.mc_error, r.low, r.high, grade, entity == most))
     columns = ["key", "entity", "rank_correlation", "mc_error", "low", "high"]

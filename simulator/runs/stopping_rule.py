@@ -51,17 +51,17 @@ class Goal:
     """A number and how well it shall be known: ``width`` either way, of itself if ``relative``."""
 
     text: str
-    asked: Threshold
+    threshold: Threshold
     width: float
     relative: bool
 
     def estimate(self, results: Results) -> Estimate:
         """The number as these results have it."""
-        return evaluate_threshold(results, self.asked).estimate
+        return evaluate_threshold(results, self.threshold).estimate
 
-    def wanted(self, found: Estimate) -> float:
+    def wanted(self, estimate: Estimate) -> float:
         """Half-width that the interval may have."""
-        return self.width * abs(found.value) if self.relative else self.width
+        return self.width * abs(estimate.value) if self.relative else self.width
 
 
 def parse_goal(text: str, entities: Iterable[str], grid: TimeGrid | None = None) -> Goal:
@@ -70,7 +70,7 @@ def parse_goal(text: str, entities: Iterable[str], grid: TimeGrid | None = None)
     if match is None:
         raise UsageError(f"--until {plain(text, 80)!r} cannot be read; write it as {FORM}")
     try:
-        asked = parse_threshold("until", f"{match['what']} >= 0", entities, grid)
+        threshold = parse_threshold("until", f"{match['what']} >= 0", entities, grid)
     except InvalidValue as refusal:
         message = refusal.message.replace("threshold `until`", f"--until {plain(text, 80)!r}")
         # A threshold's own form would mislead here.
@@ -78,16 +78,16 @@ def parse_goal(text: str, entities: Iterable[str], grid: TimeGrid | None = None)
         hint = f"; {refusal.hint}" if refusal.hint else ""
         allowed = f"; allowed: {expected}" if expected else ""
         raise UsageError(f"{message}{allowed}{hint}") from None
-    _check_unit(text, asked, match["width"], match["unit"])
+    _check_unit(text, threshold, match["width"], match["unit"])
     width = float(match["width"]) / (100.0 if match["unit"] else 1.0)
     if width <= 0.0:
         raise UsageError(f"--until {plain(text, 80)!r}: a width of 0 is never reached")
-    return Goal(text.strip(), asked, width, match["unit"] == "%")
+    return Goal(text.strip(), threshold, width, match["unit"] == "%")
 
 
-def _check_unit(text: str, asked: Threshold, width: str, unit: str) -> None:
+def _check_unit(text: str, threshold: Threshold, width: str, unit: str) -> None:
     """A share needs ``pp`` or ``%``, since a bare 0.5 may mean either; a time has no points."""
-    of_time = asked.metric == "time_to_trough" and asked.statistic != PROBABILITY
+    of_time = threshold.metric == "time_to_trough" and threshold.statistic != PROBABILITY
     where = f"--until {plain(text, 80)!r}"
     if of_time and unit == "pp":
         raise UsageError(
@@ -100,28 +100,28 @@ def _check_unit(text: str, asked: Threshold, width: str, unit: str) -> None:
         )
 
 
-def half_width(found: Estimate) -> float:
+def half_width(estimate: Estimate) -> float:
     """How far the interval reaches from the value, on its longer side."""
-    return max(found.high - found.value, found.value - found.low)
+    return max(estimate.high - estimate.value, estimate.value - estimate.low)
 
 
 class SequentialStopping:
-    """When to look and when to stop; depends on nothing but what was found so far.
+    """When to look and when to stop; depends on nothing but the estimates so far.
 
     Args:
-        goal: what is wanted.
+        goal: the number and its width.
         first: paths at the first look; later looks are at whole multiples of ``step`` more.
         step: paths that are simulated together.
-        most: paths at the last look, whatever was found.
+        most: paths at the last look, whatever the estimate.
     """
 
     def __init__(self, goal: Goal, first: int, step: int, most: int) -> None:
         self.goal, self._step, self._most = goal, step, most
         self.next, self._number, self._only_plans = min(first, most), 0, False
 
-    def enough(self, found: Estimate, n: int) -> bool:
+    def enough(self, estimate: Estimate, n: int) -> bool:
         """Whether to stop at ``n`` paths, the number of the ``next`` look; else plans another look."""
-        wanted, half = self.goal.wanted(found), half_width(found)
+        wanted, half = self.goal.wanted(estimate), half_width(estimate)
         if not self._only_plans:
             if half * self._strictness() <= wanted:
                 return True
@@ -148,7 +148,7 @@ class SequentialStopping:
 
 
 def so_far(results: Results, *, copy: bool = False) -> Results:
-    """The results of the paths that are there, of results with room for more.
+    """The results of the paths that are there, of results with space for more.
 
     Views, or with ``copy`` arrays of their own: what a run of so many paths has.
     """

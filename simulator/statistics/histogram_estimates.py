@@ -123,8 +123,8 @@ class HistogramEstimates:
         """Mean of ``values`` (E or 1, bins) over paths; the interval allows for half a bin."""
         n = self._n
         value = (counts * values).sum(axis=1) / n
-        away = (counts * (values - value[:, np.newaxis]) ** 2).sum(axis=1)
-        error = np.sqrt(away / max(n - 1, 1) / n)
+        squares = (counts * (values - value[:, np.newaxis]) ** 2).sum(axis=1)
+        error = np.sqrt(squares / max(n - 1, 1) / n)
         half_bin = self._grid.width / 2
         if self._log:
             half_bin = (self._counts * np.diff(np.expm1(self._edges))).sum(axis=1) / (2 * n)

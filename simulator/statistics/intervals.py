@@ -125,8 +125,8 @@ def quantile(values: ArrayLike, q: float, support: tuple[float, float] = (-inf, 
     n = len(values)
     position = (n - 1) * q
     below, low, high = floor(position), *quantile_ranks(n, q)
-    wanted = {below, min(below + 1, n - 1), max(low - 1, 0), min(high - 1, n - 1)}
-    ordered = np.partition(values, sorted(wanted))
+    ranks = {below, min(below + 1, n - 1), max(low - 1, 0), min(high - 1, n - 1)}
+    ordered = np.partition(values, sorted(ranks))
     before, after = float(ordered[below]), float(ordered[min(below + 1, n - 1)])
     value = before + (after - before) * (position - below)
     return Estimate.of_interval(
@@ -181,12 +181,12 @@ def _mean(values: FloatArray, offset: float = 0.0, z: float = Z) -> Estimate:
     value = offset + centre
     if n < 2:
         return Estimate(value, inf, -inf, inf)
-    away = values - centre
-    square = away * away
+    deviation = values - centre
+    square = deviation * deviation
     variance = float(square.mean())
     error = sqrt(variance / (n - 1))
     cube = variance * sqrt(variance * n)  # may underflow to 0 for an all but constant sample
-    bend = float((square * away).mean()) / cube if cube > 0 else 0.0
+    bend = float((square * deviation).mean()) / cube if cube > 0 else 0.0
 
     def studentised(at: float) -> float:
         if abs(bend) < 1e-6:
@@ -216,8 +216,8 @@ def jackknife(statistic: Callable[..., float], *samples: FloatArray, groups: int
     For statistics without a formula, such as a difference of quantiles. The last axis of every sample
     is the path. See Shao and Wu, Annals of Statistics 17 (1989): quantiles need large groups.
     """
-    found = jackknives(lambda *parts: {"": statistic(*parts)}, *samples, groups=groups)
-    return found[""]
+    estimates = jackknives(lambda *parts: {"": statistic(*parts)}, *samples, groups=groups)
+    return estimates[""]
 
 
 def jackknives(
@@ -231,18 +231,18 @@ def jackknives(
         return {name: Estimate(float(v), inf, -inf, inf) for name, v in values.items()}
     group = np.arange(paths) * groups // paths
     parts = [statistics(*(sample[..., group != g] for sample in samples)) for g in range(groups)]
-    found = {}
+    estimates = {}
     for name, value in values.items():
         without = np.array([part[name] for part in parts], dtype=np.float64)
-        found[name] = Estimate.of_error(float(value), sqrt(jackknife_variance(without)))
-    return found
+        estimates[name] = Estimate.of_error(float(value), sqrt(jackknife_variance(without)))
+    return estimates
 
 
 def jackknife_variance(without: FloatArray) -> FloatArray:
     """Variance of a statistic (...) from its values without each group (..., groups)."""
     groups = without.shape[-1]
-    away = without - without.mean(axis=-1, keepdims=True)
-    return np.asarray((groups - 1) / groups * np.sum(away * away, axis=-1))
+    deviation = without - without.mean(axis=-1, keepdims=True)
+    return np.asarray((groups - 1) / groups * np.sum(deviation * deviation, axis=-1))
 
 
 # --- time to recovery --------------------------------------------------------------------

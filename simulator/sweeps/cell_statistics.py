@@ -143,7 +143,7 @@ class JackknifeReplicates:
             over = np.maximum(self._middles - v[:, np.newaxis], 0)[:, np.newaxis]
             return _change((self._counts * over).sum(axis=2) / self._n / (1 - q))
         # Bahadur: a quantile moves by the change of the share below it over the density, which
-        # the width of its interval tells.
+        # the width of its interval gives.
         per_share = whole[:, 1:2] / sqrt(q * (1 - q) / self._paths)
         below = self._below(self._whole.on_grid(whole[:, 0]))
         with np.errstate(invalid="ignore"):  # no density is known where the interval has no end

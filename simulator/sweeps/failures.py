@@ -34,7 +34,7 @@ def failed_before(folder: Path) -> set[str]:
 
 
 def write_failures(folder: Path, failures: list[Failure]) -> list[str]:
-    """Write ``failures.csv`` if there are any, else take an old one away; its name."""
+    """Write ``failures.csv`` if there are any, else remove an old one; its name."""
     path = folder / "failures.csv"
     if not failures:
         path.unlink(missing_ok=True)

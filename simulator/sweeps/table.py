@@ -128,28 +128,28 @@ def _lines(plan: Plan, failed: set[int]) -> Iterator[str]:
         if number in failed:
             continue
         id_ = plan.id_of(number)
-        found = sweep_cell.load_figures(sweep_cell.cell_folder(plan.folder, id_))
+        figures = sweep_cell.load_figures(sweep_cell.cell_folder(plan.folder, id_))
         if base is None:
-            change = np.full(found.estimates.shape, np.nan)
+            change = np.full(figures.estimates.shape, np.nan)
         elif id_ == plan.id_of(0):
-            change = np.zeros(found.estimates.shape)
+            change = np.zeros(figures.estimates.shape)
         else:
-            change = differences(found, base)
+            change = differences(figures, base)
         values = {**own, **overrides}
         varied = ["" if values[key] is None else repr(values[key]) for key in plan.design.keys]
         head = [str(number), id_, "cell" if number else "base", *varied]
-        yield _rows(",".join(head), found, change)
+        yield _rows(",".join(head), figures, change)
 
 
 _FORMAT = "%s,%s,%s," + ",".join(["%.10g"] * 8) + "\n"
 
 
-def _rows(head: str, found: CellStatistics, change: FloatArray) -> str:
-    numbers = np.concatenate([found.estimates, change], axis=2).tolist()
+def _rows(head: str, figures: CellStatistics, change: FloatArray) -> str:
+    numbers = np.concatenate([figures.estimates, change], axis=2).tolist()
     rows = [
         _FORMAT % (head, entity, name, *row)
-        for entity, of_entity in zip(found.entities, numbers, strict=True)
-        for name, row in zip(found.names, of_entity, strict=True)
+        for entity, of_entity in zip(figures.entities, numbers, strict=True)
+        for name, row in zip(figures.names, of_entity, strict=True)
         if row[0] == row[0]  # not NaN: an entity that has this statistic
     ]
     return "".join(rows).replace("nan", "")
