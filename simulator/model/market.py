@@ -18,183 +18,48 @@ from simulator.model.shocks import TINY, Arrivals, StepShocks
 from simulator.schema import Params, quantity
 
 
+# fmt: off
 class Market(Params):
     """Market factor and single-name noise; shared by all shipped scenarios."""
 
-    calm_drift: float = quantity(
-        0.109,
-        unit="log per year",
-        low=-1.0,
-        high=1.0,
-        source=(
-            "two-state fits: S&P 1950-2026 monthly bull +15 %, bear -17 %; this set meets the"
-            " calm targets"
-        ),
-        strength="B",
-        doc="drift of the factor in calm; only its difference to the stressed one matters",
-        uncertain=False,
-    )
-    stressed_drift: float = quantity(
-        -0.05,
-        unit="log per year",
-        low=-3.0,
-        high=1.0,
-        source="as calm_drift; the mean of the bear state is unstable across samples",
-        strength="C",
-        doc="drift of the factor under stress",
-        uncertain=False,
-    )
-    calm_sd: float = quantity(
-        0.097,
-        unit="log per sqrt year",
-        low=0.0,
-        high=2.0,
-        source=(
-            "calibrated: weekly S&P 500 figures 1928-2024 in simulator/history/data/targets.toml "
-            "(python -m simulator.calibration); two-state fits .084 x 1.22"
-        ),
-        strength="B",
-        doc="volatility of the factor in calm",
-        uncertain=False,
-    )
-    stressed_sd: float = quantity(
-        0.205,
-        unit="log per sqrt year",
-        low=0.0,
-        high=2.0,
-        source="as calm_sd: 18.7 % on monthly averages, x1.22",
-        strength="B",
-        doc="volatility of the factor under stress",
-        uncertain=False,
-    )
-    stress_entry_rate: float = quantity(
-        0.47,
-        unit="per year",
-        low=0.0,
-        high=50.0,
-        source="two-state fits: monthly switching .03-.06",
-        strength="B",
-        doc="rate of entry into stress",
-        uncertain=False,
-    )
-    stress_exit_rate: float = quantity(
-        1.6,
-        unit="per year",
-        low=0.01,
-        high=50.0,
-        source=(
-            "calibrated: weekly S&P 500 figures 1928-2024 in simulator/history/data/targets.toml "
-            "(python -m simulator.calibration); monthly switching .10-.21"
-        ),
-        strength="B",
-        doc="rate of exit from stress",
-        uncertain=False,
-    )
-    volatility_sd: float = quantity(
-        0.40,
-        unit="log",
-        low=0.0,
-        high=1.5,
-        source=(
-            "calibrated: weekly S&P 500 figures 1928-2024 in simulator/history/data/targets.toml "
-            "(python -m simulator.calibration); clustering of absolute returns"
-        ),
-        strength="B",
-        doc="stationary spread of log volatility",
-        uncertain=False,
-    )
-    volatility_half_life_years: float = quantity(
-        0.15,
-        unit="years",
-        low=0.005,
-        high=20.0,
-        source=(
-            "calibrated: weekly S&P 500 figures 1928-2024 in simulator/history/data/targets.toml "
-            "(python -m simulator.calibration); clustering of absolute returns"
-        ),
-        strength="B",
-        doc="half-life of log volatility",
-        uncertain=False,
-    )
-    leverage: float = quantity(
-        -0.5,
-        unit="correlation",
-        low=-1.0,
-        high=1.0,
-        source=(
-            "calibrated: weekly S&P 500 figures 1928-2024 in simulator/history/data/targets.toml "
-            "(python -m simulator.calibration); skew -.6 to -.8"
-        ),
-        strength="B",
-        doc="correlation of returns with changes of volatility",
-        uncertain=False,
-    )
-    jump_rate: float = quantity(
-        1.2,
-        unit="per year",
-        low=0.0,
-        high=50.0,
-        source="Eraker-Johannes-Polson 2003: about 1.5 a year, S&P 1980-99; range .5-3",
-        strength="B",
-        doc="rate of market jumps",
-        uncertain=False,
-    )
-    jump_mean: float = quantity(
-        -0.026,
-        unit="log",
-        low=-1.0,
-        high=1.0,
-        source="Eraker-Johannes-Polson 2003: mean -2.6 %",
-        strength="B",
-        doc="mean jump",
-        uncertain=False,
-    )
-    jump_sd: float = quantity(
-        0.041,
-        unit="log",
-        low=0.0,
-        high=1.0,
-        source="Eraker-Johannes-Polson 2003: sd 4.1 %",
-        strength="B",
-        doc="spread of jumps",
-        uncertain=False,
-    )
-    sector_correlation: float = quantity(
-        0.25,
-        unit="correlation",
-        low=0.0,
-        high=0.99,
-        source=(
-            "pairwise correlation of the Magnificent Seven .43-.46 in 2023-25, less what the "
-            "market factor explains"
-        ),
-        strength="B",
-        doc="correlation of AI firms' own noise in calm",
-        uncertain=False,
-    )
-    sector_correlation_stressed: float = quantity(
-        0.50,
-        unit="correlation",
-        low=0.0,
-        high=0.99,
-        source=(
-            "pairwise correlation .67-.82 in 2022, 2020 and spring 2025, less what the market"
-            " factor explains"
-        ),
-        strength="B",
-        doc="the same under stress",
-        uncertain=False,
-    )
-    firm_stress_multiplier: float = quantity(
-        1.3,
-        unit="times",
-        low=0.1,
-        high=10.0,
-        source="Cisco's volatility 74 % in the bust; NASDAQ 43 % against 29 % in the year before",
-        strength="C",
-        doc="firms' own volatility under stress over that in calm",
-        uncertain=False,
-    )
+    calm_drift: float = quantity(0.109, "log per year", -1.0, 1.0,
+        "drift of the factor in calm; only its difference to the stressed one matters",
+        "B", "two-state fits: S&P 1950-2026 monthly bull +15 %, bear -17 %; this set meets the calm targets")
+    stressed_drift: float = quantity(-0.05, "log per year", -3.0, 1.0, "drift of the factor under stress",
+        "C", "as calm_drift; the mean of the bear state is unstable across samples")
+    calm_sd: float = quantity(0.097, "log per sqrt year", 0.0, 2.0, "volatility of the factor in calm",
+        "B", "calibrated: weekly S&P 500 figures 1928-2024 in simulator/history/data/targets.toml (python -m "
+        "simulator.calibration); two-state fits .084 x 1.22")
+    stressed_sd: float = quantity(0.205, "log per sqrt year", 0.0, 2.0, "volatility of the factor under stress",
+        "B", "as calm_sd: 18.7 % on monthly averages, x1.22")
+    stress_entry_rate: float = quantity(0.47, "per year", 0.0, 50.0, "rate of entry into stress",
+        "B", "two-state fits: monthly switching .03-.06")
+    stress_exit_rate: float = quantity(1.6, "per year", 0.01, 50.0, "rate of exit from stress",
+        "B", "calibrated: weekly S&P 500 figures 1928-2024 in simulator/history/data/targets.toml (python -m "
+        "simulator.calibration); monthly switching .10-.21")
+    volatility_sd: float = quantity(0.40, "log", 0.0, 1.5, "stationary spread of log volatility",
+        "B", "calibrated: weekly S&P 500 figures 1928-2024 in simulator/history/data/targets.toml (python -m "
+        "simulator.calibration); clustering of absolute returns")
+    volatility_half_life_years: float = quantity(0.15, "years", 0.005, 20.0, "half-life of log volatility",
+        "B", "calibrated: weekly S&P 500 figures 1928-2024 in simulator/history/data/targets.toml (python -m "
+        "simulator.calibration); clustering of absolute returns")
+    leverage: float = quantity(-0.5, "correlation", -1.0, 1.0, "correlation of returns with changes of volatility",
+        "B", "calibrated: weekly S&P 500 figures 1928-2024 in simulator/history/data/targets.toml (python -m "
+        "simulator.calibration); skew -.6 to -.8")
+    jump_rate: float = quantity(1.2, "per year", 0.0, 50.0, "rate of market jumps",
+        "B", "Eraker-Johannes-Polson 2003: about 1.5 a year, S&P 1980-99; range .5-3")
+    jump_mean: float = quantity(-0.026, "log", -1.0, 1.0, "mean jump",
+        "B", "Eraker-Johannes-Polson 2003: mean -2.6 %")
+    jump_sd: float = quantity(0.041, "log", 0.0, 1.0, "spread of jumps",
+        "B", "Eraker-Johannes-Polson 2003: sd 4.1 %")
+    sector_correlation: float = quantity(0.25, "correlation", 0.0, 0.99, "correlation of AI firms' own noise in calm",
+        "B", "pairwise correlation of the Magnificent Seven .43-.46 in 2023-25, less what the market factor explains")
+    sector_correlation_stressed: float = quantity(0.50, "correlation", 0.0, 0.99, "the same under stress",
+        "B", "pairwise correlation .67-.82 in 2022, 2020 and spring 2025, less what the market factor explains")
+    firm_stress_multiplier: float = quantity(1.3, "times", 0.1, 10.0,
+        "firms' own volatility under stress over that in calm",
+        "C", "Cisco's volatility 74 % in the bust; NASDAQ 43 % against 29 % in the year before")
+# fmt: on
 
 
 @dataclass

@@ -17,340 +17,101 @@ from simulator.model.shocks import ChainShocks
 from simulator.schema import Params, Quantity, quantity
 
 
+# fmt: off
 class Technology(Params):
     """The causal chain's assumptions; the same keys say what is priced in."""
 
-    annual_price_decline: Quantity = quantity(
-        0.90,
-        unit="share per year",
-        low=0.0,
-        high=0.999,
-        source=(
-            "a16z LLMflation, 2024-11-12: 10x a year at fixed quality; Altman, Three "
-            "Observations, 2025-02: 10x every 12 months"
-        ),
-        strength="B",
-        doc="fall of the price of a unit of constant quality; 0.90 is 10x cheaper a year",
-    )
-    decline_half_life_years: float = quantity(
-        15.0,
-        unit="years",
-        low=0.1,
-        high=1000.0,
-        source="judgement: fastest trends are newest and may not persist (Epoch AI, 2025-03-12)",
-        strength="D",
-        doc="half-life with which the log decline fades",
-        uncertain=False,
-    )
-    price_volatility: float = quantity(
-        0.20,
-        unit="log per sqrt year",
-        low=0.0,
-        high=2.0,
-        source=(
-            "judgement: dot-com transit prices fell 16-50 % a year around -37 % (DrPeering survey)"
-        ),
-        strength="D",
-        doc="noise of the unit price",
-        uncertain=False,
-    )
-    price_war_rate: float = quantity(
-        0.5,
-        unit="per year",
-        low=0.0,
-        high=12.0,
-        source="judgement: list-price cuts of a vendor about twice in three years, 2023-25",
-        strength="D",
-        doc="how often a price war breaks out",
-        uncertain=False,
-    )
-    price_war_size: float = quantity(
-        0.20,
-        unit="log",
-        low=0.0,
-        high=3.0,
-        source="judgement",
-        strength="D",
-        doc="mean fall of the average price in a price war",
-        uncertain=False,
-    )
-    price_war_half_life_years: float = quantity(
-        0.5,
-        unit="years",
-        low=0.02,
-        high=10.0,
-        source="judgement: as other events",
-        strength="D",
-        doc="half-life of the market's alarm over a price war",
-        uncertain=False,
-    )
-    elasticity: Quantity = quantity(
-        1.0,
-        unit="1",
-        low=0.0,
-        high=4.0,
-        source=(
-            "between the NBER working paper's -1.11 (The Emerging Market for Intelligence, "
-            "2025: short run, OpenRouter, open models) and .9 at saturation"
-        ),
-        strength="C",
-        doc="price elasticity of token demand today; the knife edge",
-    )
-    saturation_elasticity: Quantity = quantity(
-        0.9,
-        unit="1",
-        low=0.0,
-        high=4.0,
-        source=(
-            "bandwidth in 2002 implied .89-1.0 (DrPeering prices, Coffman-Odlyzko traffic); "
-            "range .6-1.1"
-        ),
-        strength="C",
-        doc="elasticity toward which demand drifts as uses saturate",
-    )
-    saturation_half_life_years: float = quantity(
-        15.0,
-        unit="years",
-        low=0.1,
-        high=1000.0,
-        source="judgement: bandwidth went from about 1.5 to .9 in three to five years",
-        strength="D",
-        doc="half-life of that drift",
-        uncertain=False,
-    )
-    autonomous_growth: Quantity = quantity(
-        0.114,
-        unit="log per year",
-        low=-1.0,
-        high=3.0,
-        source=(
-            "derived: priced-in capex meets the guidance of +28 % for 2025; only its sum with"
-            " (elasticity - pass-through) x decline is identified; range 0-.8"
-        ),
-        strength="C",
-        doc="growth of demand at unchanged prices",
-    )
-    autonomous_half_life_years: float = quantity(
-        20.0,
-        unit="years",
-        low=0.1,
-        high=1000.0,
-        source="judgement: priced-in growth must last for forward P/Es to come down to their band",
-        strength="D",
-        doc="half-life with which autonomous growth fades",
-        uncertain=False,
-    )
-    monetisation_growth: Quantity = quantity(
-        0.62,
-        unit="log per year",
-        low=-3.0,
-        high=3.0,
-        source=(
-            "OpenAI's plans as told to investors (press): 3.7 bn USD in 2024, 11.6 to 12.7 in 2025, about 100 in "
-            "2028-29: .73 a year, less .11 for spending at list prices"
-        ),
-        strength="C",
-        doc="growth of what sellers of models are paid beyond use at list prices: free use that comes to be paid for",
-    )
-    adjustment_half_life_years: Quantity = quantity(
-        0.5,
-        unit="years",
-        low=0.02,
-        high=10.0,
-        source="judgement: integration frictions (NBER working paper digest, 2025), range .25-1.5",
-        strength="D",
-        doc="time for half of the demand response to arrive",
-    )
-    demand_volatility: float = quantity(
-        0.15,
-        unit="log per sqrt year",
-        low=0.0,
-        high=2.0,
-        source="judgement",
-        strength="D",
-        doc="noise of token demand",
-        uncertain=False,
-    )
-    addressable_market: Quantity = quantity(
-        100.0,
-        unit="times today's spend",
-        low=2.0,
-        high=1e6,
-        source="judgement: about $10bn model spend in 2024 against $1tn of software",
-        strength="D",
-        doc="ceiling of spend on model output",
-    )
-    compute_cost_decline: Quantity = quantity(
-        0.30,
-        unit="log per year",
-        low=0.0,
-        high=2.0,
-        source=(
-            "Epoch AI: hardware FLOP per dollar 1.3-1.4x a year; Microsoft, 2025-01: over 2x "
-            "a generation"
-        ),
-        strength="B",
-        doc="yearly fall of the cost of a unit of compute",
-    )
-    pass_through: Quantity = quantity(
-        1.0,
-        unit="1",
-        low=0.0,
-        high=1.5,
-        source="judgement: margin-neutral, costs fall as fast as prices",
-        strength="D",
-        doc="fall of compute per unit relative to the margin-neutral one; below 1 margins vanish",
-    )
-    inference_share: Quantity = quantity(
-        0.5,
-        unit="share",
-        low=0.01,
-        high=0.99,
-        source=(
-            "Epoch AI on OpenAI 2024: training and research about .7 of compute; Microsoft "
-            "calls its own all inference"
-        ),
-        strength="C",
-        doc="share of inference in AI compute today",
-    )
-    training_growth: Quantity = quantity(
-        0.63,
-        unit="log per year",
-        low=-2.0,
-        high=3.0,
-        source=(
-            "derived: brings Nvidia's forward P/E into its band within five years; cost of "
-            "frontier runs grew 2.4x a year (Epoch AI)"
-        ),
-        strength="C",
-        doc="growth of compute used in training",
-    )
-    training_half_life_years: float = quantity(
-        20.0,
-        unit="years",
-        low=0.1,
-        high=1000.0,
-        source="judgement: as autonomous growth",
-        strength="D",
-        doc="half-life with which training growth fades",
-        uncertain=False,
-    )
-    expectation_years: Quantity = quantity(
-        1.0,
-        unit="years",
-        low=0.05,
-        high=10.0,
-        source="judgement: one budget cycle",
-        strength="D",
-        doc="time over which planners learn the growth of compute demand",
-    )
-    lead_time_years: Quantity = quantity(
-        0.75,
-        unit="years",
-        low=0.0,
-        high=5.0,
-        source="judgement: order to operation of a data centre, six months to two years",
-        strength="D",
-        doc="how far ahead capacity is ordered: the accelerator",
-    )
-    capacity_gap_years: Quantity = quantity(
-        1.0,
-        unit="years",
-        low=0.1,
-        high=10.0,
-        source="judgement",
-        strength="D",
-        doc="time in which planners want a capacity gap closed",
-    )
-    investment_speed_up: Quantity = quantity(
-        0.6,
-        unit="per year",
-        low=0.05,
-        high=10.0,
-        source="judgement: guidance for 2025 was beaten by about 30 %; range .4-.8",
-        strength="D",
-        doc="speed with which investment rises to what is wanted",
-    )
-    investment_speed_down: Quantity = quantity(
-        0.9,
-        unit="per year",
-        low=0.05,
-        high=10.0,
-        source="judgement: telecom capex took two to three years down; range .6-1.3",
-        strength="D",
-        doc="speed with which investment falls",
-    )
-    investment_ceiling: float = quantity(
-        2.5,
-        unit="times the starting rate",
-        low=1.0,
-        high=10.0,
-        source="judgement: big-four capex about tripled in two years, 2024-26",
-        strength="D",
-        doc="highest investment rate, as a multiple of the one at the start",
-        uncertain=False,
-    )
-    capex_floor: Quantity = quantity(
-        0.45,
-        unit="share",
-        low=0.01,
-        high=1.0,
-        source="US telecom capex about -55 % 2000-03 (general knowledge, unchecked); range .35-.65",
-        strength="C",
-        doc="lowest AI capex as a share of its running peak",
-    )
-    capex_ceiling: Quantity = quantity(
-        8.0,
-        unit="times today's",
-        low=1.0,
-        high=1000.0,
-        source=(
-            "judgement: about $2tn a year against $250bn in 2024; big-five capex 660-775 bn "
-            "in 2026, about 1,000 talked of for 2027"
-        ),
-        strength="D",
-        doc="highest AI capex: power, fabs and budgets have limits",
-    )
-    economic_life_years: Quantity = quantity(
-        4.5,
-        unit="years",
-        low=1.0,
-        high=30.0,
-        source="accounting lives 5-6 years, sceptics 2-3 (disputed); range 3-6",
-        strength="C",
-        doc="life of AI capacity",
-    )
-    rental_sensitivity: Quantity = quantity(
-        0.5,
-        unit="1",
-        low=0.0,
-        high=3.0,
-        source=(
-            "H100 rental fell about 49 % a year 2023-25, then +38 % in five months 2026 "
-            "(SemiAnalysis): cyclical"
-        ),
-        strength="C",
-        doc="response of the rental price to utilisation, in logs",
-    )
-    utilisation_bound: float = quantity(
-        0.7,
-        unit="log",
-        low=0.0,
-        high=3.0,
-        source="judgement",
-        strength="D",
-        doc="largest log departure of utilisation from normal",
-        uncertain=False,
-    )
-    outside_funding: Quantity = quantity(
-        0.3,
-        unit="share",
-        low=0.0,
-        high=1.0,
-        source="judgement: range .2-.5; telecom's was most of it",
-        strength="D",
-        doc="share of AI capex, training and lab spending paid by capital markets",
-    )
+    annual_price_decline: Quantity = quantity(0.90, "share per year", 0.0, 0.999,
+        "fall of the price of a unit of constant quality; 0.90 is 10x cheaper a year",
+        "B", "a16z LLMflation, 2024-11-12: 10x a year at fixed quality; Altman, Three Observations, 2025-02: 10x "
+        "every 12 months")
+    decline_half_life_years: float = quantity(15.0, "years", 0.1, 1000.0,
+        "half-life with which the log decline fades",
+        "D", "judgement: fastest trends are newest and may not persist (Epoch AI, 2025-03-12)")
+    price_volatility: float = quantity(0.20, "log per sqrt year", 0.0, 2.0, "noise of the unit price",
+        "D", "judgement: dot-com transit prices fell 16-50 % a year around -37 % (DrPeering survey)")
+    price_war_rate: float = quantity(0.5, "per year", 0.0, 12.0, "how often a price war breaks out",
+        "D", "judgement: list-price cuts of a vendor about twice in three years, 2023-25")
+    price_war_size: float = quantity(0.20, "log", 0.0, 3.0, "mean fall of the average price in a price war",
+        "D", "judgement")
+    price_war_half_life_years: float = quantity(0.5, "years", 0.02, 10.0,
+        "half-life of the market's alarm over a price war",
+        "D", "judgement: as other events")
+    elasticity: Quantity = quantity(1.0, "1", 0.0, 4.0, "price elasticity of token demand today; the knife edge",
+        "C", "between the NBER working paper's -1.11 (The Emerging Market for Intelligence, 2025: short run, "
+        "OpenRouter, open models) and .9 at saturation")
+    saturation_elasticity: Quantity = quantity(0.9, "1", 0.0, 4.0,
+        "elasticity toward which demand drifts as uses saturate",
+        "C", "bandwidth in 2002 implied .89-1.0 (DrPeering prices, Coffman-Odlyzko traffic); range .6-1.1")
+    saturation_half_life_years: float = quantity(15.0, "years", 0.1, 1000.0, "half-life of that drift",
+        "D", "judgement: bandwidth went from about 1.5 to .9 in three to five years")
+    autonomous_growth: Quantity = quantity(0.114, "log per year", -1.0, 3.0, "growth of demand at unchanged prices",
+        "C", "derived: priced-in capex meets the guidance of +28 % for 2025; only its sum with (elasticity - "
+        "pass-through) x decline is identified; range 0-.8")
+    autonomous_half_life_years: float = quantity(20.0, "years", 0.1, 1000.0,
+        "half-life with which autonomous growth fades",
+        "D", "judgement: priced-in growth must last for forward P/Es to come down to their band")
+    monetisation_growth: Quantity = quantity(0.62, "log per year", -3.0, 3.0,
+        "growth of what sellers of models are paid beyond use at list prices: free use that comes to be paid for",
+        "C", "OpenAI's plans as told to investors (press): 3.7 bn USD in 2024, 11.6 to 12.7 in 2025, about 100 in "
+        "2028-29: .73 a year, less .11 for spending at list prices")
+    adjustment_half_life_years: Quantity = quantity(0.5, "years", 0.02, 10.0,
+        "time for half of the demand response to arrive",
+        "D", "judgement: integration frictions (NBER working paper digest, 2025), range .25-1.5")
+    demand_volatility: float = quantity(0.15, "log per sqrt year", 0.0, 2.0, "noise of token demand",
+        "D", "judgement")
+    addressable_market: Quantity = quantity(100.0, "times today's spend", 2.0, 1e6,
+        "ceiling of spend on model output",
+        "D", "judgement: about $10bn model spend in 2024 against $1tn of software")
+    compute_cost_decline: Quantity = quantity(0.30, "log per year", 0.0, 2.0,
+        "yearly fall of the cost of a unit of compute",
+        "B", "Epoch AI: hardware FLOP per dollar 1.3-1.4x a year; Microsoft, 2025-01: over 2x a generation")
+    pass_through: Quantity = quantity(1.0, "1", 0.0, 1.5,
+        "fall of compute per unit relative to the margin-neutral one; below 1 margins vanish",
+        "D", "judgement: margin-neutral, costs fall as fast as prices")
+    inference_share: Quantity = quantity(0.5, "share", 0.01, 0.99, "share of inference in AI compute today",
+        "C", "Epoch AI on OpenAI 2024: training and research about .7 of compute; Microsoft calls its own all "
+        "inference")
+    training_growth: Quantity = quantity(0.63, "log per year", -2.0, 3.0, "growth of compute used in training",
+        "C", "derived: brings Nvidia's forward P/E into its band within five years; cost of frontier runs grew 2.4x "
+        "a year (Epoch AI)")
+    training_half_life_years: float = quantity(20.0, "years", 0.1, 1000.0,
+        "half-life with which training growth fades",
+        "D", "judgement: as autonomous growth")
+    expectation_years: Quantity = quantity(1.0, "years", 0.05, 10.0,
+        "time over which planners learn the growth of compute demand",
+        "D", "judgement: one budget cycle")
+    lead_time_years: Quantity = quantity(0.75, "years", 0.0, 5.0,
+        "how far ahead capacity is ordered: the accelerator",
+        "D", "judgement: order to operation of a data centre, six months to two years")
+    capacity_gap_years: Quantity = quantity(1.0, "years", 0.1, 10.0,
+        "time in which planners want a capacity gap closed",
+        "D", "judgement")
+    investment_speed_up: Quantity = quantity(0.6, "per year", 0.05, 10.0,
+        "speed with which investment rises to what is wanted",
+        "D", "judgement: guidance for 2025 was beaten by about 30 %; range .4-.8")
+    investment_speed_down: Quantity = quantity(0.9, "per year", 0.05, 10.0, "speed with which investment falls",
+        "D", "judgement: telecom capex took two to three years down; range .6-1.3")
+    investment_ceiling: float = quantity(2.5, "times the starting rate", 1.0, 10.0,
+        "highest investment rate, as a multiple of the one at the start",
+        "D", "judgement: big-four capex about tripled in two years, 2024-26")
+    capex_floor: Quantity = quantity(0.45, "share", 0.01, 1.0, "lowest AI capex as a share of its running peak",
+        "C", "US telecom capex about -55 % 2000-03 (general knowledge, unchecked); range .35-.65")
+    capex_ceiling: Quantity = quantity(8.0, "times today's", 1.0, 1000.0,
+        "highest AI capex: power, fabs and budgets have limits",
+        "D", "judgement: about $2tn a year against $250bn in 2024; big-five capex 660-775 bn in 2026, about 1,000 "
+        "talked of for 2027")
+    economic_life_years: Quantity = quantity(4.5, "years", 1.0, 30.0, "life of AI capacity",
+        "C", "accounting lives 5-6 years, sceptics 2-3 (disputed); range 3-6")
+    rental_sensitivity: Quantity = quantity(0.5, "1", 0.0, 3.0,
+        "response of the rental price to utilisation, in logs",
+        "C", "H100 rental fell about 49 % a year 2023-25, then +38 % in five months 2026 (SemiAnalysis): cyclical")
+    utilisation_bound: float = quantity(0.7, "log", 0.0, 3.0, "largest log departure of utilisation from normal",
+        "D", "judgement")
+    outside_funding: Quantity = quantity(0.3, "share", 0.0, 1.0,
+        "share of AI capex, training and lab spending paid by capital markets",
+        "D", "judgement: range .2-.5; telecom's was most of it")
+# fmt: on
 
 
 @dataclass

@@ -23,14 +23,7 @@ class Correlation(Params):
 
     between: tuple[str, str] = Field(description="keys of two uncertain assumptions")
     rho: float = quantity(
-        ...,
-        unit="1",
-        low=-0.999,
-        high=0.999,
-        source="set by the scenario",
-        strength="D",
-        doc="correlation of their normal scores",
-        uncertain=False,
+        ..., "1", -0.999, 0.999, "correlation of their normal scores", "D", "set by the scenario"
     )
 
 

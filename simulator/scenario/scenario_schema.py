@@ -40,16 +40,7 @@ _DAYS_APART = 31
 
 
 def _setting(default: Any, unit: str, low: float, high: float, doc: str) -> Any:
-    return quantity(
-        default,
-        unit=unit,
-        low=low,
-        high=high,
-        source="judgement: a setting of the run",
-        strength="D",
-        doc=doc,
-        uncertain=False,
-    )
+    return quantity(default, unit, low, high, doc, "D", "judgement: a setting of the run")
 
 
 class ScenarioTable(Params):

@@ -31,16 +31,7 @@ _SHARES = ("core_share", "chips_share", "rental_share", "models_share")
 
 def _figure(default: Any, unit: str, low: float, high: float, doc: str) -> Any:
     """A number of one firm. Its source stands in the universe file, not here."""
-    return quantity(
-        default,
-        unit=unit,
-        low=low,
-        high=high,
-        source="the universe file",
-        strength="D",
-        doc=doc,
-        uncertain=False,
-    )
+    return quantity(default, unit, low, high, doc, "D", "the universe file")
 
 
 class FirmRow(Params):
