@@ -35,7 +35,7 @@ from simulator.engine.simulation import Simulation
 from simulator.engine.streams import BLOCK_PATHS, BlockShocks
 from simulator.model.events import Calendar
 from simulator.model.market import jump_chances
-from simulator.model.sentiment import law_of_run_ups, net_run_up
+from simulator.model.sentiment import net_run_up, run_up_hazard
 from simulator.scenario import Scenario, load_scenario
 from simulator.statistics import measure_drawdowns
 
@@ -134,7 +134,7 @@ def centre_rows(blocks: int) -> list[Row]:
     told = "mean answer of " + ", ".join(f"{name} {mean:.2f}" for name, mean in others.items())
     paths = stories.slope.size
     error = float(stories.surprise.mean(axis=0).std() / np.sqrt(paths))
-    law = law_of_run_ups(default.medians().sentiment, net_run_up(default.concentration))
+    law = run_up_hazard(default.medians().sentiment, net_run_up(default.concentration))
     return [
         Row("sentiment.average_surprise", given[0], found[0], error, told),
         Row(

@@ -62,7 +62,7 @@ def _quiet_technology(params: technology.Technology) -> technology.Technology:
 class Consensus:
     """What is priced in: one path without noise. J+1 updates of fundamentals, F firms."""
 
-    start: technology.Anchor
+    start: technology.ConsensusStart
     growth: FloatArray  # (F,) per year: revenue growth at t=0
     log_revenue: FloatArray  # (J+1, F) over revenue at t=0
     log_margin: FloatArray  # (J+1, F)
@@ -85,7 +85,7 @@ def consensus_path(scenario: Scenario) -> Consensus:
     """
     rules = scenario.firms.medians()
     params = _quiet_technology(scenario.consensus)
-    start = technology.anchor(params)
+    start = technology.consensus_start(params)
     table, still = scenario.universe, np.zeros(len(scenario.universe.tickers))
     clock = fundamental_clock(scenario)
     dt, updates = clock * scenario.dt, scenario.steps // clock

@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from simulator.arrays import BoolArray, FloatArray, IntArray, Precision, cast_constants, product
-from simulator.model.shocks import TINY, Arrivals, StepShocks
+from simulator.model.shocks import TINY, Arrivals, StartShocks, StepShocks
 from simulator.schema import Params, quantity
 
 
@@ -77,7 +77,7 @@ class MarketState:
 
 @dataclass(frozen=True)
 class Jumps:
-    """Sudden changes of firms' own noise: ``step`` from 0, ``firm``, ``path``, ``size`` ``(blow,)``."""
+    """Sudden changes of firms' own noise: ``step`` from 0, ``firm``, ``path``, ``size`` ``(jump,)``."""
 
     step: IntArray
     firm: IntArray
@@ -86,7 +86,7 @@ class Jumps:
 
 
 class FirmTable(Protocol):
-    """What this room needs of a universe: one array ``(firm,)`` per figure."""
+    """What the market needs of a universe: one array ``(firm,)`` per figure."""
 
     def column(self, figure: str) -> FloatArray:
         """A figure of every firm."""
@@ -203,25 +203,21 @@ class MarketProcess:
         self._own = np.stack([own, sigma * tense * tense_own - own], axis=1)
         self._jump_mean, self._jump_sd = table.column("jump_mean"), table.column("jump_sd")
         self._work = np.empty(shape, precision)
-        self._room = np.empty((0, 0, 0), precision)
+        self._buffer = np.empty((0, 0, 0), precision)
         cast_constants(self, precision)
 
-    def init(self, regime: FloatArray, volatility: FloatArray) -> MarketState:
-        """The state at t=0, drawn from the long run.
-
-        Args:
-            regime, volatility: uniforms in (0, 1), ``(path,)``.
-        """
-        zero = np.zeros(self.shape[1], self.precision)
-        score = self._score(volatility)
+    def init(self, start: StartShocks) -> MarketState:
+        """The state at t=0, drawn from the long run."""
+        log_volatility = self.params.volatility_sd * self._score(start.volatility)
+        factor, variance, sector, firm_variance = np.zeros((4, self.shape[1]), self.precision)
         return MarketState(
-            stressed=regime < stationary_stress(self.params),
-            log_volatility=(self.params.volatility_sd * score).astype(self.precision),
-            factor=zero.copy(),
-            variance=zero.copy(),
-            sector=zero.copy(),
-            firm_variance=zero.copy(),
-            own=np.zeros(self.shape, self.precision),
+            start.regime < stationary_stress(self.params),
+            log_volatility.astype(self.precision),
+            factor,
+            variance,
+            sector,
+            firm_variance,
+            np.zeros(self.shape, self.precision),
         )
 
     def run(
@@ -239,10 +235,10 @@ class MarketProcess:
             sums: ``(step, 4, path)``, gets factor, variance, sector, firm_variance.
         """
         s, p, shape = state, self.params, bust.shape
-        if self._room.shape[1:] != shape:  # fresh memory costs more than what is worked out in it
-            self._room = np.empty((9, *shape), self.precision)
-        drift, tense, volatility, *_ = self._room
-        scale, moves = self._room[2:4], self._room[4:8]
+        if self._buffer.shape[1:] != shape:  # fresh memory costs more than the arithmetic in it
+            self._buffer = np.empty((9, *shape), self.precision)
+        drift, tense, volatility, *_ = self._buffer
+        scale, moves = self._buffer[2:4], self._buffer[4:8]
         stressed = self._regimes(s, shocks.regime)
         tense[...] = stressed & ~bust
         np.multiply(tense, self._drift[1] - self._drift[0], out=drift)
@@ -252,7 +248,7 @@ class MarketProcess:
         volatility *= self._drift[2] - self._drift[0]
         drift += volatility
 
-        self._volatility(s, shocks, volatility, self._room[8])
+        self._volatility(s, shocks, volatility, self._buffer[8])
         np.multiply(volatility, tense, out=scale[1])
         product(self._common, scale.reshape(2, -1), out=moves[1:].reshape(3, -1))
         factor, variance, sector, firm_variance = moves

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.arrays import BoolArray, FloatArray, Precision, cast_constants
+from simulator.model.shocks import StartShocks
 from simulator.schema import Params, Quantity, quantity
 
 NEVER = 1 << 30
@@ -154,13 +155,13 @@ def net_run_up(concentration: Concentration) -> Quantity:
     return np.maximum(group - index, 0.0)
 
 
-def law_of_run_ups(params: Sentiment, net: Quantity) -> Quantity:
+def run_up_hazard(params: Sentiment, net: Quantity) -> Quantity:
     """Hazard a year beyond that of a group without run-up, before any disappointment."""
     rise = np.minimum(params.hazard_slope * np.asarray(net), 50.0)
     return params.hazard_scale * np.minimum(params.hazard_level * np.expm1(rise), params.hazard_cap)
 
 
-def answer_to_surprise(params: Sentiment, surprise: FloatArray) -> FloatArray:
+def surprise_response(params: Sentiment, surprise: FloatArray) -> FloatArray:
     """What the hazard is multiplied by for a log surprise in AI revenue; its mean over stories is 1."""
     b = params.hazard_disappointment
     held = np.minimum(np.maximum(surprise, -1.0), 1.0)
@@ -205,7 +206,7 @@ class SentimentProcess:
         params: assumptions, numbers or ``(path,)``.
         premium: log premium at the start, number or ``(path,)``.
         hazard: the law's, per year, number or ``(path,)``.
-        opening, bust_length, recession: uniforms drawn once per path.
+        start: uniforms drawn once per path.
         dt: step in years.
         paths: number of columns.
         precision: of all states.
@@ -216,9 +217,7 @@ class SentimentProcess:
         params: Sentiment,
         premium: Quantity,
         hazard: Quantity,
-        opening: FloatArray,
-        bust_length: FloatArray,
-        recession: FloatArray,
+        start: StartShocks,
         dt: float,
         paths: int,
         precision: Precision = np.float64,
@@ -230,18 +229,18 @@ class SentimentProcess:
         self._hazard = np.asarray(hazard)
         self._deepest = -1.0 - np.asarray(p.overshoot)
         # Log-normal first month, with P(fall of 20 % or more) = opening_share.
-        score = ndtri(opening) + ndtri(np.asarray(p.opening_share))
+        score = ndtri(start.opening) + ndtri(np.asarray(p.opening_share))
         fall = -np.log(0.8) * np.exp(p.opening_spread * score)
         self._opening_steps = max(round(1.0 / (12.0 * dt)), 1)
         # The month's first step; the later ones take less and less, all of them the whole fall.
         left = np.exp2(-np.array([1.0, self._opening_steps]) * dt / p.opening_half_life_years)
         first, whole = 1.0 - left
         self._fall_at_once, self._first_share = -fall, first / whole
-        length = np.maximum(-np.log(bust_length) * p.bust_years, self._opening_steps * dt)
+        length = np.maximum(-np.log(start.bust_length) * p.bust_years, self._opening_steps * dt)
         # In steps: until the time in a bust, added up step by step, is as long.
         time = np.cumsum(np.full(int(np.max(length) / dt) + 2, dt))
         self._length = 1 + np.searchsorted(time, length).astype(np.int32)
-        slump = recession < p.recession_probability
+        slump = start.recession < p.recession_probability
         self._recession = np.where(slump, -p.recession_depth, 0.0)
         self._fall_speed = -np.expm1(-np.asarray(p.decay_per_year) * dt)
         self._follow = -np.expm1(-dt / np.asarray(p.contagion_lag_years))
@@ -270,7 +269,7 @@ class SentimentProcess:
             premium: log premium that is left, ``(path,)``.
         """
         p, dt = self.params, self.dt
-        hazard = np.minimum(self._hazard * answer_to_surprise(p, surprise), p.hazard_ceiling)
+        hazard = np.minimum(self._hazard * surprise_response(p, surprise), p.hazard_ceiling)
         self._chance = 1.0 - np.exp(-hazard * dt)
         self._low = premium * self._deepest
         self._opening = np.maximum(self._fall_at_once, self._low) * self._first_share

@@ -7,7 +7,7 @@ letters are logs of an index, 0 at t=0, in quality-adjusted units.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -139,7 +139,7 @@ class TechnologyState:
 
 
 @dataclass(frozen=True)
-class Anchor:
+class ConsensusStart:
     """The consensus at t=0, from which every path starts (so there is no fake transient)."""
 
     demand_growth: float  # per year
@@ -147,7 +147,7 @@ class Anchor:
     investment: float  # share of capacity per year
 
 
-def anchor(consensus: Technology) -> Anchor:
+def consensus_start(consensus: Technology) -> ConsensusStart:
     """Growth rates of the consensus path at t=0.
 
     Args:
@@ -157,17 +157,17 @@ def anchor(consensus: Technology) -> Anchor:
     decline = -math.log1p(-float(c.annual_price_decline))
     adjust = math.log(2.0) / float(c.adjustment_half_life_years)
 
-    def lagged(*half_lives: float) -> float:
+    def lag(*half_lives: float) -> float:
         # Demand answers with a lag, so where growth fades today's growth is still that of
         # a while ago: e^{-ft} through a lag of rate a grows by a / (a - f).
         fade = sum(math.log(2.0) / half_life for half_life in half_lives)
         return adjust / max(adjust - fade, 0.1 * adjust)
 
-    answer = c.saturation_elasticity * lagged(c.decline_half_life_years)
-    answer += (c.elasticity - c.saturation_elasticity) * lagged(
+    response = c.saturation_elasticity * lag(c.decline_half_life_years)
+    response += (c.elasticity - c.saturation_elasticity) * lag(
         c.decline_half_life_years, c.saturation_half_life_years
     )
-    growth = c.autonomous_growth * lagged(c.autonomous_half_life_years) + answer * decline
+    growth = c.autonomous_growth * lag(c.autonomous_half_life_years) + response * decline
     # Spend q + p saturates; at t=0 that damps its growth by this factor.
     demand = decline + (growth - decline) / (1.0 + 1.0 / c.addressable_market)
     cheaper = float(c.compute_cost_decline)
@@ -175,7 +175,7 @@ def anchor(consensus: Technology) -> Anchor:
     inference = demand - c.pass_through * neutral * decline
     compute = c.inference_share * inference + (1.0 - c.inference_share) * c.training_growth
     investment = compute + 1.0 / c.economic_life_years
-    return Anchor(float(demand), float(compute), float(max(investment, 1e-3)))
+    return ConsensusStart(float(demand), float(compute), float(max(investment, 1e-3)))
 
 
 class TechnologyProcess:
@@ -183,7 +183,7 @@ class TechnologyProcess:
 
     Args:
         params: assumptions, numbers or ``(path,)`` arrays.
-        start: the consensus anchor.
+        start: of the consensus path.
         dt: step in years.
         paths: number of columns.
         precision: of all states.
@@ -192,7 +192,7 @@ class TechnologyProcess:
     def __init__(
         self,
         params: Technology,
-        start: Anchor,
+        start: ConsensusStart,
         dt: float,
         paths: int,
         precision: Precision = np.float64,
@@ -220,27 +220,12 @@ class TechnologyProcess:
 
     def init(self) -> TechnologyState:
         """The state at t=0: every index at 1, planners at the consensus."""
-        zero = np.zeros(self.paths, self.precision)
-        return TechnologyState(
-            price=zero.copy(),
-            autonomous=zero.copy(),
-            response=zero.copy(),
-            demand=zero.copy(),
-            compute_per_unit=zero.copy(),
-            training=zero.copy(),
-            compute=zero.copy(),
-            expected_growth=zero + self.start.compute_growth,
-            capacity=zero.copy(),
-            investment=zero + self.start.investment,
-            capex=zero.copy(),
-            capex_peak=zero.copy(),
-            depreciation=zero + 1.0,
-            rental=zero.copy(),
-            model_sales=zero.copy(),
-            surplus=zero.copy(),
-            unit_margin=zero.copy(),
-            price_war_news=zero.copy(),
-        )
+        logs = np.zeros((len(fields(TechnologyState)), self.paths), self.precision)
+        state = TechnologyState(*logs)
+        state.expected_growth += self.start.compute_growth
+        state.investment += self.start.investment
+        state.depreciation += 1.0
+        return state
 
     def step(
         self,
@@ -259,11 +244,26 @@ class TechnologyProcess:
             forcing: increments of the events in this step.
             sentiment: log sentiment at the step's start; it moves outside funding.
         """
-        p, s, dt = self.params, state, self.dt
-        war = noise.price_war
-        begin = (k - 1) * dt
+        p, s, begin = self.params, state, (k - 1) * self.dt
+        fall = self._move_price(s, begin, noise, forcing)
+        self._move_demand(s, begin, fall, noise, forcing)
+        # Outside money: a fall of sentiment or a squeeze takes a share of growth away.
+        closed = 1.0 - np.exp(np.minimum(sentiment, 0.0)) * (1.0 - forcing.squeeze)
+        funded = 1.0 - p.outside_funding * closed
+        cheaper = p.compute_cost_decline * (k * self.dt)
+        change = self._move_compute(s, begin, funded, forcing)
+        self._invest(s, change, funded, cheaper)
+        self._sell(s, cheaper)
 
-        # Price: dp = -lambda dt + sigma dW + nu j dt - dJ - events.
+    def _move_price(
+        self, s: TechnologyState, begin: float, noise: ChainShocks, forcing: Forcing
+    ) -> FloatArray:
+        """Price and compute of a unit; return the change of the log price.
+
+        dp = -lambda dt + sigma dW + nu j dt - dJ - events; de = phi dp, and phi = 1 - h / lambda leaves margins
+        as they are.
+        """
+        p, dt, war = self.params, self.dt, noise.price_war
         decline = self._decline * 2.0 ** (-begin / p.decline_half_life_years)
         trend = (self._war_mean - decline * dt) + p.price_volatility * math.sqrt(dt) * noise.price
         s.price_war_news *= self._news_fade
@@ -274,14 +274,22 @@ class TechnologyProcess:
             size = -p.price_war_size * np.log(war[hit] / self._war_probability)
             trend[hit] -= size
             s.price_war_news[hit] -= size
-        fall = trend + forcing.price
+        fall: FloatArray = trend + forcing.price
         s.price += fall
-
-        # Compute per unit: de = phi dp; phi = 1 - h / lambda leaves margins alone.
         neutral = np.maximum(1.0 - p.compute_cost_decline / np.maximum(decline, 1e-12), 0.0)
         s.compute_per_unit += p.pass_through * neutral * trend + forcing.compute
+        return fall
 
-        # Demand follows q* = a - eps p, whose spend q* + p saturates at the addressable market.
+    def _move_demand(
+        self,
+        s: TechnologyState,
+        begin: float,
+        fall: FloatArray,
+        noise: ChainShocks,
+        forcing: Forcing,
+    ) -> None:
+        """Demand follows q* = a - eps p, whose spend q* + p saturates at the addressable market."""
+        p, dt = self.params, self.dt
         s.autonomous += (
             p.autonomous_growth * (dt * 2.0 ** (-begin / p.autonomous_half_life_years))
             + forcing.demand
@@ -290,33 +298,39 @@ class TechnologyProcess:
         elasticity = p.saturation_elasticity + (p.elasticity - p.saturation_elasticity) * weight
         s.response -= elasticity * fall
         spend = s.autonomous + s.response + s.price
-        wanted = self._spend_offset - np.log(np.exp(-spend) + self._market) - s.price
-        s.demand += self._adjust * (wanted + self._lag - s.demand)
+        target = self._spend_offset - np.log(np.exp(-spend) + self._market) - s.price
+        s.demand += self._adjust * (target + self._lag - s.demand)
         s.demand += p.demand_volatility * math.sqrt(dt) * noise.demand
 
-        # Outside money: a fall of sentiment or a squeeze takes a share of growth away.
-        closed = 1.0 - np.exp(np.minimum(sentiment, 0.0)) * (1.0 - forcing.squeeze)
-        funded = 1.0 - p.outside_funding * closed
-        growth = p.training_growth * (dt * 2.0 ** (-begin / p.training_half_life_years))
+    def _move_compute(
+        self, s: TechnologyState, begin: float, funded: FloatArray, forcing: Forcing
+    ) -> FloatArray:
+        """Compute demand, of inference and training; return its change in logs."""
+        p = self.params
+        growth = p.training_growth * (self.dt * 2.0 ** (-begin / p.training_half_life_years))
         s.training += growth * funded + forcing.training
-
-        # Compute demand: inference and training.
         omega = p.inference_share
         inference = omega * np.exp(s.demand + s.compute_per_unit)
         compute = np.log(inference + (1.0 - omega) * np.exp(s.training))
-        change = compute - s.compute
+        change: FloatArray = compute - s.compute
         s.compute = compute
+        return change
 
+    def _invest(
+        self, s: TechnologyState, change: FloatArray, funded: FloatArray, cheaper: Quantity
+    ) -> None:
+        """Capacity, and the capex that planners order: the accelerator (docs/model.md, section 1.3)."""
+        p, dt = self.params, self.dt
         # What was spent in the last step is in place now.
         s.capacity += (s.investment - self._scrap) * dt
         s.depreciation += (
             (self._capex_growth + self._scrap) * np.exp(s.capex) - self._scrap * s.depreciation
         ) * dt
 
-        # Planners extrapolate; investment follows with unequal speeds: the accelerator.
+        # Planners extrapolate; investment follows with unequal speeds.
         s.expected_growth += self._learn * (change / dt - s.expected_growth)
         gap = (
-            compute
+            s.compute
             + p.lead_time_years * (s.expected_growth - self.start.compute_growth)
             - s.capacity
         )
@@ -326,16 +340,17 @@ class TechnologyProcess:
         wish = s.investment + np.where(distance > 0.0, self._up, self._down) * distance
 
         # Capex at money value, between floor and ceiling.
-        cheaper = p.compute_cost_decline * (k * dt)
         capex = s.capacity - cheaper + np.log(np.maximum(wish, 1e-9) / self.start.investment)
         capex = np.minimum(np.maximum(capex, s.capex_peak + self._floor), self._top)
         np.maximum(s.capex_peak, capex, out=s.capex_peak)
         s.capex = capex
         s.investment = self.start.investment * np.exp(capex - s.capacity + cheaper)
 
-        # What sellers earn: rental of compute, sale of model output.
+    def _sell(self, s: TechnologyState, cheaper: Quantity) -> None:
+        """What sellers earn: rental of compute, sale of model output."""
+        p = self.params
+        slack = s.compute - s.capacity
         # Demand beyond full use is not served, and not billed.
-        slack = compute - s.capacity
         served = np.minimum(slack, p.utilisation_bound)
         pressure = np.maximum(served, -p.utilisation_bound)
         s.rental = s.capacity + served - cheaper + p.rental_sensitivity * pressure
