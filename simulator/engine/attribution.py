@@ -114,13 +114,7 @@ def attribute(
     # Firm by firm: entities that fall together read the same places, which are in the cache.
     for firm in range(start_values.size):
         inside = np.flatnonzero(counted[:, firm])
-        log_value, change = lookup.changes(firm, inside)
-        fall = change.sum(axis=0)
-        # Prices are bounded, and what lies beyond is not a cause: the firm's own part gives way.
-        end, top = log_value + fall, np.clip(log_value, -LARGEST_LOG, LARGEST_LOG)
-        beyond = (np.clip(end, -LARGEST_LOG, LARGEST_LOG) - end) - (top - log_value)
-        change[_CAUSE["firm"]] += beyond
-        fall += beyond
+        top, fall, change = lookup.changes(firm, inside)
         value = units[inside, firm, None] * np.exp(top)
         growth = np.expm1(fall)
         before[inside] += value
@@ -175,10 +169,13 @@ class _Lookup:
         """What a firm's books bring at the peaks of the entities ``inside``, and its change, (entity, path)."""
         return _look_between(past, firm, self._book_at[:, inside], self._part[:, inside])
 
-    def changes(self, firm: int, inside: NDArray[np.intp]) -> tuple[FloatArray, FloatArray]:
-        """A firm's log value at the peaks of the entities ``inside``, over that at t=0, (entity, path).
+    def changes(
+        self, firm: int, inside: NDArray[np.intp]
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """A firm from the peaks of the entities ``inside`` to their troughs.
 
-        And the change of its causes from there to the troughs, (cause, entity, path).
+        Its log price at the peaks over that at t=0 and the change of it, (entity, path), and the change of
+        its causes, (cause, entity, path).
         """
         history, when = self._history, self._steps[:, inside]
         change = np.zeros((len(CAUSES), *when.shape[1:]), history.own.dtype)
@@ -197,7 +194,13 @@ class _Lookup:
                 rows = np.searchsorted(moved, inside)
                 log_value += loading * begin[rows]
                 change[_CAUSE[name]] += loading * move[rows]
-        return log_value, change
+        fall = change.sum(axis=0)
+        # Prices are bounded, and what lies beyond is not a cause: the firm's own part gives way.
+        end, top = log_value + fall, np.clip(log_value, -LARGEST_LOG, LARGEST_LOG)
+        beyond = (np.clip(end, -LARGEST_LOG, LARGEST_LOG) - end) - (top - log_value)
+        change[_CAUSE["firm"]] += beyond
+        fall += beyond
+        return top, fall, change
 
 
 def _places(past: FloatArray, steps: NDArray[np.intp]) -> NDArray[np.intp]:

@@ -172,34 +172,47 @@ def rare(
     if not max_seconds > 0.0:
         raise UsageError(f"the seconds must be above 0, got {max_seconds!r}")
     scenario = scenario.with_(seed=seed)
-    asked = parse_event(event, scenario)
-    began, looks, batches = time.perf_counter(), RelativeErrorStopping(rel_error), list[Batch]()
-    depths = np.array([asked.depth])
+    fall = parse_event(event, scenario)
+    precision = RelativeErrorStopping(rel_error)
+    with closing(_results(scenario, fall, precision, max_seconds, workers)) as results:
+        for result in results:
+            if progress is not None:
+                progress(result)
+    return result
+
+
+def _results(
+    scenario: Scenario,
+    fall: Event,
+    precision: RelativeErrorStopping,
+    max_seconds: float,
+    workers: int,
+) -> Generator[Rare]:
+    """The result after each batch of groups, until there is reason to stop."""
+    began, batches = time.perf_counter(), list[Batch]()
+    depths = np.array([fall.depth])
     with closing(
-        _batches(scenario, asked.entity, depths, workers, from_start=asked.from_start)
+        _batches(scenario, fall.entity, depths, workers, from_start=fall.from_start)
     ) as computed:
         for batch in computed:
             batches.append(batch)
-            values = np.concatenate([one.probability[:, 0] for one in batches])
+            values = np.concatenate([done.probability[:, 0] for done in batches])
             seconds = time.perf_counter() - began
             late = seconds + seconds / len(batches) > max_seconds
             stopped: Literal["precise", "time", "never"] = "time" if values.any() else "never"
-            if done := looks.enough(values) and values.any():
+            if done := precision.enough(values) and values.any():
                 stopped = "precise"
-            found = Rare(
-                event=asked,
+            yield Rare(
+                event=fall,
                 estimate=_estimate(values, batches),
                 groups=values.size,
-                path_steps=sum(one.path_steps for one in batches),
+                path_steps=sum(counted.path_steps for counted in batches),
                 stopped=stopped,
                 seconds=seconds,
                 steps=scenario.steps,
             )
-            if progress is not None:
-                progress(found)
             if done or late or (stopped == "never" and values.size >= _TAIL_GROUPS):
-                return found
-    raise AssertionError("batches have no end")
+                return
 
 
 def _batches(
