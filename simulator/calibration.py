@@ -28,13 +28,11 @@ import numpy as np
 import tomli
 
 from simulator.arrays import FloatArray
-from simulator.engine import block_simulation, consensus_path
+from simulator.engine import block_simulation
 from simulator.engine.consensus import fundamental_clock
-from simulator.engine.factors import FACTORS
 from simulator.engine.simulation import Simulation
-from simulator.engine.streams import BLOCK_PATHS, BlockShocks
+from simulator.engine.streams import BLOCK_PATHS
 from simulator.model.events import Calendar
-from simulator.model.market import jump_chances
 from simulator.model.sentiment import net_run_up, run_up_hazard
 from simulator.scenario import Scenario, load_scenario
 from simulator.statistics import measure_drawdowns
@@ -82,8 +80,8 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Answers:
-    """What a scenario's stories do to the hazard, ``(quarter, path)``.
+class Responses:
+    """How surprises move the hazard in a scenario, ``(quarter, path)``.
 
     ``surprise`` is the smoothed log surprise of AI revenue in a boom that nothing ends, bounded as
     the hazard bounds it; ``slope`` (path,) the rise of the log hazard with it.
@@ -98,17 +96,18 @@ class Answers:
         return float(np.mean(np.exp(-b * (self.surprise - average) - 0.5 * (b * spread) ** 2)))
 
 
-def answers(scenario: Scenario, blocks: int) -> Answers:
+def responses(scenario: Scenario, blocks: int) -> Responses:
     """Simulate the surprises of a scenario's stories."""
     endless = scenario.sentiment.model_copy(update={"hazard_scale": 0.0})
-    story = replace(scenario, sentiment=endless)
-    run = _simulation(story, blocks)
-    surprise = [run.state.outlook.surprise.copy() for _ in _quarters(run)]
+    surprise = []
+    for run in _quarters(replace(scenario, sentiment=endless), blocks):
+        surprise.append(run.state.outlook.surprise.copy())
+    del surprise[0]  # of the start
     slope = np.broadcast_to(run.scenario.sentiment.hazard_disappointment, run.shape[1:])
-    return Answers(np.clip(surprise, -1.0, 1.0).astype(np.float64), np.asarray(slope))
+    return Responses(np.clip(surprise, -1.0, 1.0).astype(np.float64), np.asarray(slope))
 
 
-def solve_centre(stories: Answers) -> tuple[float, float]:
+def solve_centre(stories: Responses) -> tuple[float, float]:
     """``average_surprise`` and ``surprise_sd`` at which the mean answer is 1.
 
     The first is the mean. The second would be the standard deviation if surprises were normal.
@@ -124,11 +123,11 @@ def solve_centre(stories: Answers) -> tuple[float, float]:
 def centre_rows(blocks: int) -> list[Row]:
     """The centre of the hazard's answer, and what it makes of the other stories."""
     default = load_scenario("deepseek")
-    stories = answers(default, blocks)
+    stories = responses(default, blocks)
     found = solve_centre(stories)
     given = default.sentiment.average_surprise, default.sentiment.surprise_sd
     others = {
-        name: answers(load_scenario(name), 1).mean(*given)
+        name: responses(load_scenario(name), 1).mean(*given)
         for name in ("jevons", "consensus", "deepseek", "glut")
     }
     told = "mean answer of " + ", ".join(f"{name} {mean:.2f}" for name, mean in others.items())
@@ -289,19 +288,11 @@ def search_market(scenario: Scenario, blocks: int, rounds: int = 2) -> tuple[Sce
 def network_figures(scenario: Scenario, blocks: int) -> dict[str, float]:
     """The figures of ``[networks]``: medians over paths of what happens to capex, suppliers, traffic."""
     universe = scenario.universe
-    run = _simulation(scenario, blocks)
-    capex: list[FloatArray]
-    demand: list[FloatArray]
-    revenue: list[FloatArray]
-    capex, demand, revenue = (
-        [np.zeros(run.shape[1])],
-        [np.zeros(run.shape[1])],
-        [np.ones(run.shape)],
-    )
-    for _ in _quarters(run):
-        capex.append(run.state.technology.capex.copy())
+    capex, demand, revenue = list[FloatArray](), list[FloatArray](), list[FloatArray]()
+    for run in _quarters(scenario, blocks):
+        capex.append(run.state.technology.capex.astype(np.float64))
         demand.append(run.state.technology.demand.copy())
-        revenue.append(run.state.firms.revenue.copy())
+        revenue.append(run.state.firms.revenue.astype(np.float64))
     spent, sold = np.exp(capex), np.array(revenue)
     year = round(1.0 / (run.clock * scenario.dt))
 
@@ -328,23 +319,13 @@ def with_speed_down(scenario: Scenario, speed: float) -> Scenario:
     return replace(scenario, technology=changed)
 
 
-def _simulation(scenario: Scenario, blocks: int) -> Simulation:
-    """The first blocks of a scenario, at t=0."""
-    universe = scenario.universe
-    chances = jump_chances(universe, scenario.dt)
-    shocks = BlockShocks(scenario.seed, 0, universe.tickers, chances, blocks)
-    return Simulation(scenario, consensus_path(scenario), shocks)
-
-
-def _quarters(run: Simulation) -> Iterator[int]:
-    """Advance to the end of each quarter in turn."""
-    log_price = np.empty(run.shape, run.shocks.precision)
-    factors = np.empty((len(FACTORS), run.shape[1]), run.shocks.precision)
-    for k in range(1, run.scenario.steps + 1):
-        # The state keeps the last array of firms' own noise: a new one each step.
-        run.step(k, log_price, np.empty_like(log_price), factors)
+def _quarters(scenario: Scenario, blocks: int) -> Iterator[Simulation]:
+    """The first blocks of a scenario, at the start and the end of each quarter."""
+    run = block_simulation.start_block(scenario, scenario.seed, 0, blocks)
+    yield run
+    for k, _ in enumerate(run.prices(1, scenario.steps), start=1):
         if k % run.clock == 0:
-            yield k // run.clock
+            yield run
 
 
 # --- the table -----------------------------------------------------------------------------------

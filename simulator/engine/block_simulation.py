@@ -65,7 +65,7 @@ def run_block(
     NotFinite
         If a quantity became infinite or not a number; it says where.
     """
-    simulation = _simulation(scenario, seed, block, count, noise=noise, precision=precision)
+    simulation = start_block(scenario, seed, block, count, noise=noise, precision=precision)
     recorder = Recorder(simulation, keep, SAMPLE_PATHS if block == 0 else 0)
     with np.errstate(over="raise", invalid="raise", divide="raise", under="ignore"):
         try:
@@ -90,15 +90,16 @@ def _strides(scenario: Scenario) -> Iterator[tuple[int, int]]:
         first = last + 1
 
 
-def _simulation(
+def start_block(
     scenario: Scenario,
     seed: int,
     block: int,
-    count: int,
+    count: int = 1,
     *,
-    noise: bool,
+    noise: bool = True,
     precision: Precision = np.float32,
 ) -> Simulation:
+    """A block's simulation at t=0, or that of ``count`` blocks; parameters as in :func:`run_block`."""
     universe = scenario.universe
     if not noise:
         calm = quiet(scenario)
@@ -187,7 +188,7 @@ def replay(
     ``firms.revenue.NVDA`` for a firm, ``level.sp500`` for prices in USD billion.
     """
     block, column = divmod(path, BLOCK_PATHS)
-    simulation = _simulation(scenario, seed, block, 1, noise=noise)
+    simulation = start_block(scenario, seed, block, noise=noise)
     recorder = Recorder(simulation, Keep(levels=True), 0)
     tickers = scenario.universe.tickers
     rows: list[dict[str, float]] = []

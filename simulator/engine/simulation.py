@@ -184,17 +184,17 @@ class Simulation:
             loadings[:, _RATES] = 0.0
         return loadings
 
-    def step(self, k: int, log_price: FloatArray, own: FloatArray, factors: FloatArray) -> None:
-        """Advance all paths to step ``k``.
+    def prices(self, first: int, last: int) -> Iterator[FloatArray]:
+        """Advance from step ``first`` to ``last``, one at a time.
 
-        Args:
-            k: number of the step, from 1.
-            log_price: (firm, path), gets the log of price over that at t=0.
-            own: (firm, path), gets the state of firms' own noise, and stays that state.
-            factors: (J, path), gets the common factors of ``FACTORS``.
+        Yields the logs of prices over those at t=0, (firm, path): a buffer, valid until the next step.
         """
-        self.advance(k, k, factors[np.newaxis])
-        self.advance_firms(k, log_price, own)
+        log_price, own = np.empty((2, *self.shape), self.shocks.precision)
+        factors = np.empty((1, len(FACTORS), self.shape[1]), self.shocks.precision)
+        for k in range(first, last + 1):
+            self.advance(k, k, factors)
+            self.advance_firms(k, log_price, own)
+            yield log_price
 
     def advance(self, first: int, last: int, factors: FloatArray) -> None:
         """Advance what firms share from step ``first`` to ``last``; firms must follow, step by step.

@@ -15,7 +15,6 @@ import numpy as np
 
 from simulator.arrays import FloatArray, IntArray
 from simulator.engine import consensus_path
-from simulator.engine.factors import FACTORS
 from simulator.engine.simulation import Simulation, State
 from simulator.engine.streams import FreshShocks, StratifiedShocks, generator
 from simulator.errors import RunError
@@ -83,14 +82,11 @@ class DrawdownParticles:
         """Advance by ``stride`` steps of the scenario, or to its end."""
         if self._simulation is None:
             self._simulation = self._worlds.take(self._world, self._state)
-            self._log_price, self._own = np.empty((2, *self._simulation.shape))
-            self._factors = np.empty((len(FACTORS), self._world.size))
         simulation = self._simulation
         simulation.shocks, noise.paths = noise, self._world.size
         last = min(k * self._stride, simulation.scenario.steps)
-        for step in range((k - 1) * self._stride + 1, last + 1):
-            simulation.step(step, self._log_price, self._own, self._factors)
-            level = self._watch.level(self._log_price)
+        for log_price in simulation.prices((k - 1) * self._stride + 1, last):
+            level = self._watch.level(log_price)
             if not self._watch.from_start:
                 self._high = np.maximum(self._high, level)
             self._score = np.maximum(self._score, 1.0 - level / self._high)

@@ -166,9 +166,9 @@ def test_fair_prices_need_the_firms_own_jump_correction(
 
 def test_volatility_has_mean_square_one(calm: Scenario) -> None:
     """So that calm_sd and stressed_sd, and a firm's volatility, mean what they say."""
-    weather = market.MarketProcess(calm.market, calm.universe, calm.dt, (14, 4))
+    process = market.MarketProcess(calm.market, calm.universe, calm.dt, (14, 4))
     z, sd = np.linspace(-8, 8, 20_001), calm.market.volatility_sd
-    squares = np.exp(2 * (np.clip(sd * z, -2.5 * sd, 2.5 * sd) - weather._norm))
+    squares = np.exp(2 * (np.clip(sd * z, -2.5 * sd, 2.5 * sd) - process._norm))
     assert np.average(squares, weights=np.exp(-(z**2) / 2)) == pytest.approx(1.0, abs=1e-6)
 
 
@@ -297,9 +297,8 @@ def after_30_steps(scenario: Scenario) -> Simulation:
     chances = jump_chances(scenario.universe, scenario.dt)
     shocks = BlockShocks(1, 0, scenario.universe.tickers, chances)
     block = Simulation(scenario, consensus_path(scenario), shocks)
-    for k in range(1, 31):
-        log_price, own = np.empty((2, *block.shape), shocks.precision)
-        block.step(k, log_price, own, np.empty((len(FACTORS), shocks.paths), shocks.precision))
+    for _ in block.prices(1, 30):
+        pass
     return block
 
 
