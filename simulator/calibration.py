@@ -99,16 +99,15 @@ class Responses:
 def responses(scenario: Scenario, blocks: int) -> Responses:
     """Simulate the surprises of a scenario's stories."""
     endless = scenario.sentiment.model_copy(update={"hazard_scale": 0.0})
-    surprise = []
-    for run in _quarters(replace(scenario, sentiment=endless), blocks):
-        surprise.append(run.state.outlook.surprise.copy())
-    del surprise[0]  # of the start
+    quarters = _quarters(replace(scenario, sentiment=endless), blocks)
+    run = next(quarters)
+    surprise = [run.state.outlook.surprise.copy() for _ in quarters]
     slope = np.broadcast_to(run.scenario.sentiment.hazard_disappointment, run.shape[1:])
     return Responses(np.clip(surprise, -1.0, 1.0).astype(np.float64), np.asarray(slope))
 
 
 def solve_centre(stories: Responses) -> tuple[float, float]:
-    """``average_surprise`` and ``surprise_sd`` at which the mean answer is 1.
+    """``average_surprise`` and ``surprise_sd`` at which the mean response is 1.
 
     The first is the mean. The second would be the standard deviation if surprises were normal.
     """
@@ -121,24 +120,22 @@ def solve_centre(stories: Responses) -> tuple[float, float]:
 
 
 def centre_rows(blocks: int) -> list[Row]:
-    """The centre of the hazard's answer, and what it makes of the other stories."""
+    """The centre of the hazard's response, and the mean response of other stories."""
     default = load_scenario("deepseek")
     stories = responses(default, blocks)
     found = solve_centre(stories)
     given = default.sentiment.average_surprise, default.sentiment.surprise_sd
-    others = {
-        name: responses(load_scenario(name), 1).mean(*given)
-        for name in ("jevons", "consensus", "deepseek", "glut")
-    }
-    told = "mean answer of " + ", ".join(f"{name} {mean:.2f}" for name, mean in others.items())
+    names = ("jevons", "consensus", "deepseek", "glut")
+    others = {name: responses(load_scenario(name), 1).mean(*given) for name in names}
+    text = "mean response of " + ", ".join(f"{name} {mean:.2f}" for name, mean in others.items())
     paths = stories.slope.size
     error = float(stories.surprise.mean(axis=0).std() / np.sqrt(paths))
     law = run_up_hazard(default.medians().sentiment, net_run_up(default.concentration))
     return [
-        Row("sentiment.average_surprise", given[0], found[0], error, told),
+        Row("sentiment.average_surprise", given[0], found[0], error, text),
         Row(
             "sentiment.surprise_sd", given[1], found[1], float("nan"),
-            f"mean answer now {stories.mean(*given):.3f}; the law alone {float(np.asarray(law)):.3f} a year",
+            f"mean response now {stories.mean(*given):.3f}; the law alone {float(np.asarray(law)):.3f} a year",
         ),
     ]  # fmt: skip
 
@@ -165,9 +162,9 @@ def crash_rows(blocks: int) -> list[Row]:
         share = crash_share(scenario, blocks)
         error = np.sqrt(share * (1.0 - share) / (blocks * BLOCK_PATHS))
         calm = load_scenario(name, {"sentiment.hazard_scale": 0.0})
-        told = f"a study of run-ups {crash_probability(before['net']):.2f} after net {before['net']:+.0%}"
+        text = f"a study of run-ups {crash_probability(before['net']):.2f} after net {before['net']:+.0%}"
         rows.append(
-            Row(f"{name} P(-40 % in 24 months)", crash_share(calm, blocks), share, error, told)
+            Row(f"{name} P(-40 % in 24 months)", crash_share(calm, blocks), share, error, text)
         )
     return rows
 
@@ -204,14 +201,14 @@ def news_row() -> Row:
 def market_figures(scenario: Scenario, blocks: int) -> dict[str, FloatArray]:
     """Figures of ``[market]`` for the S&P 500, one for each block of paths: name -> (block,)."""
     row = scenario.universe.entities.index("sp500")
-    found: list[dict[str, float]] = []
+    rows: list[dict[str, float]] = []
     for block in range(blocks):
         result = block_simulation.run_block(
             scenario, scenario.seed, block, block_simulation.Keep(levels=True)
         )
         assert result.levels is not None
-        found.append(index_figures(result.levels[row]))
-    return {name: np.array([one[name] for one in found]) for name in found[0]}
+        rows.append(index_figures(result.levels[row]))
+    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 
 def index_figures(levels: FloatArray) -> dict[str, float]:
@@ -245,8 +242,9 @@ def index_figures(levels: FloatArray) -> dict[str, float]:
 def distance(figures: Mapping[str, float], table: Mapping[str, Any]) -> float:
     """Sum of squared distances from the middles of the intervals, in half-widths."""
     total = 0.0
-    for name, one in table.items():
-        middle, half = 0.5 * (one["low"] + one["high"]), 0.5 * (one["high"] - one["low"])
+    for name, target in table.items():
+        low, high = target["low"], target["high"]
+        middle, half = 0.5 * (low + high), 0.5 * (high - low)
         total += float((figures[name] - middle) / half) ** 2
     return total
 
@@ -301,12 +299,11 @@ def network_figures(scenario: Scenario, blocks: int) -> dict[str, float]:
         return np.asarray(np.median(np.max(1.0 - levels / peak, axis=0), axis=-1))
 
     suppliers = fall(sold)
+    # March 2000 and the three quarters after it are the year 2000; two years on is 2002.
+    later = spent[2 * year : 3 * year].mean(axis=0) / spent[:year].mean(axis=0)
     return {
         "capex_fall": float(fall(spent)),
-        # March 2000 and the three quarters after it are the year 2000; two years on is 2002.
-        "capex_after_two_years": float(
-            np.median(spent[2 * year : 3 * year].mean(axis=0) / spent[:year].mean(axis=0))
-        ),
+        "capex_after_two_years": float(np.median(later)),
         "cisco_revenue_fall": float(suppliers[universe.tickers.index("CSCO")]),
         "equipment_revenue_fall": float(suppliers[universe.tickers.index("NETEQ")]),
         "traffic_growth": float(np.exp(np.median(demand[3 * year]) / 3.0)),
@@ -342,12 +339,12 @@ def _print_market(write: Callable[[str], Any], blocks: int, *, full: bool) -> No
     head = f"S&P 500 of calm, {blocks * BLOCK_PATHS:,} paths"
     write(f"\n{head:<42}{'model':>9} {'error':<8} target; since 1928, 1950, 1990\n")
     for name, values in figures.items():
-        one, mean = table[name], float(values.mean())
+        target, mean = table[name], float(values.mean())
         error = float(values.std(ddof=1) / np.sqrt(values.size))
-        verdict = "" if one["low"] <= mean <= one["high"] else "   OUTSIDE"
-        seen = ", ".join(f"{one[key]:g}" for key in one if key.startswith("since_"))
+        verdict = "" if target["low"] <= mean <= target["high"] else "   OUTSIDE"
+        samples = ", ".join(f"{target[key]:g}" for key in target if key.startswith("since_"))
         write(
-            f"{name:<42}{mean:>9.3f} ±{error:<7.3f} {one['low']:g} to {one['high']:g}; {seen}{verdict}\n"
+            f"{name:<42}{mean:>9.3f} ±{error:<7.3f} {target['low']:g} to {target['high']:g}; {samples}{verdict}\n"
         )
     now = distance({name: float(v.mean()) for name, v in figures.items()}, table)
     write(f"distance of the defaults {now:.2f} over {len(table)} figures\n")
@@ -358,8 +355,8 @@ def _print_market(write: Callable[[str], Any], blocks: int, *, full: bool) -> No
             for name in MARKET_RANGES
             if getattr(calm.market, name) != getattr(found.market, name)
         }
-        told = "; ".join(f"{name} {a:g} -> {b:g}" for name, (a, b) in changes.items()) or "none"
-        write(f"best nearby {best:.2f}: {told}\n")
+        changed = "; ".join(f"{name} {a:g} -> {b:g}" for name, (a, b) in changes.items()) or "none"
+        write(f"best nearby {best:.2f}: {changed}\n")
 
 
 def _print_networks(write: Callable[[str], Any], blocks: int) -> None:
@@ -367,19 +364,18 @@ def _print_networks(write: Callable[[str], Any], blocks: int) -> None:
     head = "2000-03, medians of dotcom"
     write(f"\n{head:<42}{'model':>9} {'':<8} history; interval\n")
     for name, value in network_figures(dotcom, blocks).items():
-        one = table[name]
-        verdict = "" if one["low"] <= value <= one["high"] else "   OUTSIDE"
+        target = table[name]
+        verdict = "" if target["low"] <= value <= target["high"] else "   OUTSIDE"
         write(
-            f"{name:<42}{value:>9.3f} {'':<8} {one['value']:g}; {one['low']:g} to {one['high']:g}{verdict}\n"
+            f"{name:<42}{value:>9.3f} {'':<8} {target['value']:g}; {target['low']:g} to {target['high']:g}{verdict}\n"
         )
     scores = {
         speed: distance(network_figures(with_speed_down(dotcom, speed), blocks), table)
         for speed in SPEEDS
     }
-    told = ", ".join(f"{speed:g}: {score:.2f}" for speed, score in scores.items())
-    write(
-        f"distance by investment_speed_down, now {dotcom.technology.investment_speed_down:g}: {told}\n"
-    )
+    now = dotcom.technology.investment_speed_down
+    text = ", ".join(f"{speed:g}: {score:.2f}" for speed, score in scores.items())
+    write(f"distance by investment_speed_down, now {now:g}: {text}\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -387,9 +383,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m simulator.calibration", description="What history can set."
     )
-    parser.add_argument(
-        "--full", action="store_true", help="more paths, and a search over [market]"
-    )
+    more = "more paths, and a search over [market]"
+    parser.add_argument("--full", action="store_true", help=more)
     full = parser.parse_args(arguments).full
     blocks = 16 if full else 4
     write = sys.stdout.write

@@ -20,7 +20,7 @@ from simulator.statistics import StepIndex
 
 _CAUSE = {name: row for row, name in enumerate(CAUSES)}
 BOOKS = ("revenue", "margin", "expectations")
-"""Causes that firms' books bring."""
+"""Causes that move with firms' quarterly fundamentals."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Factors:
 
 @dataclass(frozen=True)
 class QuarterlyFundamentals:
-    """What prices contain of firms' books at the ends of quarters, and between them in proportion.
+    """What prices contain of firms' fundamentals at ends of quarters; in between, linear interpolation.
 
     ``causes`` (quarter, firm, path) logs by name; ``channels``, the same for the parts of the
     revenue surprise beside the core's; ``sold`` (channel, firm) says who sells there;
@@ -159,14 +159,14 @@ class _Lookup:
         at = _places(history.factors, steps)
         self._common = []
         for j in range(len(factors.names)):
-            # A factor is looked up for those whom it moves.
+            # A factor is looked up for entities whose members it moves.
             moved = np.flatnonzero(counted @ (self._loadings[:, j] != 0.0))
             self._common.append((moved, *_look_up(history.factors, j, at[:, moved])))
 
     def book(
         self, past: FloatArray, firm: int, inside: NDArray[np.intp]
     ) -> tuple[FloatArray, FloatArray]:
-        """What a firm's books bring at the peaks of the entities ``inside``, and its change, (entity, path)."""
+        """A cause or channel of a firm at the peaks of the entities ``inside``, and its change, (entity, path)."""
         return _look_between(past, firm, self._book_at[:, inside], self._part[:, inside])
 
     def changes(

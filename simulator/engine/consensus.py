@@ -96,28 +96,28 @@ def consensus_path(scenario: Scenario) -> Consensus:
     state = chain.init()
     chain.step(state, 1, shocks.chain(), Forcing(), zero)
     probe = firms.IncomeProcess(rules, table, still, (), dt, 1)
-    books = probe.init()
-    probe.step(books, 1, drivers(state, params.capex_floor, zero, ()))
-    growth = np.log(books.revenue[:, 0]) / dt
+    firm_state = probe.init()
+    probe.step(firm_state, 1, drivers(state, params.capex_floor, zero, ()))
+    growth = np.log(firm_state.revenue[:, 0]) / dt
 
     state = chain.init()
-    accounts = firms.IncomeProcess(rules, table, growth, (), dt, 1)
-    books = accounts.init()
+    income = firms.IncomeProcess(rules, table, growth, (), dt, 1)
+    firm_state = income.init()
     log_revenue, log_margin = np.zeros((2, updates + 1, still.size))
-    log_margin[0] = np.log(books.margin[:, 0])
+    log_margin[0] = np.log(firm_state.margin[:, 0])
     names = ("price", "demand", "compute", "capex", "rental", "model_sales", "surplus")
     path = {name: np.zeros(updates + 1) for name in names}
     weights = channel_weights(scenario)
     pool, ai_revenue = np.zeros((2, updates + 1))
     for j in range(1, updates + 1):
         chain.step(state, j, shocks.chain(), Forcing(), zero)
-        accounts.step(books, j, drivers(state, params.capex_floor, zero, ()))
-        log_revenue[j] = np.log(books.revenue[:, 0])
-        log_margin[j] = np.log(books.margin[:, 0])
+        income.step(firm_state, j, drivers(state, params.capex_floor, zero, ()))
+        log_revenue[j] = np.log(firm_state.revenue[:, 0])
+        log_margin[j] = np.log(firm_state.margin[:, 0])
         for name, values in path.items():
             values[j] = getattr(state, name)[0]
-        seen = ai_economy(state, params, rules, weights, j * dt)
-        pool[j], ai_revenue[j] = (float(one[0]) for one in seen)
+        economy = ai_economy(state, params, rules, weights, j * dt)
+        pool[j], ai_revenue[j] = (float(value[0]) for value in economy)
     return Consensus(
         start, growth, log_revenue, log_margin, **path, pool=pool, ai_revenue=ai_revenue
     )

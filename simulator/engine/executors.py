@@ -32,7 +32,7 @@ killed from outside, three were not."""
 
 
 class Executor(Protocol):
-    """What a run needs of a computer, a pool or a cluster."""
+    """Maps a function over items, in this process or elsewhere."""
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """``function`` of each item, in the order of the items."""
@@ -43,7 +43,7 @@ class Serial:
     """One item after another, here."""
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        """``function`` of each item, computed when asked for."""
+        """``function`` of each item, computed one at a time."""
         return map(function, items)
 
 

@@ -1,4 +1,4 @@
-"""What survives a block, and how blocks add up.
+"""Results of a block, and their sum over blocks.
 
 A block of paths yields a :class:`BlockResult`; :class:`Results` is their sum. The
 per-path table is kept for the first ``keep_paths`` paths only; every other statistic
@@ -72,7 +72,7 @@ _DEPTHS = 10
 CAUSE_BINS = (GRIDS["max_drawdown"].bins - 1) // _DEPTHS + 1
 """Depths for which causes are added up: tenths of a point, and a loss of 100 % by itself."""
 CAUSE_UNITS = 2.0**32
-"""Causes are added up in whole units, so many to one: such a sum does not depend on its order."""
+"""Units to one log: causes are added up in whole units, so that the sum does not depend on the order."""
 FAN_GRID = Grid(-6.0, 0.01, 1_200)
 """Log of level over starting level, for the fan."""
 UNDERWATER_GRID = Grid(0.0, 0.002, 501)
@@ -82,7 +82,7 @@ DRIVERS = ("price", "demand", "compute", "capex")
 DRIVER_GRID = Grid(-30.0, 0.02, 3_000)
 """Log of a driver over its value at the start."""
 ALIGNED_FALL = 0.30
-"""Falls of at least this depth are laid on each other at their peaks."""
+"""Falls of at least this depth are aligned at their peaks."""
 ALIGNED_YEARS = 3.0
 """Years after the peak. Paths that end sooner are left out, so that every time has the same paths."""
 
@@ -151,7 +151,7 @@ class Results(Axes):
 
     ``measures``, ``causes`` and ``inputs`` hold the first ``kept`` paths, in path order; the
     counts hold all ``n`` paths, as they would stand in the tables. Counts and sums are of integers,
-    so that the same paths give the same bits, whoever computed and counted them in whatever order.
+    so that the same paths give the same bits, whatever the order and the workers.
     """
 
     keep_paths: int

@@ -3,7 +3,7 @@
 An event reaches average prices and compute per unit with an adoption half-life, while
 beliefs react on the day (docs/model.md, section 1). So each event has two curves:
 ``arrived``, the part that has reached the economy, and ``known``, 0 before its date and
-1 after it. ``known - arrived`` is what the market has heard of and not yet seen.
+1 after it. ``known - arrived`` is news: known, and not yet in the economy.
 """
 
 from __future__ import annotations

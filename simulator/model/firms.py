@@ -50,7 +50,7 @@ class FirmRules(Params):
 
 
 class FirmTable(Protocol):
-    """What this room needs of a universe: one array ``(firm,)`` per figure."""
+    """What firms need of a universe: one array ``(firm,)`` per figure."""
 
     def column(self, figure: str) -> FloatArray:
         """A figure of every firm."""

@@ -284,7 +284,7 @@ class MarketProcess:
     def _volatility(
         self, state: MarketState, shocks: StepShocks, out: FloatArray, work: FloatArray
     ) -> None:
-        """Volatility of each step, mean square 1; it answers a step's return in the next one."""
+        """Volatility of each step, mean square 1; a step's return moves it in the next step."""
         leverage = self.params.leverage
         np.multiply(shocks.market, self._spread * leverage, out=out)
         np.multiply(shocks.volatility, self._spread * math.sqrt(1.0 - leverage**2), out=work)

@@ -16,7 +16,7 @@ from simulator.schema import Quantity
 
 
 class Rules(Protocol):
-    """What this room needs of the rules for firms' margins."""
+    """What AI expectations need of the rules for firms' margins."""
 
     @property
     def serving_cost_share(self) -> Quantity:
@@ -32,7 +32,7 @@ class Rules(Protocol):
 
 
 class Learning(Protocol):
-    """What this room needs of the rules for values."""
+    """What AI expectations need of the rules for values."""
 
     @property
     def growth_smoothing_years(self) -> Quantity:
@@ -48,7 +48,7 @@ class Learning(Protocol):
 
 
 LEAST_MARGIN = 0.01
-"""Sellers' margin at the start below which it is not a margin."""
+"""Least margin of sellers at the start."""
 
 
 def profit_pool(rules: Rules, sales: FloatArray, unit_margin: FloatArray) -> FloatArray:
@@ -110,8 +110,8 @@ class Outlook:
         self.paths, self.precision, self._steps = paths, precision, steps
         self._learn = -np.expm1(-dt / np.asarray(learning.growth_smoothing_years))
         self._low, self._high = map(np.asarray, (learning.lowest_outlook, learning.highest_outlook))
-        self._hope = -np.expm1(-np.asarray(premium))  # share of value that is premium
-        self._over = np.expm1(np.asarray(premium))  # premium over the rest of value
+        self._premium_share = -np.expm1(-np.asarray(premium))  # share of value that is premium
+        self._premium_over_rest = np.expm1(np.asarray(premium))  # premium over the rest of value
         cast_constants(self, precision)
 
     def init(self) -> OutlookState:
@@ -135,7 +135,7 @@ class Outlook:
         seen = np.minimum(np.maximum(pool, self._low), self._high)
         s.expected += self._learn * (seen - s.expected)
         s.surprise += self._learn * (revenue - s.surprise)
-        s.repriced = np.log1p(self._hope * np.expm1(s.expected))
+        s.repriced = np.log1p(self._premium_share * np.expm1(s.expected))
         s.learned = (s.repriced - s.known) * (1.0 / self._steps)
 
     def premium_left(self, state: OutlookState, earned: FloatArray) -> FloatArray:
@@ -143,7 +143,7 @@ class Outlook:
 
         Args:
             state: expectations; what they have lost is gone already.
-            earned: log value that books have brought beyond the consensus: no longer a hope.
+            earned: log value of surprises in revenue and margin: no longer a hope.
         """
         left = np.minimum(state.expected, 0.0) - np.maximum(earned, 0.0)
-        return np.asarray(np.log1p(self._over * np.exp(left)))
+        return np.asarray(np.log1p(self._premium_over_rest * np.exp(left)))

@@ -162,7 +162,7 @@ def run_up_hazard(params: Sentiment, net: Quantity) -> Quantity:
 
 
 def surprise_response(params: Sentiment, surprise: FloatArray) -> FloatArray:
-    """What the hazard is multiplied by for a log surprise in AI revenue; its mean over stories is 1."""
+    """Factor of the hazard for a log surprise in AI revenue; its mean over stories is 1."""
     b = params.hazard_disappointment
     held = np.minimum(np.maximum(surprise, -1.0), 1.0)
     return np.asarray(
@@ -191,9 +191,9 @@ class SentimentState:
 
 @dataclass(frozen=True)
 class SentimentPaths:
-    """Room for states at steps that follow each other, ``(step, path)``."""
+    """States at consecutive steps, ``(step, path)``."""
 
-    sentiment: FloatArray  # with the boom's pay for the crash to come
+    sentiment: FloatArray  # with the boom's reward for the crash to come
     spread: FloatArray
     drought: FloatArray
     dilution: FloatArray
@@ -323,7 +323,7 @@ class SentimentProcess:
     def _withdraw(
         self, state: SentimentState, gone: FloatArray, squeeze: FloatArray, out: SentimentPaths
     ) -> None:
-        """Outside money dries up, and what is left of it is dear, where AI firms have lost value."""
+        """Outside funding shrinks, and the rest dilutes more, where AI firms have lost value."""
         s, dt = state, self.dt
         kept = np.exp(gone)
         np.multiply(kept, (squeeze - 1.0) * dt, out=out.drought)
@@ -336,7 +336,7 @@ class SentimentProcess:
     def _fall(
         self, state: SentimentState, since: NDArray[np.int32]
     ) -> tuple[BoolArray, FloatArray]:
-        """Busts and what comes after, ``since`` so many steps; where the bust is on, and sentiment.
+        """Busts and what comes after, ``since`` steps after the onset; whether the bust is on, and sentiment.
 
         All are ``(step, path)``. A product with a flag costs a tenth of a choice by it, and paths whose
         boom goes on are not left out: to pick the others costs more than to work on all.

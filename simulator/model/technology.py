@@ -158,7 +158,7 @@ def consensus_start(consensus: Technology) -> ConsensusStart:
     adjust = math.log(2.0) / float(c.adjustment_half_life_years)
 
     def lag(*half_lives: float) -> float:
-        # Demand answers with a lag, so where growth fades today's growth is still that of
+        # Demand responds with a lag, so where growth fades today's growth is still that of
         # a while ago: e^{-ft} through a lag of rate a grows by a / (a - f).
         fade = sum(math.log(2.0) / half_life for half_life in half_lives)
         return adjust / max(adjust - fade, 0.1 * adjust)

@@ -61,7 +61,7 @@ class DrawdownParticles:
         high: FloatArray,
         score: FloatArray,
     ) -> None:
-        self._worlds, self._watch, self._stride = worlds, watch, stride
+        self._worlds, self._entity_level, self._stride = worlds, watch, stride
         self._world, self._state, self._high, self._score = world, state, high, score
         self._simulation: Simulation | None = None
 
@@ -86,8 +86,8 @@ class DrawdownParticles:
         simulation.shocks, noise.paths = noise, self._world.size
         last = min(k * self._stride, simulation.scenario.steps)
         for log_price in simulation.prices((k - 1) * self._stride + 1, last):
-            level = self._watch.level(log_price)
-            if not self._watch.from_start:
+            level = self._entity_level.level(log_price)
+            if not self._entity_level.from_start:
                 self._high = np.maximum(self._high, level)
             self._score = np.maximum(self._score, 1.0 - level / self._high)
 
@@ -109,7 +109,7 @@ class DrawdownParticles:
     def _with(self, world: IntArray, state: State, high: FloatArray, score: FloatArray) -> Self:
         return type(self)(
             self._worlds,
-            self._watch,
+            self._entity_level,
             self._stride,
             world=world,
             state=state,
@@ -156,9 +156,9 @@ def split_batch(
     with np.errstate(over="raise", invalid="raise", divide="raise", under="ignore"):
         try:
             worlds = Simulation(scenario, consensus_path(scenario), drawn)
-            found: Split = split(
+            result: Split = split(
                 DrawdownParticles.start(
-                    worlds, _watch(scenario, entity, from_start=from_start), stride
+                    worlds, _entity_level(scenario, entity, from_start=from_start), stride
                 ),
                 noise,
                 steps=-(-scenario.steps // stride),
@@ -171,7 +171,7 @@ def split_batch(
             raise RunError(
                 f"batch {number} left the finite numbers: {error}; seed {seed}"
             ) from None
-    return Batch(found.probability, found.steps * stride, found.rounds)
+    return Batch(result.probability, result.steps * stride, result.rounds)
 
 
 def groups_together(scenario: Scenario) -> int:
@@ -179,7 +179,7 @@ def groups_together(scenario: Scenario) -> int:
     return max(1, min(TOGETHER, _FIRMS_TOGETHER // len(scenario.universe.tickers)))
 
 
-def _watch(scenario: Scenario, entity: str, *, from_start: bool) -> EntityLevel:
+def _entity_level(scenario: Scenario, entity: str, *, from_start: bool) -> EntityLevel:
     universe = scenario.universe
     row = universe.entities.index(entity)
     groups, values = len(universe.groups), universe.column("market_value")

@@ -1,4 +1,4 @@
-"""A scenario: a TOML file that was read, checked at the door, and may be trusted from here on."""
+"""A scenario: a TOML file that was read, checked once, and valid from here on."""
 
 from __future__ import annotations
 
@@ -139,17 +139,17 @@ class Scenario:
 
     def uncertain(self) -> dict[str, Distribution]:
         """Every distribution by dotted key, keys sorted."""
-        found: dict[str, Distribution] = {}
+        uncertain: dict[str, Distribution] = {}
         for prefix, table in self.tables().items():
-            found |= table.uncertain(prefix)
-        return dict(sorted(found.items()))
+            uncertain |= table.uncertain(prefix)
+        return dict(sorted(uncertain.items()))
 
     def copula(self) -> tuple[tuple[str, ...], FloatArray]:
         """Keys of the correlated assumptions, sorted, and the lower Cholesky root `(key, key)`.
 
         Independent standard normal scores z of these keys become correlated ones as root @ z.
         """
-        keys = tuple(sorted({key for one in self.correlations for key in one.between}))
+        keys = tuple(sorted({key for pair in self.correlations for key in pair.between}))
         root = np.linalg.cholesky(correlation_matrix(keys, self.correlations))
         return keys, root.astype(np.float64)
 
@@ -175,7 +175,7 @@ class Scenario:
 
     def medians(self) -> Scenario:
         """The scenario with every uncertain assumption at its median."""
-        return self.at({key: one.median() for key, one in self.uncertain().items()})
+        return self.at({key: drawn.median() for key, drawn in self.uncertain().items()})
 
     def with_(self, *, paths: int | None = None, seed: int | None = None) -> Scenario:
         """The scenario with other run settings; raises ScenarioError if they are out of range."""
@@ -228,8 +228,8 @@ class Scenario:
             },
             **tables,
             "events": [_dump(event) for event in self.events],
-            "thresholds": {one.name: one.text for one in self.thresholds},
-            "correlations": [_dump(one) for one in self.correlations],
+            "thresholds": {limit.name: limit.text for limit in self.thresholds},
+            "correlations": [_dump(pair) for pair in self.correlations],
             "sources": {key: _dump(source) for key, source in sorted(self.sources.items())},
         }
 

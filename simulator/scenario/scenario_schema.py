@@ -101,14 +101,14 @@ class ScenarioFile(Params):
 
 
 def read_tables(file: TomlFile) -> tuple[ScenarioFile | None, list[Problem]]:
-    """The tables of a file, each checked by itself, and every problem found in them."""
+    """The tables of a file, each checked by itself, and every problem in them."""
     problems = _uncertain_consensus(file)
     try:
         parsed = ScenarioFile.model_validate(_with_consensus(file.data))
     except ValidationError as error:
-        found = _told_once(problems_of(error, ScenarioFile, file), file.data)
+        faults = _without_echoes(problems_of(error, ScenarioFile, file), file.data)
         inside = tuple(f"{problem.key}." for problem in problems)
-        return None, problems + [one for one in found if not one.key.startswith(inside)]
+        return None, problems + [fault for fault in faults if not fault.key.startswith(inside)]
     return (None if problems else parsed), problems
 
 
@@ -128,7 +128,7 @@ def _with_consensus(data: dict[str, Any]) -> dict[str, Any]:
 def spending_kept(consensus: dict[str, Any]) -> float | None:
     """Autonomous growth at which spending grows as it does with the default consensus.
 
-    Only the sum g + (elasticity - 1) x decline is seen in spending, so whoever prices in another elasticity
+    Only the sum g + (elasticity - 1) x decline shows in spending, so whoever prices in another elasticity
     or price decline moves g. None where neither is given, or g is, or one of them is not a sound number.
     """
     moved = ("elasticity", "annual_price_decline")
@@ -143,25 +143,25 @@ def spending_kept(consensus: dict[str, Any]) -> float | None:
         if not spec.low <= value <= spec.high:
             return None
 
-    def answer(elasticity: float, decline: float) -> float:
+    def price_effect(elasticity: float, decline: float) -> float:
         return (elasticity - 1.0) * -math.log1p(-decline)
 
-    kept = float(default.autonomous_growth) + answer(
+    kept = float(default.autonomous_growth) + price_effect(
         float(default.elasticity), float(default.annual_price_decline)
     )
-    return kept - answer(*map(float, values.values()))
+    return kept - price_effect(*map(float, values.values()))
 
 
-def _told_once(found: list[Problem], data: dict[str, Any]) -> list[Problem]:
-    """Without the echo of what is wrong under `technology.consensus` in the keys it hands on."""
+def _without_echoes(problems: list[Problem], data: dict[str, Any]) -> list[Problem]:
+    """Without problems of `[technology]` that only repeat those of `technology.consensus`."""
     technology = data.get("technology")
     given = technology if isinstance(technology, dict) else {}
     own = [
         problem
-        for problem in found
+        for problem in problems
         if not problem.key.startswith("technology.") or problem.key.split(".")[1] in given
     ]
-    return own or found
+    return own or problems
 
 
 def _uncertain_consensus(file: TomlFile) -> list[Problem]:

@@ -68,8 +68,8 @@ def _number(value: object) -> float:
     except OverflowError:
         number = math.inf
     if not math.isfinite(number):
-        came = value if isinstance(value, float) else "a huge integer"
-        raise InvalidValue(f"{came} is not a finite number", "a finite number")
+        shown = value if isinstance(value, float) else "a huge integer"
+        raise InvalidValue(f"{shown} is not a finite number", "a finite number")
     return number
 
 
@@ -85,7 +85,7 @@ FormatVersion = Annotated[Literal[1], BeforeValidator(_no_bool)]
 
 
 Number = Annotated[float, BeforeValidator(_number)]
-"""A float field that says what came when it is not a number."""
+"""A float field whose error says what was given instead of a number."""
 
 if TYPE_CHECKING:
     Quantity: TypeAlias = float | FloatArray

@@ -1,4 +1,4 @@
-"""The shocks of paths that are cloned (rare events): worlds drawn once, and ever fresh noise."""
+"""The shocks of paths that are cloned (rare events): assumptions drawn once, and new noise at every step."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class StratifiedShocks:
     """Assumptions and starts of many paths, in strata; no noise of steps (rare events).
 
     Within each group every uniform falls once into each of as many equal strata as there are
-    paths, in an order of its own: each path alone is as random as ever, and the group covers
-    every assumption evenly. Groups are independent.
+    paths, in an order of its own: each path alone has the usual distribution, and the group
+    covers every assumption evenly. Groups are independent.
 
     Args:
         seed: run seed.
@@ -46,22 +46,22 @@ class StratifiedShocks:
         return start_shocks(self._once, self._tickers)
 
     def steps(self, count: int) -> StepShocks:
-        """Not here: the world has no noise."""
+        """Not available: worlds have no noise of steps."""
         raise NotImplementedError("worlds are drawn once; FreshShocks has the noise of steps")
 
     def firms(self) -> FloatArray:
-        """Not here: the world has no noise."""
+        """Not available: worlds have no noise of steps."""
         raise NotImplementedError("worlds are drawn once; FreshShocks has the noise of steps")
 
     def chain(self) -> ChainShocks:
-        """Not here: the world has no noise."""
+        """Not available: worlds have no noise of steps."""
         raise NotImplementedError("worlds are drawn once; FreshShocks has the noise of steps")
 
 
 class FreshShocks:
     """Noise of steps for any number of paths, which may change on the way (rare events).
 
-    One stream serves all: its numbers depend on how many paths asked before.
+    One stream serves all: its numbers depend on how many were drawn before.
 
     Args:
         seed: run seed.
@@ -77,11 +77,11 @@ class FreshShocks:
         self.precision: Precision = np.float64
 
     def assumption(self, key: str) -> FloatArray:
-        """Not here: clones keep the world of their parent."""
+        """Not available: clones keep the assumptions of their parent."""
         raise NotImplementedError(f"{key} is drawn with the world")
 
     def start(self) -> StartShocks:
-        """Not here: clones keep the start of their parent."""
+        """Not available: clones keep the start of their parent."""
         raise NotImplementedError("starts are drawn with the world")
 
     def steps(self, count: int) -> StepShocks:
