@@ -32,8 +32,9 @@ from simulator.engine import block_simulation
 from simulator.engine.consensus import fundamental_clock
 from simulator.engine.simulation import Simulation
 from simulator.engine.streams import BLOCK_PATHS
+from simulator.model.concentration import net_run_up
 from simulator.model.events import Calendar
-from simulator.model.sentiment import net_run_up, run_up_hazard
+from simulator.model.sentiment import run_up_hazard
 from simulator.scenario import Scenario, load_scenario
 from simulator.statistics import measure_drawdowns
 

@@ -13,7 +13,7 @@ import numpy as np
 from simulator.arrays import FloatArray
 from simulator.engine.results import CHANNELS
 from simulator.engine.streams import ZeroShocks
-from simulator.model import firms, outlook, sentiment, technology
+from simulator.model import concentration, firms, outlook, technology
 from simulator.model.events import Forcing
 from simulator.scenario import Scenario
 from simulator.schema import Quantity
@@ -80,8 +80,10 @@ class Consensus:
 def consensus_path(scenario: Scenario) -> Consensus:
     """Run what is priced in.
 
-    Args:
-        scenario: its ``consensus``, ``firms`` at their medians, universe and grid are used.
+    Parameters
+    ----------
+    scenario
+        Its ``consensus``, ``firms`` at their medians, universe and grid are used.
     """
     rules = scenario.firms.medians()
     params = _quiet_technology(scenario.consensus)
@@ -217,9 +219,9 @@ def priced_in(scenario: Scenario) -> PricedIn:
     return PricedIn(
         first_year_capex_growth=float(np.expm1(path.capex[year] / (year * clock * s.dt))),
         compute_growth=float(path.start.compute_growth),
-        premium=float(sentiment.premium(s.concentration)),
+        premium=float(concentration.premium(s.concentration)),
         group_weight=float(index[inside].sum() / index.sum()),
-        weight_from_gains=float(sentiment.weight_today(s.concentration)),
+        weight_from_gains=float(concentration.weight_today(s.concentration)),
         forward_pe=dict(zip(tickers, (values / profit[year]).tolist(), strict=True)),
         horizon_pe=dict(zip(tickers, (horizon / profit[-1]).tolist(), strict=True)),
     )

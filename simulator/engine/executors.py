@@ -77,9 +77,12 @@ class WorkerPool(Generic[Item, Result]):
     Workers end with this process, even if it is killed. A worker that is killed costs its items a second
     computation, not the run. On leaving, what is under way is dropped.
 
-    Args:
-        workers: number of processes.
-        function: pure, for it may be called twice with an item.
+    Parameters
+    ----------
+    workers
+        Number of processes.
+    function
+        Pure, for it may be called twice with an item.
     """
 
     def __init__(self, workers: int, function: Callable[[Item], Result]) -> None:
@@ -162,7 +165,11 @@ class WorkerPool(Generic[Item, Result]):
     def _replace(self) -> None:
         """Start new workers, and submit again what the dead ones had, in the same order."""
         self._deaths += 1
-        _check_deaths(self._deaths)
+        if self._deaths > _RESTARTS:
+            raise RunError(
+                f"worker processes died {self._deaths} times in a row, perhaps for want of memory; "
+                "try workers=1, or fewer workers"
+            ) from None
         if self._pool is not None:
             self._pool.shutdown()
         self._pool = None
@@ -180,14 +187,6 @@ def _pool(workers: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(
         workers, multiprocessing.get_context(method), initializer=_begin_worker
     )
-
-
-def _check_deaths(deaths: int) -> None:
-    if deaths > _RESTARTS:
-        raise RunError(
-            f"worker processes died {deaths} times in a row, perhaps for want of memory; "
-            "try workers=1, or fewer workers"
-        ) from None
 
 
 def _stop(pool: ProcessPoolExecutor) -> None:

@@ -233,13 +233,7 @@ class Recorder:
             simulation.scenario.universe.group_cash if self._cash is not None else None,
         )
         measures: dict[str, Any] = {
-            "max_drawdown": table.max_drawdown,
-            "peak_step": table.peak_step,
-            "trough_step": table.trough_step,
-            "recovery_step": table.recovery_step,
-            "underwater_steps": table.underwater_steps,
-            "loss_from_start": table.loss_from_start,
-            "lowest_step": table.lowest_step,
+            **table._asdict(),
             "worst_week": self._worst[0] - 1.0,
             "worst_month": self._worst[1] - 1.0,
             "return_1y": self._after_year - 1.0,

@@ -37,7 +37,15 @@ from simulator.engine.consensus import (
 from simulator.engine.factors import FACTORS, ai_weights, factor_loadings, known_parts
 from simulator.engine.results import CHANNELS
 from simulator.engine.streams import Shocks
-from simulator.model import firms, market, outlook, sentiment, technology, valuation
+from simulator.model import (
+    concentration,
+    firms,
+    market,
+    outlook,
+    sentiment,
+    technology,
+    valuation,
+)
 from simulator.model.events import Calendar
 from simulator.scenario import Scenario
 from simulator.schema import Params
@@ -110,11 +118,16 @@ def _select(value: Any, index: IntArray, paths: int, copies: dict[int, Any]) -> 
 class Simulation:
     """The paths of one block.
 
-    Args:
-        scenario: uncertain assumptions still as distributions.
-        consensus: what is priced in.
-        shocks: where the noise comes from.
-        noise: False leaves out every correction for noise as well.
+    Parameters
+    ----------
+    scenario
+        Uncertain assumptions still as distributions.
+    consensus
+        What is priced in.
+    shocks
+        Where the noise comes from.
+    noise
+        False leaves out every correction for noise as well.
     """
 
     def __init__(
@@ -142,10 +155,10 @@ class Simulation:
         self._valuation = valuation.ValuationProcess(
             s.valuation, slow, self.clock, shape, precision
         )
-        premium = sentiment.premium(s.concentration)
+        premium = concentration.premium(s.concentration)
         self._outlook = outlook.Outlook(s.valuation, premium, slow, self.clock, paths, precision)
         self._channels = channel_weights(s)
-        hazard = sentiment.run_up_hazard(s.sentiment, sentiment.net_run_up(s.concentration))
+        hazard = sentiment.run_up_hazard(s.sentiment, concentration.net_run_up(s.concentration))
         self._sentiment = sentiment.SentimentProcess(
             s.sentiment, premium, hazard, start, dt, paths, precision
         )
@@ -201,9 +214,12 @@ class Simulation:
 
         Steps in one go cost less and bring the same. Fundamentals move in the first of them only.
 
-        Args:
-            first, last: numbers of steps, with no beginning of a quarter after the first.
-            factors: (step, J, path), gets the common factors of ``FACTORS``; firms read them.
+        Parameters
+        ----------
+        first, last
+            Numbers of steps, with no beginning of a quarter after the first.
+        factors
+            (step, J, path), gets the common factors of ``FACTORS``; firms read them.
         """
         s, state, count = self.scenario, self.state, last - first + 1
         if first % self.clock == 0:
@@ -281,9 +297,12 @@ class Simulation:
     def take(self, index: IntArray, state: State) -> Self:
         """Clones: column j has the assumptions of column ``index[j]``.
 
-        Args:
-            index: (new path,) columns, repeated or not.
-            state: of the new paths; it is changed by stepping.
+        Parameters
+        ----------
+        index
+            (new path,) columns, repeated or not.
+        state
+            Of the new paths; it is changed by stepping.
 
         Raises
         ------

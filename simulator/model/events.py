@@ -166,10 +166,14 @@ class _Shock:
 class Calendar:
     """The events of a scenario.
 
-    Args:
-        events: events whose sizes are numbers or ``(path,)`` arrays.
-        inference_share: share of inference in compute demand, to size a gain's news.
-        precision: of the paths.
+    Parameters
+    ----------
+    events
+        Events whose sizes are numbers or ``(path,)`` arrays.
+    inference_share
+        Share of inference in compute demand, to size a gain's news.
+    precision
+        Of the paths.
     """
 
     def __init__(
@@ -202,22 +206,23 @@ class Calendar:
 
     def forcing(self, begin: float, end: float) -> Forcing:
         """What arrives between two times in years."""
-        price: Quantity = 0.0
-        compute: Quantity = 0.0
-        training: Quantity = 0.0
-        demand: Quantity = 0.0
-        for shock in self._shocks:
-            share = shock.event.arrived(end) - shock.event.arrived(begin)
-            if share:
-                price = price + share * shock.price
-                compute = compute + share * shock.compute
-                training = training + share * shock.training
-                demand = demand + share * shock.demand
+        shares = [
+            (shock, share)
+            for shock in self._shocks
+            if (share := shock.event.arrived(end) - shock.event.arrived(begin))
+        ]
+
+        def arriving(effect: str) -> Quantity:
+            start: Quantity = 0.0
+            return sum((share * getattr(shock, effect) for shock, share in shares), start)
+
         lost: dict[str, Quantity] = {}
         for rival in self._rivals:
             years = min(max(end - rival.at_years, 0.0), rival.years)
             loss = in_precision(rival.share_lost_per_year, self._precision)
             lost[rival.firm] = lost.get(rival.firm, 0.0) + np.log1p(-loss) * years
+        names = ("price", "compute", "training", "demand")
+        price, compute, training, demand = map(arriving, names)
         return Forcing(price, compute, training, demand, self._squeeze(end), tuple(lost.values()))
 
     def beliefs(self, first: int, last: int, dt: float, clock: int) -> Beliefs:

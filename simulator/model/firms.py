@@ -85,15 +85,23 @@ class Drivers:
 class IncomeProcess:
     """Revenue and margins of all firms on a time grid.
 
-    Args:
-        rules: assumptions, numbers or ``(path,)``.
-        table: the universe's figures.
-        growth: start growth of each firm's revenue on the consensus path, ``(firm,)``
-            per year: sticky costs grow along with it, so nothing moves at t=0.
-        competitors: rows of the firms that lose revenue to rivals.
-        dt: step in years.
-        paths: number of columns.
-        precision: of all states.
+    Parameters
+    ----------
+    rules
+        Assumptions, numbers or ``(path,)``.
+    table
+        The universe's figures.
+    growth
+        Start growth of each firm's revenue on the consensus path, ``(firm,)``
+        per year: sticky costs grow along with it, so nothing moves at t=0.
+    competitors
+        Rows of the firms that lose revenue to rivals.
+    dt
+        Step in years.
+    paths
+        Number of columns.
+    precision
+        Of all states.
     """
 
     def __init__(

@@ -144,12 +144,18 @@ def corrections(params: Market, table: FirmTable, steps: int, dt: float) -> Corr
 class MarketProcess:
     """The market factor and firm noise on a time grid.
 
-    Args:
-        params: market parameters.
-        table: the universe's figures.
-        dt: step in years.
-        shape: ``(firm, path)``.
-        precision: of all states.
+    Parameters
+    ----------
+    params
+        Market parameters.
+    table
+        The universe's figures.
+    dt
+        Step in years.
+    shape
+        ``(firm, path)``.
+    precision
+        Of all states.
     """
 
     _BOUND = 2.5  # log volatility is held within this many of its standard deviations
@@ -228,11 +234,16 @@ class MarketProcess:
         It returns volatility, and the same where the market is tense and 0 elsewhere,
         ``(2, step, path)``: a buffer, for :meth:`move`.
 
-        Args:
-            state: the market.
-            shocks: the steps' draws.
-            bust: which paths are in a bust, ``(step, path)``.
-            sums: ``(step, 4, path)``, gets factor, variance, sector, firm_variance.
+        Parameters
+        ----------
+        state
+            The market.
+        shocks
+            The steps' draws.
+        bust
+            Which paths are in a bust, ``(step, path)``.
+        sums
+            ``(step, 4, path)``, gets factor, variance, sector, firm_variance.
         """
         s, p, shape = state, self.params, bust.shape
         if self._buffer.shape[1:] != shape:  # fresh memory costs more than the arithmetic in it
@@ -302,11 +313,16 @@ class MarketProcess:
     def move(self, own: FloatArray, scale: FloatArray, normal: FloatArray, out: FloatArray) -> None:
         """Add a step of firms' own noise.
 
-        Args:
-            own: ``(firm, path)`` before the step.
-            scale: ``(2, path)`` of the step, from :meth:`run`.
-            normal: ``(firm, path)`` draws.
-            out: ``(firm, path)``, gets ``own`` after the step.
+        Parameters
+        ----------
+        own
+            ``(firm, path)`` before the step.
+        scale
+            ``(2, path)`` of the step, from :meth:`run`.
+        normal
+            ``(firm, path)`` draws.
+        out
+            ``(firm, path)``, gets ``own`` after the step.
         """
         work = self._work
         product(self._own, scale, out=work)

@@ -20,34 +20,6 @@ NEVER = 1 << 30
 
 
 # fmt: off
-class GainYear(Params):
-    """A year of index gains and the group's share in them."""
-
-    mag7_share_of_gains: Quantity = quantity(0.531, "share", 0.0, 2.0,
-        "the group's share of the index gain of the year",
-        "A", "S&P Dow Jones Indices, U.S. Equities Market Attributes December 2024 (H. Silverblatt): 53.1 % of the "
-        "2024 total return")
-    index_gain: Quantity = quantity(0.250, "share", 0.02, 2.0, "index gain of the year",
-        "A", "S&P Dow Jones Indices, December 2024: total return 25.02 %")
-    weight_at_start: Quantity = quantity(0.28, "share", 0.01, 0.95,
-        "the group's index weight at the start of the year",
-        "B", "index weights rolled back by returns: about 27.8 % at the end of 2023")
-    earnings_growth: Quantity = quantity(0.365, "share", -0.9, 5.0, "the group's earnings growth in the year",
-        "A", "FactSet (J. Butters), April 2025: Magnificent Seven 2024 earnings +36.5 %; published after the as-of "
-        "date")
-
-
-class Concentration(GainYear):
-    """Share of gains -> premium. The latest year here, earlier ones below."""
-
-    earlier_years: tuple[GainYear, ...] = ()
-    forward_pe: Quantity = quantity(31.4, "times", 1.0, 500.0, "the group's forward P/E today",
-        "B", "harmonic mean of forward P/Es published 2025-03-13 (deepnewz), scaled by price to 2025-01-24: NVDA "
-        "29-32, AAPL, MSFT 31-32, META 26, GOOGL 22-23")
-    trough_pe: Quantity = quantity(16.0, "times", 1.0, 500.0, "forward P/E below which no premium can be meant",
-        "D", "low of the long-run forward P/E band for AI firms, 16-27; S&P technology fell to 20 in 2002")
-
-
 class Sentiment(Params):
     """Hazard, bust, aftermath, contagion."""
 
@@ -129,32 +101,6 @@ class Sentiment(Params):
 # fmt: on
 
 
-def premium(concentration: Concentration) -> Quantity:
-    """Log premium in the AI group's values from its share of index gains.
-
-    For each year the group gained ``a G / w``; what its earnings did not explain is
-    premium. Floored at 0, capped at ln(forward P/E / trough P/E). A number or ``(path,)``.
-    """
-    c = concentration
-    total: Quantity = 0.0
-    for year in (c, *c.earlier_years):
-        group = year.mag7_share_of_gains * year.index_gain / year.weight_at_start
-        total = total + np.log1p(group) - np.log1p(np.asarray(year.earnings_growth))
-    cap = np.maximum(np.log(np.asarray(c.forward_pe) / c.trough_pe), 0.0)
-    return np.clip(total, 0.0, cap)
-
-
-def net_run_up(concentration: Concentration) -> Quantity:
-    """The group's rise over the look-back years less the index's, as a share, at least 0."""
-    group: Quantity = 1.0
-    index: Quantity = 1.0
-    for year in (concentration, *concentration.earlier_years):
-        gain = year.mag7_share_of_gains * year.index_gain
-        group = group * (1.0 + gain / year.weight_at_start)
-        index = index * (1.0 + year.index_gain)
-    return np.maximum(group - index, 0.0)
-
-
 def run_up_hazard(params: Sentiment, net: Quantity) -> Quantity:
     """Hazard a year beyond that of a group without run-up, before any disappointment."""
     rise = np.minimum(params.hazard_slope * np.asarray(net), 50.0)
@@ -168,12 +114,6 @@ def surprise_response(params: Sentiment, surprise: FloatArray) -> FloatArray:
     return np.asarray(
         np.exp(-b * (held - params.average_surprise) - 0.5 * (b * params.surprise_sd) ** 2)
     )
-
-
-def weight_today(year: GainYear) -> Quantity:
-    """The group's weight after its year of gains: a check on the universe."""
-    gain = year.mag7_share_of_gains * year.index_gain
-    return (year.weight_at_start + gain) / (1.0 + year.index_gain)
 
 
 @dataclass
@@ -202,14 +142,22 @@ class SentimentPaths:
 class SentimentProcess:
     """Sentiment on a time grid.
 
-    Args:
-        params: assumptions, numbers or ``(path,)``.
-        premium: log premium at the start, number or ``(path,)``.
-        hazard: the law's, per year, number or ``(path,)``.
-        start: uniforms drawn once per path.
-        dt: step in years.
-        paths: number of columns.
-        precision: of all states.
+    Parameters
+    ----------
+    params
+        Assumptions, numbers or ``(path,)``.
+    premium
+        Log premium at the start, number or ``(path,)``.
+    hazard
+        The law's, per year, number or ``(path,)``.
+    start
+        Uniforms drawn once per path.
+    dt
+        Step in years.
+    paths
+        Number of columns.
+    precision
+        Of all states.
     """
 
     def __init__(
@@ -264,9 +212,12 @@ class SentimentProcess:
     def expect(self, surprise: FloatArray, premium: FloatArray) -> None:
         """Set the hazard, and what a bust can take.
 
-        Args:
-            surprise: smoothed log surprise in the revenue of AI's channels, ``(path,)``.
-            premium: log premium that is left, ``(path,)``.
+        Parameters
+        ----------
+        surprise
+            Smoothed log surprise in the revenue of AI's channels, ``(path,)``.
+        premium
+            Log premium that is left, ``(path,)``.
         """
         p, dt = self.params, self.dt
         hazard = np.minimum(self._hazard * surprise_response(p, surprise), p.hazard_ceiling)
@@ -288,13 +239,20 @@ class SentimentProcess:
     ) -> BoolArray:
         """Advance some steps, in place; return which paths are in a bust, ``(step, path)``.
 
-        Args:
-            state: sentiment.
-            first: number of the first step; the hazard is the same in all of them.
-            hazard_uniform: ``(step, path)`` in [0, 1].
-            squeeze: share of outside funding withdrawn by events, ``(step, path)`` or ``(step, 1)``.
-            outlook: what AI expectations have done to prices, log ``(step, path)``.
-            out: gets the states at each step.
+        Parameters
+        ----------
+        state
+            Sentiment.
+        first
+            Number of the first step; the hazard is the same in all of them.
+        hazard_uniform
+            ``(step, path)`` in [0, 1].
+        squeeze
+            Share of outside funding withdrawn by events, ``(step, path)`` or ``(step, 1)``.
+        outlook
+            What AI expectations have done to prices, log ``(step, path)``.
+        out
+            Gets the states at each step.
         """
         s = state
         count = len(hazard_uniform)

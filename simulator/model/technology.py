@@ -150,8 +150,10 @@ class ConsensusStart:
 def consensus_start(consensus: Technology) -> ConsensusStart:
     """Growth rates of the consensus path at t=0.
 
-    Args:
-        consensus: what is priced in; numbers only.
+    Parameters
+    ----------
+    consensus
+        What is priced in; numbers only.
     """
     c = consensus
     decline = -math.log1p(-float(c.annual_price_decline))
@@ -181,12 +183,18 @@ def consensus_start(consensus: Technology) -> ConsensusStart:
 class TechnologyProcess:
     """The technology chain on a time grid, with what is constant worked out once.
 
-    Args:
-        params: assumptions, numbers or ``(path,)`` arrays.
-        start: of the consensus path.
-        dt: step in years.
-        paths: number of columns.
-        precision: of all states.
+    Parameters
+    ----------
+    params
+        Assumptions, numbers or ``(path,)`` arrays.
+    start
+        Of the consensus path.
+    dt
+        Step in years.
+    paths
+        Number of columns.
+    precision
+        Of all states.
     """
 
     def __init__(
@@ -237,12 +245,18 @@ class TechnologyProcess:
     ) -> None:
         """Advance the chain from step ``k - 1`` to ``k``, in place.
 
-        Args:
-            state: the chain, changed in place.
-            k: number of the step's end, from 1.
-            noise: the chain's draws.
-            forcing: increments of the events in this step.
-            sentiment: log sentiment at the step's start; it moves outside funding.
+        Parameters
+        ----------
+        state
+            The chain, changed in place.
+        k
+            Number of the step's end, from 1.
+        noise
+            The chain's draws.
+        forcing
+            Increments of the events in this step.
+        sentiment
+            Log sentiment at the step's start; it moves outside funding.
         """
         p, s, begin = self.params, state, (k - 1) * self.dt
         fall = self._move_price(s, begin, noise, forcing)

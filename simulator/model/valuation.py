@@ -66,12 +66,18 @@ class ValuationState:
 class ValuationProcess:
     """Surprises against the consensus path.
 
-    Args:
-        params: assumptions, numbers or ``(path,)``.
-        dt: length of a quarter in years.
-        steps: steps in a quarter.
-        shape: ``(firm, path)``.
-        precision: of all states.
+    Parameters
+    ----------
+    params
+        Assumptions, numbers or ``(path,)``.
+    dt
+        Length of a quarter in years.
+    steps
+        Steps in a quarter.
+    shape
+        ``(firm, path)``.
+    precision
+        Of all states.
     """
 
     def __init__(
@@ -118,11 +124,16 @@ class ValuationProcess:
     ) -> None:
         """Close a quarter, in place: what it brought becomes known over the next one.
 
-        Args:
-            state: surprises.
-            revenue, margin: ``(firm, path)``, positive.
-            adoption: ``(path,)`` log gain of users' margins.
-            log_revenue_consensus, log_margin_consensus: ``(firm, 1)``.
+        Parameters
+        ----------
+        state
+            Surprises.
+        revenue, margin
+            ``(firm, path)``, positive.
+        adoption
+            ``(path,)`` log gain of users' margins.
+        log_revenue_consensus, log_margin_consensus
+            ``(firm, 1)``.
         """
         s, work = state, self._work
         np.log(revenue, out=work)

@@ -14,10 +14,11 @@ import numpy as np
 
 from simulator.arrays import FloatArray
 from simulator.errors import Problem, ScenarioError, plain
+from simulator.model.concentration import Concentration
 from simulator.model.events import Event
 from simulator.model.firms import FirmRules
 from simulator.model.market import Market
-from simulator.model.sentiment import Concentration, Sentiment
+from simulator.model.sentiment import Sentiment
 from simulator.model.technology import Technology
 from simulator.model.valuation import Valuation
 from simulator.portfolio import Portfolio, read_portfolio
@@ -161,17 +162,9 @@ class Scenario:
         if values.keys() != self.uncertain().keys():
             wrong = sorted(values.keys() ^ self.uncertain().keys())
             raise KeyError(f"values must name every uncertain assumption and no other: {wrong}")
-        return replace(
-            self,
-            technology=self.technology.at(values, "technology"),
-            events=tuple(event.at(values, f"events.{i}") for i, event in enumerate(self.events)),
-            concentration=self.concentration.at(values, "concentration"),
-            sentiment=self.sentiment.at(values, "sentiment"),
-            market=self.market.at(values, "market"),
-            firms=self.firms.at(values, "firms"),
-            valuation=self.valuation.at(values, "valuation"),
-            correlations=(),
-        )
+        tables = {name: table.at(values, name) for name, table in self.tables().items()}
+        events = tuple(tables.pop(f"events.{index}") for index in range(len(self.events)))
+        return replace(self, **tables, events=events, correlations=())  # type: ignore[arg-type]
 
     def medians(self) -> Scenario:
         """The scenario with every uncertain assumption at its median."""

@@ -9,10 +9,11 @@ from typing import Any
 from pydantic import Field, ValidationError, field_validator
 
 from simulator.errors import Problem, plain
+from simulator.model.concentration import Concentration
 from simulator.model.events import Event
 from simulator.model.firms import FirmRules
 from simulator.model.market import Market
-from simulator.model.sentiment import Concentration, Sentiment
+from simulator.model.sentiment import Sentiment
 from simulator.model.technology import Technology
 from simulator.model.valuation import Valuation
 from simulator.scenario.assumptions import CONSENSUS

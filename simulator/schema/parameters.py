@@ -164,14 +164,22 @@ def quantity(
 ) -> Any:
     """Declares a parameter of a `Params` class.
 
-    Args:
-        default: a number, a `Distribution`, None for an optional number, or `...` where the file must give it.
-        unit: "1" for a pure number, else e.g. "share per year", "USD billion".
-        low: lowest allowed value (inclusive, finite).
-        high: highest allowed value (inclusive, finite).
-        doc: one sentence for users.
-        strength: "A" measured or official, "B" several consistent sources, "C" thin or derived, "D" judgement.
-        source: where the default comes from, with date; "judgement" (strength "D") where it comes from nowhere.
+    Parameters
+    ----------
+    default
+        A number, a `Distribution`, None for an optional number, or `...` where the file must give it.
+    unit
+        "1" for a pure number, else e.g. "share per year", "USD billion".
+    low
+        Lowest allowed value (inclusive, finite).
+    high
+        Highest allowed value (inclusive, finite).
+    doc
+        One sentence for users.
+    strength
+        "A" measured or official, "B" several consistent sources, "C" thin or derived, "D" judgement.
+    source
+        Where the default comes from, with date; "judgement" (strength "D") where it comes from nowhere.
 
     Raises
     ------

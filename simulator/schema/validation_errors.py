@@ -45,7 +45,7 @@ def shown(value: object) -> str:
 def problems_of(
     error: ValidationError, root: type[BaseModel], file: TomlFile, path: Path = ()
 ) -> list[Problem]:
-    """Problems for every fault pydantic faults in the table at `path`, which has the class `root`."""
+    """Problems for every fault that pydantic finds in the table at `path`, which has the class `root`."""
     faults = error.errors(include_url=False, include_context=True)
     return [_problem(dict(fault), root, file, path) for fault in faults[:MOST_PROBLEMS]]
 

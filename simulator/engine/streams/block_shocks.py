@@ -23,14 +23,21 @@ from simulator.model.shocks import TINY, ChainShocks, StartShocks, StepShocks
 class BlockShocks:
     """Shocks of one block, or of a few that follow each other: grouping changes no number.
 
-    Args:
-        seed: run seed, any non-negative integer; 0 is a seed like any other.
-        block: number of the first block; it holds paths ``block * BLOCK_PATHS`` onwards.
-        tickers: one noise stream per firm, addressed by its ticker, so that adding a
-            firm moves no other firm's noise.
-        chances: per firm, of a jump in a step.
-        count: number of blocks.
-        precision: of the paths; the draws are the same.
+    Parameters
+    ----------
+    seed
+        Run seed, any non-negative integer; 0 is a seed like any other.
+    block
+        Number of the first block; it holds paths ``block * BLOCK_PATHS`` onwards.
+    tickers
+        One noise stream per firm, addressed by its ticker, so that adding a
+        firm moves no other firm's noise.
+    chances
+        Per firm, of a jump in a step.
+    count
+        Number of blocks.
+    precision
+        Of the paths; the draws are the same.
     """
 
     _NORMALS = ("market", "volatility", "sector")

@@ -16,11 +16,16 @@ class StratifiedShocks:
     paths, in an order of its own: each path alone has the usual distribution, and the group
     covers every assumption evenly. Groups are independent.
 
-    Args:
-        seed: run seed.
-        number: of the batch of groups; each has worlds of its own.
-        groups, size: groups, and paths in each.
-        tickers: names of the firms' streams.
+    Parameters
+    ----------
+    seed
+        Run seed.
+    number
+        Of the batch of groups; each has worlds of its own.
+    groups, size
+        Groups, and paths in each.
+    tickers
+        Names of the firms' streams.
     """
 
     def __init__(
@@ -63,11 +68,16 @@ class FreshShocks:
 
     One stream serves all: its numbers depend on how many were drawn before.
 
-    Args:
-        seed: run seed.
-        name: of the stream, with its number the address.
-        number: distinguishes streams of that name.
-        chances: per firm, of a jump in a step.
+    Parameters
+    ----------
+    seed
+        Run seed.
+    name
+        Of the stream, with its number the address.
+    number
+        Distinguishes streams of that name.
+    chances
+        Per firm, of a jump in a step.
     """
 
     def __init__(self, seed: int, name: str, number: int, chances: FloatArray) -> None:
