@@ -60,7 +60,7 @@ def differences(before: Path, after: Path) -> Iterator[tuple[str, str]]:
         path.relative_to(folder)
         for folder in (before, after)
         for path in folder.rglob("*")
-        if path.is_file()
+        if path.is_file() and path.name != ".lock"  # who holds a folder is no result
     }
     for file in sorted(files):
         old, new = before / file, after / file

@@ -13,6 +13,7 @@ from simulator.engine.results import (
     DRIVERS,
     FAN_GRID,
     UNDERWATER_GRID,
+    Axes,
     BlockResult,
     Results,
 )
@@ -68,19 +69,18 @@ def synthetic_run(
     since_peak = FAN_GRID.index(since_peak - since_peak[:, :1])
     deep = (falls.max_drawdown >= ALIGNED_FALL) & (falls.peak_step + lags[-1] <= steps)
     since_peak[~np.broadcast_to(deep[:groups, np.newaxis], since_peak.shape)] = -1
-    results = Results.empty(
+    axes = Axes(
         entities=entities,
         times=np.arange(steps + 1, dtype=np.float64) * scenario.dt,
         fan_steps=kept,
         start_levels=np.full(len(entities), 1_000.0),
-        inputs=tuple(scenario.uncertain()),
-        paths=paths,
-        keep_paths=keep_paths,
+        sells=np.zeros((len(entities), len(CHANNELS)), np.bool_),
+        groups=groups,
         driver_steps=quarters,
         driver_consensus=priced_in,
         aligned_steps=lags,
-        groups=groups,
     )
+    results = Results.empty(axes, scenario.uncertain(), paths=paths, keep_paths=keep_paths)
     assert len(drivers) == len(DRIVERS)
     block = BlockResult(
         block=0,

@@ -106,7 +106,7 @@ def read_portfolio(
             )
     weights, notices, faults = _weights(sheet)
     problems += [] if sheet.problems else faults  # a sum of what could be read says nothing
-    new = [one.firm for one in mapped if one.firm is not None]
+    new = [item.firm for item in mapped if item.firm is not None]
     if len(new) > MOST_NEW_FIRMS:
         message = f"{len(new)} holdings are firms the universe does not know"
         expected = f"at most {MOST_NEW_FIRMS}: each is simulated"
@@ -115,8 +115,8 @@ def read_portfolio(
     if problems:
         raise ScenarioError(problems)
     holdings = tuple(
-        Holding(row.ticker, weight, one.entity, one.taken_for)
-        for row, weight, one in zip(sheet.rows, weights, mapped, strict=True)
+        Holding(row.ticker, weight, item.entity, item.taken_for)
+        for row, weight, item in zip(sheet.rows, weights, mapped, strict=True)
     )
     value = fsum(row.amount for row in sheet.rows) if sheet.amounts == "value" else None
     notices = [
@@ -240,17 +240,17 @@ def _known(name: str, universe: Universe) -> str:
     for spelling in (name, name.upper(), name.lower()):
         if spelling in universe.entities:
             return spelling
-    wanted = issuer(name.upper())
-    return next((firm for firm in universe.tickers if issuer(firm) == wanted), "")
+    key = issuer(name.upper())
+    return next((firm for firm in universe.tickers if issuer(firm) == key), "")
 
 
 def _entity(name: str, column: str, universe: Universe) -> str:
-    found = _known(name, universe)
-    if not found:
+    entity = _known(name, universe)
+    if not entity:
         message = f"{plain(name, 40)} is neither a firm nor a group of the universe {universe.name}"
         known = f"{', '.join(universe.groups)}; or {', '.join(universe.tickers)}"
         raise _Unmapped(column, message, known, suggestion(name, universe.entities))
-    return found
+    return entity
 
 
 def _new_firm(
@@ -327,8 +327,8 @@ def _guessed(rows: Iterable[Row], mapped: Iterable[_Mapped]) -> Iterable[str]:
     """Holdings of which the file says no more than that they are shares or bond funds."""
     names = [
         row.ticker
-        for row, one in zip(rows, mapped, strict=True)
-        if one.firm is not None
+        for row, item in zip(rows, mapped, strict=True)
+        if item.firm is not None
         and not row.sector
         and row.beta is None
         and share(row.ticker) not in known_funds()

@@ -23,14 +23,7 @@ class Correlation(Params):
 
     between: tuple[str, str] = Field(description="keys of two uncertain assumptions")
     rho: float = quantity(
-        ...,
-        unit="1",
-        low=-0.999,
-        high=0.999,
-        source="set by the scenario",
-        strength="D",
-        doc="correlation of their normal scores",
-        uncertain=False,
+        ..., "1", -0.999, 0.999, "correlation of their normal scores", "D", "set by the scenario"
     )
 
 
@@ -79,7 +72,7 @@ def sound_correlations(
 
 
 def _keys(correlations: Sequence[Correlation]) -> tuple[str, ...]:
-    return tuple(sorted({key for one in correlations for key in one.between}))
+    return tuple(sorted({key for pair in correlations for key in pair.between}))
 
 
 def _consistent(correlations: Sequence[Correlation]) -> bool:
@@ -100,7 +93,7 @@ def _contradiction(file: TomlFile, sound: dict[int, Correlation]) -> Problem:
 
     index = min(sound, key=share)
     given = sound[index].rho
-    others = [one for at, one in sound.items() if at != index]
+    others = [pair for at, pair in sound.items() if at != index]
     trials = sorted(np.linspace(-0.99, 0.99, 199), key=lambda rho: abs(rho - given))
     mended = next(
         (

@@ -199,26 +199,26 @@ def _values(key: str, spec: object) -> tuple[Number, ...] | None:
     if spec is None:
         return None
     if isinstance(spec, str) and ":" in spec:
-        found: tuple[Number, ...] = _range(key, spec)
+        numbers: tuple[Number, ...] = _range(key, spec)
     elif isinstance(spec, str):
-        found = tuple(_number(key, part) for part in spec.split(","))
+        numbers = tuple(_number(key, part) for part in spec.split(","))
     elif isinstance(spec, list | tuple | np.ndarray):
-        found = tuple(_number(key, item) for item in spec)
+        numbers = tuple(_number(key, item) for item in spec)
     else:
-        found = (_number(key, spec),)
-    if not 1 <= len(found) <= MOST_VALUES:
-        raise InvalidValue(f"{len(found)} values for {plain(key)}", f"1 to {MOST_VALUES:,}")
-    twice = [value for value, times in _times(found).items() if times > 1]
+        numbers = (_number(key, spec),)
+    if not 1 <= len(numbers) <= MOST_VALUES:
+        raise InvalidValue(f"{len(numbers)} values for {plain(key)}", f"1 to {MOST_VALUES:,}")
+    twice = [value for value, times in _times(numbers).items() if times > 1]
     if twice:
         raise InvalidValue(f"{plain(key)} has {twice[0]:g} twice", "each value once")
-    return found
+    return numbers
 
 
 def _times(values: Sequence[Number]) -> dict[Number, int]:
-    found: dict[Number, int] = {}
+    counts: dict[Number, int] = {}
     for value in values:
-        found[value] = found.get(value, 0) + 1
-    return found
+        counts[value] = counts.get(value, 0) + 1
+    return counts
 
 
 def _number(key: str, item: object) -> Number:
@@ -261,8 +261,8 @@ def tidy(values: FloatArray) -> tuple[float, ...]:
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Values by dotted key: keys may be quoted or nested."""
-    found: dict[str, Any] = {}
+    flat: dict[str, Any] = {}
     for name, value in table.items():
         key = f"{prefix}{name}"
-        found |= _flat(value, f"{key}.") if isinstance(value, Mapping) else {key: value}
-    return found
+        flat |= _flat(value, f"{key}.") if isinstance(value, Mapping) else {key: value}
+    return flat

@@ -2,7 +2,7 @@
 
 A `TomlFile` is the file's data plus the place of every key, with values from the command
 line (`--set`) laid over it. It turns a key path into a `Problem` that points at the file's
-line, or at the override the value came from.
+line, or at the override that set the value.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MOST_BYTES = 256 * 1024
 MOST_LEVELS = 12
 MOST_VALUES = 20_000
 LONGEST_STRING = 200
-LONGEST_SOURCE = 600  # strings under [sources]: quotations need room
+LONGEST_SOURCE = 600  # strings under [sources]: quotations are long
 MOST_PROBLEMS = 200
 OVERRIDE = "--set"
 
@@ -107,7 +107,7 @@ class TomlFile:
         return path in self.places
 
     def origin(self, path: KeyPath) -> str:
-        """Where a value came from: "--set", or file:line."""
+        """Origin of a value: "--set", or file:line."""
         if self.override_of(path) is not None:
             return OVERRIDE
         line, _ = (

@@ -1,4 +1,4 @@
-"""Turns what pydantic says about a value into what a user needs: place, what came, what is allowed, what to try."""
+"""Turns what pydantic says about a value into what a user needs: place, value, what is allowed, what to try."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def shown(value: object) -> str:
 def problems_of(
     error: ValidationError, root: type[BaseModel], file: TomlFile, path: Path = ()
 ) -> list[Problem]:
-    """Problems for every fault pydantic found in the table at `path`, which has the class `root`."""
-    found = error.errors(include_url=False, include_context=True)
-    return [_complaint(dict(fault), root, file, path) for fault in found[:MOST_PROBLEMS]]
+    """Problems for every fault that pydantic finds in the table at `path`, which has the class `root`."""
+    faults = error.errors(include_url=False, include_context=True)
+    return [_problem(dict(fault), root, file, path) for fault in faults[:MOST_PROBLEMS]]
 
 
-def _complaint(fault: dict[str, Any], root: type[BaseModel], file: TomlFile, base: Path) -> Problem:
+def _problem(fault: dict[str, Any], root: type[BaseModel], file: TomlFile, base: Path) -> Problem:
     loc: Path = fault["loc"]
     kind, value, context = fault["type"], fault.get("input"), fault.get("ctx") or {}
     path = base + _without_tags(loc, _value_at(file.data, base))

@@ -31,16 +31,7 @@ _SHARES = ("core_share", "chips_share", "rental_share", "models_share")
 
 def _figure(default: Any, unit: str, low: float, high: float, doc: str) -> Any:
     """A number of one firm. Its source stands in the universe file, not here."""
-    return quantity(
-        default,
-        unit=unit,
-        low=low,
-        high=high,
-        source="the universe file",
-        strength="D",
-        doc=doc,
-        uncertain=False,
-    )
+    return quantity(default, unit, low, high, doc, "D", "the universe file")
 
 
 class FirmRow(Params):
@@ -167,10 +158,10 @@ def _read_all_sources(file: TomlFile, parsed: UniverseFile) -> tuple[Sources, li
         (firm.ticker, ("firms", index, "sources"), firm.sources)
         for index, firm in enumerate(parsed.firms)
     ]
-    found: Sources = {}
+    sources: Sources = {}
     problems: list[Problem] = []
     for ticker, path, table in tables:
-        found[ticker], places, faults = read_sources(file, path, table)
+        sources[ticker], places, faults = read_sources(file, path, table)
         problems += faults
         problems += [
             file.problem(
@@ -179,10 +170,10 @@ def _read_all_sources(file: TomlFile, parsed: UniverseFile) -> tuple[Sources, li
                 hint=suggestion(key, allowed),
                 at_key=True,
             )
-            for key in found[ticker]
+            for key in sources[ticker]
             if key not in allowed
         ]
-    return found, problems
+    return sources, problems
 
 
 def _row_problems(file: TomlFile, parsed: UniverseFile) -> list[Problem]:

@@ -66,7 +66,7 @@ def fair(folder: Path) -> None:
 MUTANTS = {
     "sign of the elasticity": Mutant(
         technology,
-        "TechnologyProcess.step",
+        "TechnologyProcess._move_demand",
         "s.response -= elasticity * fall",
         "s.response += elasticity * fall",
         lambda folder: test_engine.test_knife_edge(folder, 0.7, 0.95),
