@@ -24,12 +24,7 @@ from simulator.model.valuation import Valuation
 from simulator.portfolio import Portfolio, read_portfolio
 from simulator.scenario.assumptions import CONSENSUS, Assumption, assumptions, declared
 from simulator.scenario.correlations import Correlation, correlation_matrix, sound_correlations
-from simulator.scenario.scenario_files import (
-    find_scenario,
-    list_scenarios,
-    locate,
-    read_universe,
-)
+from simulator.scenario.scenario_files import find_scenario, list_scenarios, locate, read_universe
 from simulator.scenario.scenario_schema import (
     FORMAT_VERSION,
     ScenarioFile,

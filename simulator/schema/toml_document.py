@@ -98,13 +98,10 @@ class TomlFile:
         for typed in reversed(list(self.overrides)):
             keys = override_path(typed)
             if keys == path[: len(keys)] or (
-                path and path == keys[: len(path)] and not self._in_file(path)
+                path and path == keys[: len(path)] and path not in self.places
             ):
                 return typed
         return None
-
-    def _in_file(self, path: KeyPath) -> bool:
-        return path in self.places
 
     def origin(self, path: KeyPath) -> str:
         """Origin of a value: "--set", or file:line."""
@@ -175,19 +172,8 @@ def parse_toml(raw: bytes, file: str) -> TomlFile:
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         column = error.start - raw.rfind(b"\n", 0, error.start)
-        raise ScenarioError(
-            [
-                Problem(
-                    file,
-                    line,
-                    column,
-                    "",
-                    "this byte is not UTF-8",
-                    "UTF-8 text",
-                    "save the file as UTF-8",
-                )
-            ]
-        ) from None
+        fault, hint = "this byte is not UTF-8", "save the file as UTF-8"
+        raise ScenarioError([Problem(file, line, column, "", fault, "UTF-8 text", hint)]) from None
     bare = TomlFile(file, raw, text, {})
     hidden = _hidden_characters(bare)
     if hidden:
