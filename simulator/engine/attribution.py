@@ -142,11 +142,7 @@ class _Lookup:
     """
 
     def __init__(
-        self,
-        history: History,
-        factors: Factors,
-        steps: NDArray[np.intp],
-        counted: FloatArray,
+        self, history: History, factors: Factors, steps: NDArray[np.intp], counted: FloatArray
     ) -> None:
         self._history, self._factors, self._steps = history, factors, steps
         books, precision = history.books, history.own.dtype

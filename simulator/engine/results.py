@@ -308,15 +308,12 @@ class Results(Axes):
                 np.log1p(np.asarray(measures[name], np.float64))
                 for name in ("return_1y", "terminal_return")
             )
+        lost = np.asarray(measures["dollars_lost"], np.float64)
         values = {
-            "max_drawdown": measures["max_drawdown"],
-            "loss_from_start": measures["loss_from_start"],
+            **measures,
             "log_1y": log_1y,
             "log_terminal": log_terminal,
-            "worst_week": measures["worst_week"],
-            "worst_month": measures["worst_month"],
-            "relative_loss": np.asarray(measures["dollars_lost"], np.float64)
-            / self.start_levels[:, np.newaxis],
+            "relative_loss": lost / self.start_levels[:, np.newaxis],
         }
         for name, grid in GRIDS.items():
             tally(self.counts[name], grid.index(np.asarray(values[name], np.float64)))

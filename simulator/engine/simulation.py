@@ -37,15 +37,7 @@ from simulator.engine.consensus import (
 from simulator.engine.factors import FACTORS, ai_weights, factor_loadings, known_parts
 from simulator.engine.results import CHANNELS
 from simulator.engine.streams import Shocks
-from simulator.model import (
-    concentration,
-    firms,
-    market,
-    outlook,
-    sentiment,
-    technology,
-    valuation,
-)
+from simulator.model import concentration, firms, market, outlook, sentiment, technology, valuation
 from simulator.model.events import Calendar
 from simulator.scenario import Scenario
 from simulator.schema import Params

@@ -62,7 +62,7 @@ def sound_correlations(
             message = "an assumption is correlated with itself"
             problems.append(file.problem(path, message, expected="two different keys"))
         elif pair in seen:
-            problems.append(file.problem(path, "this pair is there twice", hint="keep one"))
+            problems.append(file.problem(path, "this pair appears twice", hint="keep one"))
         else:
             sound[index] = correlation
         seen.add(pair)

@@ -24,12 +24,7 @@ from simulator.model.valuation import Valuation
 from simulator.portfolio import Portfolio, read_portfolio
 from simulator.scenario.assumptions import CONSENSUS, Assumption, assumptions, declared
 from simulator.scenario.correlations import Correlation, correlation_matrix, sound_correlations
-from simulator.scenario.scenario_files import (
-    find_scenario,
-    list_scenarios,
-    locate,
-    read_universe,
-)
+from simulator.scenario.scenario_files import find_scenario, list_scenarios, locate, read_universe
 from simulator.scenario.scenario_schema import (
     FORMAT_VERSION,
     ScenarioFile,
@@ -186,9 +181,8 @@ class Scenario:
             try:
                 spec.check(name, int(value))
             except InvalidValue as refusal:
-                problems.append(
-                    Problem(name, 0, 0, f"scenario.{name}", refusal.message, refusal.expected)
-                )
+                key, allowed = f"scenario.{name}", refusal.expected
+                problems.append(Problem(name, 0, 0, key, refusal.message, allowed))
             changed[name] = int(value)
         if problems:
             raise ScenarioError(problems)
@@ -314,9 +308,8 @@ def _checked(
     known = _known_keys(scenario)
     for key in [key for key in sources if key not in known][:MOST_PROBLEMS]:
         message = f"a source for `{plain(key, 80)}`, which is not a key of this scenario"
-        problems.append(
-            file.problem(places[key], message, hint=suggestion(key, known), at_key=True)
-        )
+        hint = suggestion(key, known)
+        problems.append(file.problem(places[key], message, hint=hint, at_key=True))
     correlations, faults = sound_correlations(
         file, parsed.correlations, tuple(scenario.uncertain())
     )

@@ -38,11 +38,8 @@ def locate(path_or_name: str | Path) -> Path:
         return path
     if path_or_name in list_scenarios():
         return find_scenario(path_or_name)
-    own = (
-        path,
-        Path(f"{path}.toml"),
-        Path("scenarios", f"{path}.toml"),
-    )  # as `crashsim new` writes it
+    # The last is where `crashsim new` writes.
+    own = path, Path(f"{path}.toml"), Path("scenarios", f"{path}.toml")
     try:
         return next((file for file in own if file.is_file()), None) or find_scenario(path_or_name)
     except (OSError, ValueError):  # too long, or with a null byte

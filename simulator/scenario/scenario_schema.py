@@ -96,8 +96,7 @@ class ScenarioFile(Params):
         default=None, description="cells of `crashsim sweep`; a run takes no notice of it"
     )
     sources: dict[str, Any] = Field(
-        default_factory=dict,
-        description="key -> { source, date, quote, weakness, strength }",
+        default_factory=dict, description="key -> { source, date, quote, weakness, strength }"
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self, get_args
@@ -144,7 +145,7 @@ class SweepTable(Params):
         return self
 
     def as_design(self) -> Design:
-        """The design; raises Refusal."""
+        """The design; raises InvalidValue."""
         specs = {k: None if v == "own" else v for k, v in _flat(self.vary).items()}
         return _design(self.design, specs, self.cells, self.seed)
 
@@ -195,7 +196,7 @@ def _design(kind: str, vary: Mapping[str, Spec], size: int | None, seed: int) ->
 
 
 def _values(key: str, spec: object) -> tuple[Number, ...] | None:
-    """The values of a spec. Raises Refusal."""
+    """The values of a spec. Raises InvalidValue."""
     if spec is None:
         return None
     if isinstance(spec, str) and ":" in spec:
@@ -208,17 +209,10 @@ def _values(key: str, spec: object) -> tuple[Number, ...] | None:
         numbers = (_number(key, spec),)
     if not 1 <= len(numbers) <= MOST_VALUES:
         raise InvalidValue(f"{len(numbers)} values for {plain(key)}", f"1 to {MOST_VALUES:,}")
-    twice = [value for value, times in _times(numbers).items() if times > 1]
+    twice = [value for value, times in Counter(numbers).items() if times > 1]
     if twice:
         raise InvalidValue(f"{plain(key)} has {twice[0]:g} twice", "each value once")
     return numbers
-
-
-def _times(values: Sequence[Number]) -> dict[Number, int]:
-    counts: dict[Number, int] = {}
-    for value in values:
-        counts[value] = counts.get(value, 0) + 1
-    return counts
 
 
 def _number(key: str, item: object) -> Number:

@@ -226,9 +226,8 @@ def read_thresholds(
             thresholds.append(parse_threshold(name, text, known, grid))
         except InvalidValue as refusal:
             path = ("thresholds", name)
-            problem = file.problem(
-                path, refusal.message, expected=refusal.expected, hint=refusal.hint
-            )
+            expected, hint = refusal.expected, refusal.hint
+            problem = file.problem(path, refusal.message, expected=expected, hint=hint)
             if name.startswith(OPTION) and file.override_of(path) is not None:
                 problem = replace(problem, file="--threshold", line=0, column=0, key=name)
             problems.append(problem)

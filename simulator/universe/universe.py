@@ -244,10 +244,8 @@ def _checks(
     for name, bounds in parsed.checks.items():
         path = ("checks", name)
         if name not in known:
-            hint = (
-                suggestion(name, known)
-                or "<group>_total, <group>_weight (of sp500) or <group>_beta"
-            )
+            names = "<group>_total, <group>_weight (of sp500) or <group>_beta"
+            hint = suggestion(name, known) or names
             problems.append(file.problem(path, f"unknown check `{name}`", hint=hint, at_key=True))
             continue
         check = Check(name, known[name], bounds.low, bounds.high, bounds.source)

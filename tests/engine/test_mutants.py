@@ -111,8 +111,8 @@ MUTANTS = {
     "-sigma^2/2 lost": Mutant(
         factors,
         "factor_loadings",
-        "(-0.5 * beta**2, -0.5 * sigma**2)",
-        "(0.0 * beta**2, 0.0 * sigma**2)",
+        "-0.5 * beta**2",
+        "0.0 * beta**2",
         fair,
     ),
     "loss beyond 90 % clipped": Mutant(
