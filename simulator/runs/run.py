@@ -49,6 +49,8 @@ class Run:
     until: str | None = None  # what decided the number of paths; not part of the result
     tail: pd.DataFrame | None = None
     """Rarer falls than the paths can tell, by splitting, where a stored run has them."""
+    story: pd.DataFrame | None = None
+    """What the story adds, from :func:`simulator.what_the_story_adds`, where it has been worked out."""
 
     def __repr__(self) -> str:
         name, paths = self.scenario.name, self.paths
@@ -267,7 +269,18 @@ class Run:
             "assumptions": sensitivity.document(self.scenario, self.results),
             "weakest_link": sensitivity.weakest_link(self.scenario, self.results),
             **portfolio,
+            **self._contributions(),
         }
+
+    def _contributions(self) -> dict[str, Any]:
+        """What the story adds: entity -> statistic -> part -> estimate; nothing where it is not known."""
+        if self.story is None:
+            return {}
+        found: dict[str, Any] = {}
+        for row in self.story.itertuples(index=False):
+            of = Estimate(row.value, row.mc_error, row.low, row.high)
+            found.setdefault(row.entity, {}).setdefault(row.statistic, {})[row.part] = _json(of)
+        return {"contributions": found}
 
     def _baselines(self) -> dict[str, Any]:
         """Real crashes by name and index, and the chance that an entity falls as far."""

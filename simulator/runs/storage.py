@@ -43,6 +43,8 @@ RESULT_FORMAT = 3
 MANIFEST = "manifest.json"
 TAIL = "rare.csv"
 """Falls rarer than the paths can tell, where `crashsim rare RUN --tail` has worked them out."""
+STORY = "story.csv"
+"""What the story adds, where it has been worked out."""
 _DEPTH_BINS = 100
 """Bins of histogram.csv: one point of depth each, and one for a loss of 100 %."""
 
