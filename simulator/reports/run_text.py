@@ -58,10 +58,21 @@ def terminal_summary(run: Run, folder: str | None = None) -> str:
 
 def summary_lines(run: Run, folder: str | None = None, width: int = WIDTH) -> list[Line]:
     """As :func:`terminal_summary`, line by line; tables lose their last columns if ``width`` is less than 80."""
+    return [*opening_lines(run, width), *following_lines(run, folder, width)]
+
+
+def opening_lines(run: Run, width: int = WIDTH) -> list[Line]:
+    """Which run, and its verdict: the plain answer, known before the story is held against other worlds."""
+    width = min(width, WIDTH)
+    verdict = _lines(plain(run.verdict, 400), width, style="strong")
+    return [line.within(width) for line in (*_heading(run, width), Line(""), *verdict)]
+
+
+def following_lines(run: Run, folder: str | None = None, width: int = WIDTH) -> list[Line]:
+    """What comes after :func:`opening_lines`."""
     width = min(width, WIDTH)
     parts = [
-        _heading(run, width),
-        _lines(plain(run.verdict, 400), width, style="strong"),
+        story_lines(run, width),
         _thresholds(run, width),
         _falls(run, width),
         _lowest(run, width),
@@ -74,11 +85,14 @@ def summary_lines(run: Run, folder: str | None = None, width: int = WIDTH) -> li
     ]
     if width < WIDTH:
         parts.insert(-1, _lines(f"tables have more columns on a screen of {WIDTH}", width))
-    whole: list[Line] = []
-    for part in parts:
-        if part:
-            whole += [Line(""), *part] if whole else part
-    return [line.within(width) for line in whole]
+    lines = [line for part in parts if part for line in (Line(""), *part)]
+    # What the story adds belongs to the verdict: no line between them.
+    return [line.within(width) for line in (lines[1:] if parts[0] else lines)]
+
+
+def story_lines(run: Run, width: int) -> list[Line]:
+    """How much of the verdict would come anyway, and what boom and story add."""
+    return [line for text in run.story_sentences for line in _lines(plain(text, 400), width)]
 
 
 def run_line(run: Run) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from math import isfinite
 from pathlib import Path
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from simulator.engine import Results
 from simulator.errors import UsageError
 from simulator.history import Crash, crashes, index_of
-from simulator.runs import portfolio_risk, sensitivity, storage
+from simulator.runs import portfolio_risk, sensitivity, storage, story_text
 from simulator.runs.digest import run_digest
 from simulator.runs.fan import fan, underwater
 from simulator.runs.summary import ThresholdResult, drivers, evaluate_threshold, sample, statistics
@@ -220,17 +220,26 @@ class Run:
     def verdict(self) -> str:
         """How many futures fall as far as the S&P 500 did after 2000, in a sentence."""
         crash = next(crash for crash in self.crashes("sp500") if crash.name == "dotcom")
-        title = self.label("sp500")
         steps = self.scenario.steps_per_year
         return verdict(
             sample(self.results, "sp500", "max_drawdown").at_least(crash.depth),
             self.paths,
-            name=title if title.lower().startswith("the ") else f"the {title}",
+            name=self._index_name,
             depth=crash.depth,
             years=self.scenario.horizon_years,
             after="after 2000",
             closes=_CLOSES.get(steps, f"{steps}-a-year") if crash.same_grid else "daily",
         )
+
+    @property
+    def story_sentences(self) -> list[str]:
+        """What stands beside the verdict: how much comes without the boom, and what boom and story add."""
+        return story_text.sentences(self.story, self._index_name)
+
+    @property
+    def _index_name(self) -> str:
+        title = self.label("sp500")
+        return title if title.lower().startswith("the ") else f"the {title}"
 
     def document(self) -> dict[str, Any]:
         """The run as one JSON document: ``summary.json``, and ``run --json`` but for the folder.
@@ -280,7 +289,10 @@ class Run:
         for row in self.story.itertuples(index=False):
             of = Estimate(row.value, row.mc_error, row.low, row.high)
             found.setdefault(row.entity, {}).setdefault(row.statistic, {})[row.part] = _json(of)
-        return {"contributions": found}
+        return {"contributions": found, "contributions_in_words": self.story_sentences}
+
+    def _story_files(self) -> dict[str, bytes]:
+        return {} if self.story is None else {storage.STORY: storage.csv_bytes(self.story)}
 
     def _baselines(self) -> dict[str, Any]:
         """Real crashes by name and index, and the chance that an entity falls as far."""
@@ -362,9 +374,16 @@ class Run:
                 until=self.until,
                 seconds=self.seconds,
             ),
-            extras=extras or {},
+            extras={**(extras or {}), **self._story_files()},
             command=command,
         )
+
+
+def add_story(run: Run, folder: str | Path, story: pd.DataFrame) -> Run:
+    """The run with what its story adds, which is written into its finished folder too."""
+    complete = replace(run, story=story)
+    storage.add_files(folder, {**complete._story_files(), **storage.summary_file(complete.document())})
+    return complete
 
 
 def _json(estimate: Estimate) -> dict[str, float | None]:

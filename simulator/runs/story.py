@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 PATHS = 4096
 """Paths of each other world, unless the run has fewer."""
+FEWEST = 100
+"""Paths; of fewer, errors would mean nothing."""
 ENTITIES = ("portfolio", "sp500", "mag7", "nasdaq", "ai_basket")
 """What is split, where the run has it."""
 PARTS = ("total", "chance", "boom", "story", "as_priced_in")
@@ -105,13 +107,13 @@ def what_the_story_adds(
     Raises
     ------
     UsageError
-        For a run without noise, or of a single path.
+        For a run without noise, or of fewer than ``FEWEST`` paths.
     """
     import pandas as pd  # late: slow to import
 
     if not can_be_split(run):
-        raise UsageError("what the story adds is a matter of chance: it takes two paths or more")
-    size = min(max(paths, 2), run.results.kept)
+        raise UsageError(f"what the story adds is a matter of chance: it takes {FEWEST} paths or more")
+    size = min(max(paths, FEWEST), run.results.kept)
     entities = tuple(name for name in ENTITIES if name in run.entities)
     falls = _falls(run, entities, size, executor or Serial(), progress)
     rows = []
@@ -129,7 +131,7 @@ def what_the_story_adds(
 
 def can_be_split(run: Run) -> bool:
     """Whether a run has chances at all, and an error to go with them."""
-    return run.shocks != "zero" and run.results.kept >= 2
+    return run.shocks != "zero" and run.results.kept >= FEWEST
 
 
 def headlines(run: Run, entity: str) -> dict[str, tuple[str, float | None]]:

@@ -1,0 +1,87 @@
+"""What the story adds, in words: every number is one of the table that :mod:`simulator.runs.story` makes.
+
+A sentence says that something adds or takes away only where the paired 95 % interval excludes 0.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simulator.statistics import Estimate
+from simulator.statistics.formatting import decimals, format_error, interval
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+STATISTICS = {
+    "reach_dotcom": "falls as after 2000",
+    "below_30": "30 % or more below today at some time",
+    "mean": "mean largest fall",
+    "loss_from_start_mean": "mean lowest against today",
+}
+"""What each headline is, for people."""
+CHANCES = ("reach_dotcom", "below_30")
+"""Headlines that count futures; the others are falls in percent."""
+
+
+def parts(story: pd.DataFrame, entity: str, statistic: str) -> dict[str, Estimate]:
+    """The parts of one headline by name; nothing where it is not there."""
+    rows = story[(story["entity"] == entity) & (story["statistic"] == statistic)]
+    return {
+        row.part: Estimate(row.value, row.mc_error, row.low, row.high)
+        for row in rows.itertuples(index=False)
+    }
+
+
+def points(of: Estimate) -> str:
+    """A share in hundredths with its error, cut to it: "8.7±0.4"."""
+    return f"{_number(of)}{format_error(of)}"
+
+
+def _number(of: Estimate) -> str:
+    body = f"{100 * of.value:.{decimals(100 * of.mc_error)}f}"
+    return body.lstrip("-") if not float(body) else body
+
+
+def is_sure(of: Estimate) -> bool:
+    """Whether the interval excludes 0."""
+    return of.low > 0 or of.high < 0
+
+
+def effect(who: str, of: Estimate) -> str:
+    """What a part does, or that it cannot be told: "the boom adds 8.1±0.4"."""
+    if not is_sure(of):
+        return f"what {who} changes is too little for these paths to tell ({interval(of)} points)"
+    size = Estimate(abs(of.value), of.mc_error, *sorted((abs(of.low), abs(of.high))))
+    return f"{who} {'adds' if of.value > 0 else 'takes away'} {points(size)}"
+
+
+def base_rate(story: pd.DataFrame) -> str:
+    """What stands beside the verdict: the same chance without the boom, and as priced in."""
+    of = parts(story, "sp500", "reach_dotcom")
+    if not of:
+        return ""
+    return (
+        f"Without any AI boom it is {points(of['chance'])} in 100, and {points(of['as_priced_in'])} if "
+        f"everything goes as priced in. In points, {effect('the boom', of['boom'])}; "
+        f"{effect('this story', of['story'])}."
+    )
+
+
+def from_today(story: pd.DataFrame, name: str) -> str:
+    """The same of the chance to be 30 % below today; ``name`` is the S&P 500's, with its article."""
+    of = parts(story, "sp500", "below_30")
+    if not of:
+        return ""
+    return (
+        f"In {points(of['total'])} of 100 {name} is 30 % or more below today at some time: "
+        f"{points(of['chance'])} without any AI boom, {points(of['as_priced_in'])} as priced in; "
+        f"{effect('the boom', of['boom'])}, {effect('this story', of['story'])}."
+    )
+
+
+def sentences(story: pd.DataFrame | None, name: str) -> list[str]:
+    """Both, where they are known."""
+    if story is None:
+        return []
+    return [text for text in (base_rate(story), from_today(story, name)) if text]
