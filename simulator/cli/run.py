@@ -146,11 +146,11 @@ def run(
     goal = reached(found)
     if not screen.as_json:
         screen.lines(opening_lines(found, screen.width))
-    before = found
+    plain_run = found
     if counterfactual and found.story is None:
         found = _with_story(screen, found, folder)
     _print(screen, found, folder, goal)
-    is_there = (folder / REPORT).exists() and not force and found is before
+    is_there = (folder / REPORT).exists() and not force and found is plain_run
     reported = is_there or _report(screen, found, folder)
     screen.next(_following(folder))
     _exit(screen, found, goal, reported=reported)

@@ -18,6 +18,7 @@ from simulator.reports import (
     portfolio_tables,
     run_html_tables,
     run_tables,
+    story_tables,
 )
 from simulator.reports.run_text import run_line
 from simulator.runs.sensitivity import weakest_link
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 
 SECTIONS = {
+    "story": ("story", "story-mag7", "story-portfolio"),
     "levels": ("fan", "fan-mag7", "histogram", "exceedance", "underwater"),
     "causes": ("waterfall",),
     "crashes": ("overlay", "trough", "recovery"),
@@ -71,6 +73,8 @@ def _content(run: Run, drawn: Mapping[str, bytes]) -> dict[str, Any]:
         "title": plain(scenario.title, 200),
         "run_line": run_line(run),
         "verdict": run.verdict,
+        "story": run.story_sentences,
+        "story_table": story_tables.story(run),
         "years": years(scenario.horizon_years),
         "closes": closes(run),
         "paths": f"{run.paths:,}",

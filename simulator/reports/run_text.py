@@ -16,7 +16,7 @@ from rich.cells import cell_len, chop_cells, set_cell_size
 
 from simulator.errors import plain
 from simulator.plots.run_plot import closes, is_exact, label
-from simulator.reports import portfolio_tables, run_tables
+from simulator.reports import portfolio_tables, run_tables, story_tables
 from simulator.runs.sensitivity import weakest_link
 from simulator.runs.summary import BELOW
 from simulator.statistics.formatting import MINUS
@@ -76,6 +76,7 @@ def following_lines(run: Run, folder: str | None = None, width: int = WIDTH) -> 
         _thresholds(run, width),
         _falls(run, width),
         _lowest(run, width),
+        _story_table(run, width),
         _portfolio(run, width),
         _reaches(run, width),
         _losses(run),
@@ -139,6 +140,19 @@ def _falls(run: Run, width: int) -> list[Line]:
     if run_tables.has_unknown(row.cells for row in rows):
         lines.append(Line(_TOO_FEW))
     return lines
+
+
+def _story_table(run: Run, width: int) -> list[Line]:
+    """The chance to be 30 % below today, split; the report and story.csv have the other headlines."""
+    rows = [row for row in story_tables.story(run) if row.statistic == "below_30"]
+    if not rows:
+        return []
+    title = "WHAT THE STORY ADDS to the chance to be 30 % below today, in 100 futures"
+    return [
+        *_lines(title, width, style="strong"),
+        _columns("", ("this run", "chance", "boom", "story", "priced in")),
+        *(_columns(f" {row.name}", map(_cell, row.cells)) for row in rows),
+    ]
 
 
 def _cell(cell: run_tables.Cell) -> str:

@@ -57,8 +57,7 @@ def load_run(folder: str | Path) -> Run:
         manifest["timings"]["simulate_seconds"],
         until=manifest.get("until"),
         tail=pd.read_csv(folder / TAIL) if TAIL in manifest["files"] else None,
-        story=pd.read_csv(folder / STORY, float_precision="round_trip")
-        if STORY in manifest["files"] else None,
+        story=pd.read_csv(folder / STORY) if STORY in manifest["files"] else None,
     )
 
 

@@ -286,9 +286,11 @@ class Run:
         if self.story is None:
             return {}
         found: dict[str, Any] = {}
-        for row in self.story.itertuples(index=False):
-            of = Estimate(row.value, row.mc_error, row.low, row.high)
-            found.setdefault(row.entity, {}).setdefault(row.statistic, {})[row.part] = _json(of)
+        for entity, statistic in dict.fromkeys(
+            zip(self.story["entity"], self.story["statistic"], strict=True)
+        ):
+            of = story_text.parts(self.story, entity, statistic)
+            found.setdefault(entity, {})[statistic] = {part: _json(one) for part, one in of.items()}
         return {"contributions": found, "contributions_in_words": self.story_sentences}
 
     def _story_files(self) -> dict[str, bytes]:
@@ -382,7 +384,9 @@ class Run:
 def add_story(run: Run, folder: str | Path, story: pd.DataFrame) -> Run:
     """The run with what its story adds, which is written into its finished folder too."""
     complete = replace(run, story=story)
-    storage.add_files(folder, {**complete._story_files(), **storage.summary_file(complete.document())})
+    storage.add_files(
+        folder, {**complete._story_files(), **storage.summary_file(complete.document())}
+    )
     return complete
 
 

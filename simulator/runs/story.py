@@ -48,9 +48,7 @@ BOOM, STORY = 1, 2
 
 def without_story(scenario: Scenario) -> Scenario:
     """Technology as priced in, no events, rules for firms at their medians; boom and market as they are."""
-    return _with(
-        scenario, technology=scenario.consensus, firms=scenario.firms.medians(), events=()
-    )
+    return _with(scenario, technology=scenario.consensus, firms=scenario.firms.medians(), events=())
 
 
 def without_boom(scenario: Scenario) -> Scenario:
@@ -112,7 +110,9 @@ def what_the_story_adds(
     import pandas as pd  # late: slow to import
 
     if not can_be_split(run):
-        raise UsageError(f"what the story adds is a matter of chance: it takes {FEWEST} paths or more")
+        raise UsageError(
+            f"what the story adds is a matter of chance: it takes {FEWEST} paths or more"
+        )
     size = min(max(paths, FEWEST), run.results.kept)
     entities = tuple(name for name in ENTITIES if name in run.entities)
     falls = _falls(run, entities, size, executor or Serial(), progress)

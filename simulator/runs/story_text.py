@@ -27,18 +27,17 @@ CHANCES = ("reach_dotcom", "below_30")
 def parts(story: pd.DataFrame, entity: str, statistic: str) -> dict[str, Estimate]:
     """The parts of one headline by name; nothing where it is not there."""
     rows = story[(story["entity"] == entity) & (story["statistic"] == statistic)]
-    return {
-        row.part: Estimate(row.value, row.mc_error, row.low, row.high)
-        for row in rows.itertuples(index=False)
-    }
+    estimates = rows[["value", "mc_error", "low", "high"]].to_numpy(float).tolist()
+    return {part: Estimate(*of) for part, of in zip(rows["part"], estimates, strict=True)}
 
 
 def points(of: Estimate) -> str:
     """A share in hundredths with its error, cut to it: "8.7±0.4"."""
-    return f"{_number(of)}{format_error(of)}"
+    return f"{number(of)}{format_error(of)}"
 
 
-def _number(of: Estimate) -> str:
+def number(of: Estimate) -> str:
+    """A share in hundredths, cut to its error; never a negative zero."""
     body = f"{100 * of.value:.{decimals(100 * of.mc_error)}f}"
     return body.lstrip("-") if not float(body) else body
 
