@@ -76,7 +76,7 @@ class Story(RunPlot):
         size = int(self.run.story["paths"].iloc[0])
         return (
             "Grey: what any market does without boom and story. The bars add up to the mark; a hatched one takes "
-            "away, and leads back to it. Falls and losses are means over futures. Same draws in every world; "
+            "away, and leads back to it. ± is one Monte Carlo standard error. Same draws in every world; "
             f"{size:,} paths without boom, without story and without either."
         )
 
@@ -122,14 +122,11 @@ def _bars(axes: Axes, k: int, of: dict[str, Estimate]) -> float:
 def _legend(axes: Axes) -> None:
     from matplotlib.patches import Patch
 
+    low, high = sorted(axes.get_ylim())
+    axes.set_ylim(high, low - 0.55)  # room above the first bar
     keys = [Patch(color=_COLOURS[part], label=name) for part, name in SHOWN.items()]
     axes.legend(
-        handles=keys,
-        loc="lower center",
-        bbox_to_anchor=(0.4, 1.0),
-        ncols=3,
-        frameon=False,
-        fontsize=9,
+        handles=keys, loc="upper left", borderaxespad=0.0, ncols=3, frameon=False, fontsize=9
     )
 
 

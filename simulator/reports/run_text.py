@@ -93,7 +93,9 @@ def following_lines(run: Run, folder: str | None = None, width: int = WIDTH) -> 
 
 def story_lines(run: Run, width: int) -> list[Line]:
     """How much of the verdict would come anyway, and what boom and story add."""
-    return [line for text in run.story_sentences for line in _lines(plain(text, 400), width)]
+    return [
+        line for text in run.story_sentences for line in _lines(_ascii(plain(text, 400)), width)
+    ]
 
 
 def run_line(run: Run) -> str:

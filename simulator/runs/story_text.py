@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simulator.statistics import Estimate
-from simulator.statistics.formatting import decimals, format_error, interval
+from simulator.statistics.formatting import MINUS, decimals, format_error, interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,8 +38,8 @@ def points(of: Estimate) -> str:
 
 def number(of: Estimate) -> str:
     """A share in hundredths, cut to its error; never a negative zero."""
-    body = f"{100 * of.value:.{decimals(100 * of.mc_error)}f}"
-    return body.lstrip("-") if not float(body) else body
+    body = f"{abs(100 * of.value):.{decimals(100 * of.mc_error)}f}"
+    return f"{MINUS}{body}" if of.value < 0 and float(body) else body
 
 
 def is_sure(of: Estimate) -> bool:
@@ -61,9 +61,9 @@ def base_rate(story: pd.DataFrame) -> str:
     if not of:
         return ""
     return (
-        f"Without any AI boom it is {points(of['chance'])} in 100, and {points(of['as_priced_in'])} if "
-        f"everything goes as priced in. In points, {effect('the boom', of['boom'])}; "
-        f"{effect('this story', of['story'])}."
+        f"Beside it (± one Monte Carlo standard error): {points(of['chance'])} in 100 without any AI boom, "
+        f"{points(of['as_priced_in'])} if everything goes as priced in. In points, "
+        f"{effect('the boom', of['boom'])}; {effect('this story', of['story'])}."
     )
 
 
