@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from simulator.cli.app import invoke
-from simulator.engine import Keep
 from simulator.errors import RunError
 from simulator.runs import load_run, story
 
@@ -32,7 +31,7 @@ def test_the_plain_answer_is_printed_before_other_worlds_are_simulated(
     monkeypatch.setattr(story, "what_the_story_adds", watched)
     assert invoke([*ARGUMENTS, "-o", str(tmp_path)]) == 0
     assert len(seen) == 1
-    assert "200 simulated futures" in seen[0] or "simulated futures" in seen[0]
+    assert "simulated futures" in seen[0]
     rest = capsys.readouterr().out
     assert rest.startswith("Beside it")
     assert "simulated futures" not in rest
@@ -76,7 +75,7 @@ def test_json_has_the_parts_and_they_add_up(
 def test_a_world_that_fails_costs_a_warning_not_the_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(*_: object, keep: Keep | None = None, **__: object) -> None:  # noqa: ARG001
+    def fails(*_: object, **__: object) -> None:
         raise RunError("not finite")
 
     monkeypatch.setattr(story, "run_block", fails)
