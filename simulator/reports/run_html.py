@@ -15,6 +15,7 @@ from simulator.portfolio import HOLDINGS
 from simulator.reports import (
     assumption_text,
     html_page,
+    official_tables,
     portfolio_tables,
     run_html_tables,
     run_tables,
@@ -90,6 +91,8 @@ def _content(run: Run, drawn: Mapping[str, bytes]) -> dict[str, Any]:
         "portfolio": portfolio,
         "crashes": run_tables.crashes(run),
         "reaches": run_tables.reaches(run, run_tables.groups(run)),
+        "official": official_tables.beside(run),
+        "official_note": official_tables.NOTE,
         "losses": losses,
         "unknown": run_tables.has_unknown(
             [*(row.cells for row in falls), *(row.cells for row in losses)]

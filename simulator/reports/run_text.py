@@ -16,7 +16,7 @@ from rich.cells import cell_len, chop_cells, set_cell_size
 
 from simulator.errors import plain
 from simulator.plots.run_plot import closes, is_exact, label
-from simulator.reports import portfolio_tables, run_tables, story_tables
+from simulator.reports import official_tables, portfolio_tables, run_tables, story_tables
 from simulator.runs.sensitivity import weakest_link
 from simulator.runs.summary import BELOW
 from simulator.statistics.formatting import MINUS
@@ -79,6 +79,7 @@ def following_lines(run: Run, folder: str | None = None, width: int = WIDTH) -> 
         _story_table(run, width),
         _portfolio(run, width),
         _reaches(run, width),
+        _official(run, width),
         _losses(run),
         _drivers(run, width),
         _lines(weakest_link(run.scenario, run.results), width),
@@ -219,6 +220,21 @@ def _reaches(run: Run, width: int) -> list[Line]:
         fall = _fit(f"{row.crash} {_ascii(row.fall)}", 18)
         lines.append(Line(f"  {_fit(row.name, 21)} {fall}{_ascii(row.chance)}"))
     return lines
+
+
+def _official(run: Run, width: int) -> list[Line]:
+    rows = official_tables.beside(run)
+    if not rows:
+        return []
+    title = "CHANCE TO REACH WHAT AUTHORITIES ASSUME" + (
+        "" if is_exact(run) else " (95 % interval)"
+    )
+    lines = _lines(title, width, style="strong")
+    for row in rows:
+        who, fall = f"{row.short} {row.when}", f"{row.fall} {row.counts_from.split()[-1]}"
+        text = f"  {_fit(who, 25)} {_fit(_ascii(fall), 12)}{row.entity}: {_ascii(row.chance)}"
+        lines += _lines(text, width, 2, 6) if width < WIDTH else [Line(text)]
+    return [*lines, *_lines(official_tables.NOTE, width, 2, 2)]
 
 
 def _losses(run: Run) -> list[Line]:

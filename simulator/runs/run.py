@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from simulator.engine import Results
 from simulator.errors import UsageError
 from simulator.history import Crash, crashes, index_of
-from simulator.runs import portfolio_risk, sensitivity, storage, story_text
+from simulator.runs import official, portfolio_risk, sensitivity, storage, story_text
 from simulator.runs.digest import run_digest
 from simulator.runs.fan import fan, underwater
 from simulator.runs.summary import ThresholdResult, drivers, evaluate_threshold, sample, statistics
@@ -265,6 +265,15 @@ class Run:
                 for entity in self.entities
             },
             "baselines": self._baselines(),
+            "official": {
+                one.name: {
+                    "fall": one.fall,
+                    "entity": one.entity,
+                    "measure": one.measure,
+                    "reached": _json(chance),
+                }
+                for one, chance in official.reached(self.scenario, self.results)
+            },
             "thresholds": [
                 {
                     "name": result.threshold.name,
