@@ -232,7 +232,9 @@ def _official(run: Run, width: int) -> list[Line]:
     lines = _lines(title, width, style="strong")
     for row in rows:
         who, fall = f"{row.short} {row.when}", f"{row.fall} {row.counts_from.split()[-1]}"
-        text = f"  {_fit(who, 25)} {_fit(_ascii(fall), 12)}{row.entity}: {_ascii(row.chance)}"
+        text = (
+            f"  {_fit(who, 25)}{_fit(_ascii(fall), 12)}{_fit(row.entity, 18)}{_ascii(row.chance)}"
+        )
         lines += _lines(text, width, 2, 6) if width < WIDTH else [Line(text)]
     return [*lines, *_lines(official_tables.NOTE, width, 2, 2)]
 
