@@ -226,14 +226,13 @@ def _official(run: Run, width: int) -> list[Line]:
     rows = official_tables.beside(run)
     if not rows:
         return []
-    title = "CHANCE TO REACH WHAT AUTHORITIES ASSUME" + (
-        "" if is_exact(run) else " (95 % interval)"
-    )
+    title = "CHANCE TO FALL AS AUTHORITIES ASSUME, from a peak or from today"
+    title += "" if is_exact(run) else " (95 % interval)"
     lines = _lines(title, width, style="strong")
     for row in rows:
         who, fall = f"{row.short} {row.when}", f"{row.fall} {row.counts_from.split()[-1]}"
         text = (
-            f"  {_fit(who, 25)}{_fit(_ascii(fall), 12)}{_fit(row.entity, 18)}{_ascii(row.chance)}"
+            f"  {_fit(who, 26)}{_fit(_ascii(fall), 12)}{_fit(row.entity, 18)}{_ascii(row.chance)}"
         )
         lines += _lines(text, width, 2, 6) if width < WIDTH else [Line(text)]
     return [*lines, *_lines(official_tables.NOTE, width, 2, 2)]

@@ -220,11 +220,12 @@ class Run:
     def verdict(self) -> str:
         """How many futures fall as far as the S&P 500 did after 2000, in a sentence."""
         crash = next(crash for crash in self.crashes("sp500") if crash.name == "dotcom")
+        title = self.label("sp500")
         steps = self.scenario.steps_per_year
         return verdict(
             sample(self.results, "sp500", "max_drawdown").at_least(crash.depth),
             self.paths,
-            name=self._index_name,
+            name=title if title.lower().startswith("the ") else f"the {title}",
             depth=crash.depth,
             years=self.scenario.horizon_years,
             after="after 2000",
@@ -234,12 +235,7 @@ class Run:
     @property
     def story_sentences(self) -> list[str]:
         """What stands beside the verdict: how much comes without the boom, and what boom and story add."""
-        return story_text.sentences(self.story, self._index_name)
-
-    @property
-    def _index_name(self) -> str:
-        title = self.label("sp500")
-        return title if title.lower().startswith("the ") else f"the {title}"
+        return story_text.sentences(self.story)
 
     def document(self) -> dict[str, Any]:
         """The run as one JSON document: ``summary.json``, and ``run --json`` but for the folder.

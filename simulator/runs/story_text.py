@@ -50,7 +50,7 @@ def is_sure(of: Estimate) -> bool:
 def effect(who: str, of: Estimate) -> str:
     """What a part does, or that it cannot be told: "the boom adds 8.1±0.4"."""
     if not is_sure(of):
-        return f"what {who} changes is too little for these paths to tell ({interval(of)} points)"
+        return f"{who} does too little to tell ({interval(of)})"
     size = Estimate(abs(of.value), of.mc_error, *sorted((abs(of.low), abs(of.high))))
     return f"{who} {'adds' if of.value > 0 else 'takes away'} {points(size)}"
 
@@ -61,26 +61,26 @@ def base_rate(story: pd.DataFrame) -> str:
     if not of:
         return ""
     return (
-        f"Beside it (± one Monte Carlo standard error): {points(of['chance'])} in 100 without any AI boom, "
-        f"{points(of['as_priced_in'])} if everything goes as priced in. In points, "
-        f"{effect('the boom', of['boom'])}; {effect('this story', of['story'])}."
-    )
-
-
-def from_today(story: pd.DataFrame, name: str) -> str:
-    """The same of the chance to be 30 % below today; ``name`` is the S&P 500's, with its article."""
-    of = parts(story, "sp500", "below_30")
-    if not of:
-        return ""
-    return (
-        f"In {points(of['total'])} of 100 {name} is 30 % or more below today at some time: "
-        f"{points(of['chance'])} without any AI boom, {points(of['as_priced_in'])} as priced in; "
+        f"Without an AI boom (± Monte Carlo standard error) {points(of['chance'])} in 100 do, "
+        f"{points(of['as_priced_in'])} if all goes as priced in; "
         f"{effect('the boom', of['boom'])}, {effect('this story', of['story'])}."
     )
 
 
-def sentences(story: pd.DataFrame | None, name: str) -> list[str]:
+def from_today(story: pd.DataFrame) -> str:
+    """The same of the chance that the S&P 500 is 30 % below today."""
+    of = parts(story, "sp500", "below_30")
+    if not of:
+        return ""
+    return (
+        f"30 % below today at some time: {points(of['total'])} in 100; {points(of['chance'])} without an AI boom, "
+        f"{points(of['as_priced_in'])} as priced in; "
+        f"{effect('the boom', of['boom'])}, {effect('this story', of['story'])}."
+    )
+
+
+def sentences(story: pd.DataFrame | None) -> list[str]:
     """Both, where they are known."""
     if story is None:
         return []
-    return [text for text in (base_rate(story), from_today(story, name)) if text]
+    return [text for text in (base_rate(story), from_today(story)) if text]

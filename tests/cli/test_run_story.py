@@ -33,7 +33,7 @@ def test_the_plain_answer_is_printed_before_other_worlds_are_simulated(
     assert len(seen) == 1
     assert "simulated futures" in seen[0]
     rest = capsys.readouterr().out
-    assert rest.startswith("Beside it")
+    assert rest.startswith("Without an AI boom")
     assert "simulated futures" not in rest
     run = load_run(folder_in(tmp_path))
     assert run.story is not None
