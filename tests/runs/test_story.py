@@ -174,3 +174,33 @@ def test_a_stored_run_keeps_it_to_the_last_bit(glut: Run, tmp_path) -> None:  # 
     glut.save(tmp_path / "whole")
     name = "story.csv"
     assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "run" / name).read_bytes()
+
+
+def test_paths_beyond_the_tables_count_in_the_total_and_the_parts_still_add_up() -> None:
+    run = simulate("glut", paths=2 * SMALL, keep_paths=SMALL)
+    parts = replace(run, story=what_the_story_adds(run))
+    assert parts.story is not None
+    assert set(parts.story["paths"]) == {SMALL}
+    for statistic in headlines(run, "mag7"):
+        found = of(parts, "mag7", statistic)
+        whole = found["total"].value
+        assert whole == run.estimates()["mag7"][statistic].value
+        assert abs(sum(found[p].value for p in ("chance", "boom", "story")) - whole) < 1e-12
+
+
+def test_a_portfolio_is_split_too(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    file = tmp_path / "holdings.csv"
+    file.write_text("ticker,value\nNVDA,600\nMSFT,400\n", encoding="utf-8")
+    run = simulate(load_scenario("glut", portfolio=file), paths=SMALL)
+    parts = replace(run, story=what_the_story_adds(run))
+    found = of(parts, "portfolio", "below_30")
+    assert found["story"].low > 0.0
+    assert (
+        abs(
+            found["chance"].value
+            + found["boom"].value
+            + found["story"].value
+            - found["total"].value
+        )
+        < 1e-12
+    )
