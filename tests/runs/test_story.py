@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from simulator.errors import UsageError
-from simulator.model.sentiment import net_run_up, premium
+from simulator.model.concentration import net_run_up, premium
 from simulator.runs import load_run, simulate
 from simulator.runs.run import Run, add_story
 from simulator.runs.story import (
