@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from simulator.arrays import FloatArray
 
-# Shares that leave 0 or 1 by rounding are moved back by less than any uniform draw can tell.
+# Shares that leave 0 or 1 by rounding are moved back by less than the spacing of uniform draws.
 _SMALLEST, _LARGEST = 1e-300, 1.0 - 2.0**-53
 # Truncating away nearly everything leaves a shape the author did not mean (and digits that are all rounding).
 LEAST_INSIDE = 0.01
@@ -304,7 +304,7 @@ class Quantiles(_Table):
         share = np.where(u < 0.05, 0.05 - (0.05 - u) * keep_low, u)
         share = np.where(u > 0.95, 0.95 + (u - 0.95) * keep_high, share)
         z = ndtri(np.clip(share, _SMALLEST, _LARGEST))
-        return np.clip(self.p50 + z * np.where(z < 0.0, lower, upper), low, high)
+        return np.asarray(np.clip(self.p50 + z * np.where(z < 0.0, lower, upper), low, high))
 
 
 def shape_of(value: object) -> str | None:
