@@ -193,7 +193,9 @@ def test_a_scenario_that_is_read_differently_is_refused(folder: Path) -> None:
         load_run(folder)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", "[" * 100_000, '{"result_format": "x"}', "\xff"])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", "[" * 100_000, '{"x": NaN}', '{"result_format": "x"}', "\xff"]
+)
 def test_a_manifest_that_is_none(folder: Path, text: str) -> None:
     (folder / MANIFEST).write_text(text, encoding="latin-1")
     with pytest.raises(StoreError, match=r"manifest\.json"):
