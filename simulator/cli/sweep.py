@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -29,6 +29,7 @@ from simulator.reports.text_table import table
 
 if TYPE_CHECKING:
     from simulator.scenario import Design, Scenario
+    from simulator.scenario.sweep_design import Spec
     from simulator.sweeps import Plan, Sweep
 
 CELLS_FAILED = 5
@@ -101,7 +102,7 @@ def sweep(
         from simulator.reports.sweep_html import write_report
         from simulator.runs import atomic_files
         from simulator.scenario import load_scenario
-        from simulator.scenario.typed_values import parse_overrides
+        from simulator.scenario.typed_values import parse_overrides, parse_varied
         from simulator.sweeps.design import resolve_design
         from simulator.sweeps.sweep import make_plan, run_plan, sweep_folder
         from simulator.sweeps.table import need_parquet
@@ -113,7 +114,8 @@ def sweep(
         changes = parse_overrides(set_ or (), screen.say)
         rates = parse_rates(rate)
         story = load_scenario(scenario, changes, portfolio, rates).with_(paths=paths, seed=seed)
-        chosen = resolve_design(_design(story, vary, design, cells), story)
+        specs = parse_varied(vary or (), screen.say)
+        chosen = resolve_design(_design(story, specs, design, cells), story)
         if dry_run:
             plan = make_plan(story, chosen, output, extend=extend)
             _tell(screen, plan)
@@ -156,26 +158,25 @@ def _typed() -> str:
     return shlex.join(["crashsim", *sys.argv[1:]])
 
 
-def _design(story: Scenario, vary: list[str] | None, kind: str | None, cells: int | None) -> Design:
+def _design(
+    story: Scenario, specs: Mapping[str, Spec], kind: str | None, cells: int | None
+) -> Design:
     """The design of the options, else that of the file."""
-    from simulator.scenario import Design, parse_vary
+    from simulator.scenario import Design
     from simulator.sweeps.design import scenario_design
     from simulator.sweeps.design_file import read_design
 
     own = scenario_design(story)
-    if not vary and kind is None and cells is None:
+    if not specs and kind is None and cells is None:
         if own is None:
             raise UsageError(
                 f"nothing varies: give --vary KEY=x,y,z or a [sweep] table in {story.path.name}"
             )
         return own
     if kind is not None and kind.endswith(".csv"):
-        if vary or cells is not None:
+        if specs or cells is not None:
             raise UsageError("a design file says which keys vary: leave --vary and --cells out")
         return read_design(kind)
-    specs = dict(parse_vary(text) for text in vary or ())
-    if len(specs) < len(vary or ()):
-        raise UsageError("--vary names a key twice")
     return Design.of(kind or "grid", specs, size=cells)
 
 

@@ -14,7 +14,8 @@ from simulator.cli.find import entity_of
 from simulator.cli.options import whole_number
 from simulator.errors import UsageError
 from simulator.reports import run_html
-from simulator.scenario.typed_values import full_key, parse_overrides
+from simulator.scenario import typed_values
+from simulator.scenario.typed_values import full_key, parse_overrides, parse_varied
 
 
 def silent(_: str) -> None:
@@ -113,15 +114,73 @@ def test_a_short_key_is_completed_where_one_table_has_it() -> None:
     assert said[0] == "--set elasticity is taken for technology.elasticity"
 
 
-def test_a_short_key_of_several_tables_is_refused_with_the_candidates() -> None:
-    with pytest.raises(UsageError, match=r"seed could be scenario\.seed or sweep\.seed|twice"):
-        full_key("seed") and parse_overrides(["scenario.seed=1", "scenario.seed=2"], silent)
+def test_a_key_that_is_given_twice_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"--set gives scenario\.seed twice"):
+        parse_overrides(["seed=1", "scenario.seed=2"], silent)
+    with pytest.raises(UsageError, match=r"--vary gives technology\.elasticity twice"):
+        parse_varied(["technology.elasticity=1,2", "elasticity"], silent)
+
+
+def test_a_short_key_of_several_tables_is_refused_with_the_candidates(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(typed_values, "_fields", lambda _: ["rate"])
+    with pytest.raises(
+        UsageError, match=r"--set rate could be scenario\.rate or technology\.rate or"
+    ):
+        parse_overrides(["rate=1"], silent)
+
+
+@pytest.mark.parametrize(
+    ("typed", "key"),
+    [
+        ("elasticity.mean", "technology.elasticity.mean"),
+        ("consensus.elasticity", "technology.consensus.elasticity"),
+        ("events.0.cut", "events.0.cut"),
+        ("no_such_key", "no_such_key"),
+    ],
+)
+def test_a_key_is_completed_at_its_front(typed: str, key: str) -> None:
+    assert full_key(typed) == key
+
+
+@pytest.mark.parametrize(
+    ("typed", "key", "spec"),
+    [
+        ("elasticity=0.6,1.0", "technology.elasticity", "0.6,1.0"),
+        ("annual_price_decline=60%, 90 %,0.95", "technology.annual_price_decline", "0.6,0.9,0.95"),
+        ("annual_price_decline=60%:90%:4", "technology.annual_price_decline", "0.6:0.9:4"),
+        ("annual_price_decline=log:5%:.9:4", "technology.annual_price_decline", "log:0.05:.9:4"),
+        ("elasticity", "technology.elasticity", None),
+    ],
+)
+def test_varied_keys_and_values_are_read_as_those_of_set(
+    typed: str, key: str, spec: str | None
+) -> None:
+    assert parse_varied([typed], silent) == {key: spec}
+
+
+def test_a_percentage_of_what_is_no_share_cannot_vary(crashsim: CommandLine) -> None:
+    code, _, err = crashsim("sweep", "calm", "--vary", "elasticity=60%,90%")
+    assert code == 2
+    assert "--vary elasticity=60%,90%: technology.elasticity is" in err
+
+
+def test_a_sweep_takes_short_keys_and_percentages(crashsim: CommandLine, tmp_path: Path) -> None:
+    vary = "annual_price_decline=60%,90%"
+    code, out, err = crashsim(
+        "sweep", "calm", "-n", 64, "--vary", vary, "-o", tmp_path, "--workers", 1, "--json"
+    )
+    assert code == 0
+    assert "--vary annual_price_decline is taken for technology.annual_price_decline" in err
+    assert json.loads(out)["design"]["vary"] == [["technology.annual_price_decline", [0.6, 0.9]]]
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("technology.annual_price_decline=0,8", "write 0.8"),
+        ("technology.annual_price_decline=0,8", "write 0.8$"),
+        ("scenario.paths=10,000", "write 10.000 or 10000$"),
         ("scenario.horizon_years=50%", "is in years; write it as a number"),
         ("technology.nothing=5%", "is not known to be a share"),
     ],
