@@ -81,7 +81,8 @@ def compare(
     of = _load(folders, entity or [])
     order = list(range(1, len(folders)))
     if sort is not None:
-        order = of.order((entity or ["sp500"])[0], sort)
+        first = entity_of(of.runs[0].scenario, (entity or ["sp500"])[0])
+        order = of.order(first, sort)
     found = _explain(screen, of, by, _executor(workers, scheduler)) if why else None
     following = f"crashsim compare {shlex.join(map(str, folders))} --why"
     if why or len(folders) > 2:

@@ -96,25 +96,14 @@ def entity_of(scenario: Scenario, typed: str) -> str:
         With the entities there are.
     """
     from simulator.schema import suggestion
+    from simulator.universe import find_entity
 
-    universe = scenario.universe
-    if typed in universe.entities:
-        return typed
-    by_word: dict[str, str] = {}
-    for entity in universe.entities:
-        title = universe.title_of(entity)
-        for word in (entity, title, title.split(" (")[0]):
-            by_word.setdefault(_word(word), entity)
-    if _word(typed) in by_word:
-        return by_word[_word(typed)]
-    hint = suggestion(typed, universe.entities)
-    raise UsageError(
-        f"no entity is called {plain(typed, 40)!r}{'; ' + hint if hint else ''}; there are "
-        f"{', '.join(universe.entities)}"
-    )
-
-
-def _word(text: str) -> str:
-    """Letters and digits alone: "S&P 500" and "sp500" are one word."""
-    word = "".join(character for character in text.casefold() if character.isalnum())
-    return word.removeprefix("the")
+    titles = scenario.universe.titles
+    entity = find_entity(typed, titles)
+    if entity is None:
+        hint = suggestion(typed, titles)
+        raise UsageError(
+            f"no entity is called {plain(typed, 40)!r}{'; ' + hint if hint else ''}; there are "
+            f"{', '.join(titles)}"
+        )
+    return entity

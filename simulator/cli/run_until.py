@@ -24,7 +24,7 @@ def earlier(story: Scenario, text: str, parent: Path, keep_paths: int) -> Path |
     from simulator.runs.stopping_rule import parse_goal
     from simulator.runs.storage import is_complete, read_manifest
 
-    goal = parse_goal(text, story.universe.entities, story.grid)
+    goal = parse_goal(text, story.universe.titles, story.grid)
     for folder in sorted(parent.glob(f"{story.name}-*")):
         if not is_complete(folder):
             continue
@@ -101,6 +101,6 @@ def reached(run: Run) -> Reached | None:
 
     if run.until is None:
         return None
-    goal = parse_goal(run.until, run.scenario.universe.entities)
+    goal = parse_goal(run.until, run.scenario.universe.titles)
     estimate = goal.estimate(run.results)
     return Reached(goal.text, estimate, goal.wanted(estimate))

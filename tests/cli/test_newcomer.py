@@ -13,7 +13,9 @@ from simulator import load_scenario, simulate
 from simulator.cli.find import entity_of
 from simulator.cli.options import whole_number
 from simulator.errors import UsageError
+from simulator.rare_events.rare_event import parse_event
 from simulator.reports import run_html
+from simulator.runs.stopping_rule import parse_goal
 from simulator.scenario import typed_values
 from simulator.scenario.typed_values import full_key, parse_overrides, parse_varied
 
@@ -264,3 +266,42 @@ def test_precision_that_is_not_reached_ends_in_4_with_the_number_kept(
     until = json.loads(out)["until"]
     assert (until["met"], until["wanted_half_width"]) == (False, 0.001)
     assert until["low"] < until["value"] < until["high"]
+
+
+@pytest.mark.parametrize("typed", ["nvda", "NVIDIA", "Nvidia"])
+def test_a_threshold_of_a_firm_by_any_name_is_the_same_run(typed: str) -> None:
+    rules = [f"median({name}.max_drawdown) < 30%" for name in ("NVDA", typed)]
+    of_ticker, of_name = (load_scenario("calm", {"thresholds.fall": rule}) for rule in rules)
+    assert of_name.thresholds == of_ticker.thresholds
+    assert of_name.digest == of_ticker.digest
+
+
+def test_an_event_and_a_goal_take_names_with_blanks() -> None:
+    calm = load_scenario("calm")
+    event = parse_event("S&P 500.max_drawdown >= 70%", calm)
+    assert (event.entity, event.text) == ("sp500", "sp500.max_drawdown >= 70%")
+    goal = parse_goal("P( The S&P 500.max_drawdown >= 0.49 ) +-0.5pp", calm.universe.titles)
+    assert goal.text == "P( sp500.max_drawdown >= 0.49 ) +-0.5pp"
+
+
+def test_an_unknown_name_in_a_threshold_is_refused_with_the_names_there_are(
+    crashsim: CommandLine,
+) -> None:
+    code, _, err = crashsim("run", "calm", "--threshold", "median(n v.max_drawdown) < 30%")
+    assert code == 3
+    assert "unknown entity `n v`" in err
+    assert "NVDA" in err
+
+
+@pytest.mark.usefixtures("results")
+def test_entities_of_sweeps_and_comparisons_are_known_by_name(crashsim: CommandLine) -> None:
+    code, out, _ = crashsim("plot", "tiny-sweep", "lines", "-e", "nvidia", "-o", "nv.svg", "--json")
+    assert code == 0
+    assert json.loads(out)["entity"] == "NVDA"
+    code, out, _ = crashsim("compare", "tiny-sweep", "-e", "nvidia", "--json")
+    assert code == 0
+    assert json.loads(out)["entity"] == "NVDA"
+    folders = [str(path.parent) for path in Path("results").glob("*/manifest.json")]
+    code, out, _ = crashsim("compare", *folders, "-e", "nvidia", "--sort", "mean")
+    assert code == 0
+    assert "NVIDIA" in out
