@@ -31,10 +31,19 @@ def kind_of(folder: Path) -> Literal["run", "sweep"] | None:
 
 def newest_first(folders: Iterable[Path]) -> list[Path]:
     """Those of the folders that hold a finished run or a sweep, the newest first."""
-    manifests = {"run": "manifest.json", "sweep": "sweep.json"}
-    made = [(folder, kind) for folder in folders if (kind := kind_of(folder)) is not None]
-    made.sort(key=lambda of: ((of[0] / manifests[of[1]]).stat().st_mtime_ns, of[0].name))
-    return [folder for folder, _ in reversed(made)]
+    made = [(made_at(folder), folder.name, folder) for folder in folders if kind_of(folder)]
+    return [folder for *_, folder in sorted(made, reverse=True)]
+
+
+def made_at(folder: Path) -> float:
+    """When the numbers of a run or sweep were written: seconds since 1970.
+
+    Manifests are no measure: they are written again when a figure is added.
+    """
+    for name in ("summary.json", "sweep.csv"):
+        if (folder / name).exists():
+            return (folder / name).stat().st_mtime
+    return folder.stat().st_mtime  # damaged, or a sweep that was stopped
 
 
 def find(screen: Screen, names: Sequence[str], want: Want = "run") -> Path:

@@ -22,7 +22,7 @@ def whole_number(text: str) -> int:
     )
     number = float(re.sub("[,_]", "", match[1])) * _UNITS[match[2].lower()] if match else 0.0
     if number < 1 or not number.is_integer():
-        raise BadParameter(f"{text!r} is not a number of paths; write 10000, 10,000 or 10k")
+        raise BadParameter(f"{text!r} is not a count above 0; write 10000, 10,000 or 10k")
     return int(number)
 
 

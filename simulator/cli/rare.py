@@ -21,6 +21,7 @@ from simulator.cli.options import (
     parse_rates,
 )
 from simulator.errors import UsageError
+from simulator.statistics.formatting import plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -131,7 +132,7 @@ def _event(
             error = found.relative_error
             rest = f", {100 * error:.0f} % error" if isfinite(error) else ""
             screen.say(
-                f"{found.groups} groups, {found.path_steps / 1e6:.1f} million path-steps: "
+                f"{plural(found.groups, 'group')}, {found.path_steps / 1e6:.1f} million path-steps: "
                 f"probability {found.estimate.value:.2g}{rest}"
             )
 
@@ -194,7 +195,7 @@ def _told(found: Rare, story: Scenario) -> str:
             f"  95 % interval  {estimate.low:.3g} to {estimate.high:.3g} "
             f"(standard error {100 * found.relative_error:.1f} %)",
         ]
-    lines.append(f"  {found.groups} groups, {found.path_steps:,} path-steps")
+    lines.append(f"  {plural(found.groups, 'group')}, {found.path_steps:,} path-steps")
     if isfinite(found.plain_path_steps):
         gain = found.plain_path_steps / found.path_steps
         lines[-1] += f"; plain Monte Carlo needs {gain:,.3g} times as many"

@@ -23,9 +23,11 @@ from simulator.cli.options import (
     SeedOption,
     SetOption,
     parse_rates,
+    whole_number,
 )
 from simulator.cli.run_until import Reached, earlier, reached, teller
 from simulator.errors import UsageError
+from simulator.statistics.formatting import plural
 
 if TYPE_CHECKING:
     from simulator.runs import Run
@@ -74,7 +76,11 @@ def run(
     ] = None,
     keep_paths: Annotated[
         int,
-        Option(min=1, help="Paths that get a row in the tables; statistics use all of them."),
+        Option(
+            metavar="N",
+            parser=whole_number,
+            help="Paths that get a row in the tables; statistics use all of them.",
+        ),
     ] = 100_000,
     deterministic: Annotated[
         bool,
@@ -152,7 +158,9 @@ def _exit(screen: Screen, run: Run, goal: Reached | None, *, reported: bool) -> 
                 "cannot tell; more --paths narrow it"
             )
     if goal is not None and not goal.met:
-        screen.warn(f"{goal.text} was not reached after {run.paths:,} paths; allow more --paths")
+        screen.warn(
+            f"{goal.text} was not reached after {plural(run.paths, 'path')}; allow more --paths"
+        )
     if not all(result.passed for result in results):
         raise Exit(THRESHOLD_FAILED)
     if not reported or (goal is not None and not goal.met):
@@ -196,7 +204,9 @@ def _simulate(
 
     blocks = -(-story.paths // BLOCK_PATHS)
     processes = min(workers or _cores(), blocks)
-    screen.detail(f"{blocks} blocks of {BLOCK_PATHS} paths, {processes} processes")
+    screen.detail(
+        f"{plural(blocks, 'block')} of {BLOCK_PATHS} paths, {processes} process{'es' * (processes > 1)}"
+    )
     with screen.progress("simulating") as tick:
         if processes > 1:  # they compute; this one gets ready to draw
             threading.Thread(target=_prepare_to_draw, daemon=True).start()
@@ -212,7 +222,7 @@ def _simulate(
             look=None if until is None else teller(screen, until),
         )
     screen.say(
-        f"simulated {found.paths:,} paths in {found.seconds:.1f} s, "
+        f"simulated {plural(found.paths, 'path')} in {found.seconds:.1f} s, "
         f"{found.paths / max(found.seconds, 1e-9):,.0f} paths/s"
     )
     return found

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from simulator.cli.console import Screen
 from simulator.errors import StoreError
+from simulator.statistics.formatting import plural
 
 if TYPE_CHECKING:
     from simulator.runs import Run
@@ -90,7 +91,7 @@ class Reached:
         of = self.estimate
         met = "as narrow as asked" if self.met else f"not within {self.wanted:.2g} as asked"
         return (
-            f"{self.text}: {of.value:.4g} after {paths:,} paths, "
+            f"{self.text}: {of.value:.4g} after {plural(paths, 'path')}, "
             f"95 % interval {of.low:.4g} to {of.high:.4g}, {met}"
         )
 

@@ -6,11 +6,12 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from cli_runs import TINY, CommandLine
 
 from simulator import load_scenario, simulate
-from simulator.cli.find import entity_of
+from simulator.cli.find import entity_of, kind_of, newest_first
 from simulator.cli.options import whole_number
 from simulator.errors import UsageError
 from simulator.rare_events.rare_event import parse_event
@@ -31,17 +32,17 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, crashsim: CommandLi
     (tmp_path / "tiny.toml").write_text(TINY)
     for place, seed in enumerate((1, 2)):
         assert crashsim("run", "tiny.toml", "--seed", seed)[0] == 0
-        newest = max(tmp_path.glob("results/tiny-*/manifest.json"), key=os.path.getmtime)
+        newest = max(tmp_path.glob("results/tiny-*/summary.json"), key=os.path.getmtime)
         os.utime(newest, (1_700_000_000 + place, 1_700_000_000 + place))
     sweep = ("sweep", "tiny.toml", "--vary", "technology.elasticity=0.8,1.2")
     assert crashsim(*sweep)[0] == 0
-    manifest = next(tmp_path.glob("results/tiny-sweep-*/sweep.json"))
-    os.utime(manifest, (1_700_000_002, 1_700_000_002))
+    swept = next(tmp_path.glob("results/tiny-sweep-*/sweep.csv"))
+    os.utime(swept, (1_700_000_002, 1_700_000_002))
     return tmp_path / "results"
 
 
 def newest_run(results: Path) -> Path:
-    return max(results.glob("tiny-*/manifest.json"), key=os.path.getmtime).parent
+    return max(results.glob("tiny-*/summary.json"), key=os.path.getmtime).parent
 
 
 def test_of_several_runs_the_newest_is_taken_and_named(
@@ -305,3 +306,139 @@ def test_entities_of_sweeps_and_comparisons_are_known_by_name(crashsim: CommandL
     code, out, _ = crashsim("compare", *folders, "-e", "nvidia", "--sort", "mean")
     assert code == 0
     assert "NVIDIA" in out
+
+
+def test_a_figure_does_not_make_an_old_run_the_newest(results: Path) -> None:
+    older = min(results.glob("tiny-*/summary.json"), key=os.path.getmtime).parent
+    os.utime(older / "manifest.json")  # as a figure that is added does
+    runs = [folder for folder in newest_first(results.iterdir()) if kind_of(folder) == "run"]
+    assert runs == [newest_run(results), older]
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ("hindcast", "-n"),
+        ("run", "calm", "-n"),
+        ("run", "calm", "--keep-paths"),
+        ("sweep", "calm", "--design", "lhs", "--cells"),
+        ("sweep", "calm", "--vary", "elasticity=1,2", "--extend"),
+    ],
+)
+def test_every_count_is_read_by_one_parser(typed: tuple[str, ...], crashsim: CommandLine) -> None:
+    code, _, err = crashsim(*typed, "1e4")
+    assert code == 2
+    assert "'1e4' is not a count above 0; write 10000, 10,000 or 10k" in err
+
+
+def test_counts_in_thousands_are_taken(
+    crashsim: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[int] = []
+
+    def judge(paths: int, _: object) -> None:
+        taken.append(paths)
+        raise UsageError("enough")
+
+    monkeypatch.setattr("simulator.validation.hindcast.hindcast", judge)
+    for typed in ("1k", "10,000", "2_000"):
+        crashsim("hindcast", "-n", typed)
+    assert taken == [1_000, 10_000, 2_000]
+    code, _, err = crashsim("hindcast", "-n", "99")
+    assert code == 2
+    assert "--paths 99: a verdict needs 100 or more" in err
+    typed_cells = ("sweep", "deepseek", "--design", "lhs", "--cells", "1k", "-n", 8, "--dry-run")
+    code, out, _ = crashsim(*typed_cells)
+    assert code == 0
+    assert "1,001 of 1,001" in out
+
+
+@pytest.mark.parametrize(
+    ("vary", "says"),
+    [
+        (["scenario.seed=1,2,3"], "all cells share their draws: use --seed"),
+        (["seed=1,2,3"], "use --seed"),
+        (["paths=100,200"], "use --paths"),
+        (["scenario.universe=1,2"], "all cells have the same firms"),
+        (["sweep.cells=1,2"], "a cell takes no notice of it"),
+        (["format_version=1,2"], "a cell takes no notice of it"),
+        (["elasticity=1,2", "elasticity.mean=1,2"], "elasticity.mean is part of technology.elast"),
+    ],
+)
+def test_what_cells_would_ignore_cannot_vary(
+    vary: list[str], says: str, crashsim: CommandLine
+) -> None:
+    code, _, err = crashsim("sweep", "calm", *(word for v in vary for word in ("--vary", v)))
+    assert code == 2
+    assert says in err
+
+
+@pytest.mark.parametrize("typed", [(), ("dotcom",)])
+def test_baselines_fit_a_narrow_screen(
+    typed: tuple[str, ...], crashsim: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    code, out, _ = crashsim("baseline", *typed)
+    assert code == 0
+    assert max(map(len, out.splitlines())) <= 60
+
+
+def test_a_list_of_a_file_is_told_to_take_a_folder(crashsim: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    code, _, err = crashsim("list", tmp_path / "file")
+    assert code == 2
+    assert "file is a file; list takes a folder" in err
+
+
+def test_a_sweep_onto_a_file_keeps_no_cells(crashsim: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "taken").touch()
+    vary = ("--vary", "elasticity=1,2", "-n", 8, "-o", tmp_path / "taken")
+    code, _, err = crashsim("sweep", "calm", *vary)
+    assert code == 4
+    assert "taken is a file, not a folder" in err
+    assert "kept" not in err
+
+
+def test_a_new_scenario_cannot_be_called_like_a_shipped_one(
+    crashsim: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, err = crashsim("new", "deepseek")
+    assert code == 2
+    assert "comes with crashsim" in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_runs_without_noise_have_no_errors_and_one_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, crashsim: CommandLine
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folders = []
+    for elasticity in (0.7, 1.1):
+        alone = simulate("calm", shocks="zero", keep_levels=True, paths=1)
+        typed = ("run", "calm", "--deterministic", "--set", f"elasticity={elasticity}", "--json")
+        code, out, _ = crashsim(*typed, "--threshold", "mean(sp500.max_drawdown) < 0.9")
+        assert code == 0
+        document = json.loads(out)
+        folders.append(document["folder"])
+        figures = [f for found in document["entities"].values() for f in found.values()]
+        assert all(f["mc_error"] == 0.0 for f in figures)
+        assert all(f["low"] == f["high"] == f["value"] for f in figures)
+    peaks = np.maximum.accumulate(alone.levels[0, :, 0])
+    depth = float((1 - alone.levels[0, :, 0] / peaks).max())
+    assert alone.estimates()["sp500"]["mean"].value == pytest.approx(depth, abs=1e-6)
+    code, out, _ = crashsim("compare", *folders)
+    assert code == 0
+    assert "?" not in out
+    assert "1 path," in out
+    assert "1 paths" not in out
+
+
+def test_a_sweep_over_one_value_draws_without_a_warning(
+    crashsim: CommandLine, tmp_path: Path
+) -> None:
+    vary = ("--vary", "elasticity=0.8", "-n", 8, "-o", tmp_path, "--workers", 1)
+    code, _, err = crashsim("sweep", "calm", *vary)
+    assert code == 0
+    assert "Warning" not in err
+    assert "report: " in err
