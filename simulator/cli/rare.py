@@ -18,6 +18,8 @@ from simulator.cli.options import (
     RateOption,
     SeedOption,
     SetOption,
+    WorkersOption,
+    cores,
     parse_rates,
 )
 from simulator.errors import UsageError
@@ -67,9 +69,7 @@ def rare(
     set_: SetOption = None,
     portfolio: PortfolioOption = None,
     rate: RateOption = None,
-    workers: Annotated[
-        int | None, Option("--workers", min=1, help="Processes.  [default: all cores]")
-    ] = None,
+    workers: WorkersOption = None,
 ) -> None:
     """Estimate the probability of a rare crash.
 
@@ -77,12 +77,10 @@ def rare(
     splitting: paths that fell furthest are cloned and go on with fresh noise, so that one in
     100,000 takes seconds. Unbiased; the interval comes from independent repetitions.
     """
-    from simulator.cli.run import _cores
-
     if (event is None) == (not tail):
         raise UsageError('give an --event such as "sp500.max_drawdown >= 0.70", or --tail')
     story, folder = _story(screen, scenario, seed, set_, portfolio, parse_rates(rate))
-    processes = workers or _cores()
+    processes = workers or cores()
     if event is not None:
         _event(screen, story, event, rel_error, max_seconds, processes, shlex.quote(scenario))
     else:

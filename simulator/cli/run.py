@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import threading
@@ -14,14 +13,18 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from typer import Exit, Option
 
 from simulator.cli.console import Screen
+from simulator.cli.find import RESULTS
 from simulator.cli.options import (
     NOT_REACHED,
+    ParentOption,
     PathsOption,
     PortfolioOption,
     RateOption,
     ScenarioArgument,
     SeedOption,
     SetOption,
+    WorkersOption,
+    cores,
     parse_rates,
     whole_number,
 )
@@ -63,13 +66,8 @@ def run(
     ] = None,
     portfolio: PortfolioOption = None,
     rate: RateOption = None,
-    output: Annotated[
-        Path,
-        Option("--output", "-o", metavar="DIR", help="Folder in which the run folder is made."),
-    ] = Path("results"),
-    workers: Annotated[
-        int | None, Option("--workers", min=1, help="Processes.  [default: all cores]")
-    ] = None,
+    output: ParentOption = RESULTS,
+    workers: WorkersOption = None,
     max_memory: Annotated[
         str | None,
         Option(metavar="SIZE", help="Such as 4GB.  [default: half of what is available]"),
@@ -203,7 +201,7 @@ def _simulate(
     from simulator.runs import simulate
 
     blocks = -(-story.paths // BLOCK_PATHS)
-    processes = min(workers or _cores(), blocks)
+    processes = min(workers or cores(), blocks)
     screen.detail(
         f"{plural(blocks, 'block')} of {BLOCK_PATHS} paths, {processes} process{'es' * (processes > 1)}"
     )
@@ -274,9 +272,3 @@ def _print(screen: Screen, run: Run, folder: Path, goal: Reached | None) -> None
 
 def _following(folder: Path) -> str:
     return f"crashsim plot {shlex.quote(str(folder))} fan"
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):  # a container may have fewer than its machine
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -13,18 +13,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Exit, Option
 
 from simulator.cli.console import Screen
+from simulator.cli.find import RESULTS
 from simulator.cli.options import (
     NOT_REACHED,
+    ParentOption,
     PathsOption,
     PortfolioOption,
     RateOption,
     ScenarioArgument,
+    SchedulerOption,
     SeedOption,
     SetOption,
+    WorkersOption,
+    cores,
+    make_executor,
     parse_rates,
     whole_number,
 )
-from simulator.cli.run import _cores
 from simulator.errors import FailedCells, LockedError, ScenarioError, UsageError
 from simulator.reports.text_table import table
 from simulator.statistics.formatting import plural
@@ -82,17 +87,9 @@ def sweep(
     ] = None,
     portfolio: PortfolioOption = None,
     rate: RateOption = None,
-    output: Annotated[
-        Path,
-        Option("--output", "-o", metavar="DIR", help="Folder in which the sweep folder is made."),
-    ] = Path("results"),
-    workers: Annotated[
-        int | None, Option("--workers", min=1, help="Processes.  [default: all cores]")
-    ] = None,
-    scheduler: Annotated[
-        str | None,
-        Option(metavar="ADDRESS", help="A Dask scheduler, tcp://host:8786, or local."),
-    ] = None,
+    output: ParentOption = RESULTS,
+    workers: WorkersOption = None,
+    scheduler: SchedulerOption = None,
     parquet: Annotated[
         bool, Option("--parquet", help="Write sweep.parquet beside sweep.csv.")
     ] = False,
@@ -124,14 +121,14 @@ def sweep(
     if dry_run:
         plan = make_plan(story, chosen, output, extend=extend or 0)
         _announce(screen, plan)
-        _forecast(screen, plan, workers or _cores())
+        _forecast(screen, plan, workers or cores())
         return
     folder = sweep_folder(story, chosen, output)
     with _resumable(screen, folder):
         with atomic_files.lock(folder, wait=0.1):
             plan = make_plan(story, chosen, output, extend=extend or 0)
             _announce(screen, plan)
-            executor = _executor(workers, scheduler, plan.to_compute)
+            executor = make_executor(workers, scheduler, plan.to_compute)
             with screen.progress("sweeping") as tick:
                 result = run_plan(plan, executor, parquet=parquet, progress=tick)
         following = _print(screen, plan, result)
@@ -194,16 +191,6 @@ def _design(
             raise UsageError("a design file says which keys vary: leave --vary and --cells out")
         return read_design(kind)
     return Design.of(kind or "grid", specs, size=cells)
-
-
-def _executor(workers: int | None, scheduler: str | None, cells: int) -> Any:
-    from simulator.engine import get_executor
-
-    if scheduler is None:
-        return get_executor(min(workers or _cores(), max(cells, 1)))
-    from simulator.engine.dask_executor import get_cluster
-
-    return get_cluster(scheduler, workers or _cores())
 
 
 def _announce(screen: Screen, plan: Plan) -> None:

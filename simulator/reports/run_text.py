@@ -19,7 +19,7 @@ from simulator.plots.run_plot import closes, is_exact, label
 from simulator.reports import portfolio_tables, run_tables
 from simulator.runs.sensitivity import weakest_link
 from simulator.runs.summary import BELOW
-from simulator.statistics.formatting import MINUS, plural
+from simulator.statistics.formatting import MINUS
 
 if TYPE_CHECKING:
     from simulator.runs import Run
@@ -84,7 +84,7 @@ def summary_lines(run: Run, folder: str | None = None, width: int = WIDTH) -> li
 def run_line(run: Run) -> str:
     """Which run this is: name, digest, seed and size."""
     scenario = run.scenario
-    size = f"{plural(run.paths, 'path')} x {scenario.steps:,} {closes(run)} steps"
+    size = f"{run.paths:,} path{'' if run.paths == 1 else 's'} x {scenario.steps:,} {closes(run)} steps"
     return f"{plain(scenario.name)} {scenario.digest[:12]}, seed {run.seed}, {size}"
 
 

@@ -79,7 +79,7 @@ def _content(sweep: Sweep) -> dict[str, Any]:
         ],
         "order": _order(sweep),
         "tables": [_cells(sweep, entity) for entity in shown],
-        "paths": f"{scenario.paths:,}",
+        "paths": size,
         "kind": design.kind,
         "command": _command(sweep),
         "reproduce": _provenance(sweep),
