@@ -34,6 +34,7 @@ KINDS = (
     "elasticity",
     "drivers",
     "uncertainty",
+    "story",
 )
 SWEEP_KINDS = ("heatmap", "tornado", "lines")
 Format = Literal["svg", "png"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, overload
 
 from simulator.errors import UsageError, plain
-from simulator.plots import causes, drawdowns, drivers, real_crashes, time_series
+from simulator.plots import causes, drawdowns, drivers, real_crashes, story, time_series
 from simulator.plots.heatmap import Heatmap
 from simulator.plots.plot import Plot
 from simulator.plots.response_lines import Lines
@@ -51,6 +51,7 @@ RUN_PLOTS: dict[str, type[RunPlot]] = {
         drivers.Elasticity,
         drivers.Drivers,
         causes.Uncertainty,
+        story.Story,
     )
 }
 SWEEP_PLOTS: dict[str, type[SweepPlot]] = {plot.kind: plot for plot in (Heatmap, Tornado, Lines)}

@@ -114,34 +114,14 @@ def parse_threshold(
 ) -> Threshold:
     """Parses one sentence about an entity of these ``titles``.
 
-    Raises Refusal for a form, entity or metric that is not known, a metric that a run on ``grid``
+    Raises InvalidValue for a form, entity or metric that is not known, a metric that a run on ``grid``
     does not have, and a value that the quantity cannot be.
     """
     match = _SENTENCE.fullmatch(text)
     if match is None:
         raise InvalidValue(f"threshold `{name}` cannot be read", FORM)
     typed, _, metric = match["what"].rpartition(".")
-    entity = find_entity(typed, titles)
-    if entity is None:
-        hint = suggestion(typed, titles)
-        if typed == "portfolio":
-            hint = "give the holdings: --portfolio holdings.csv"
-        raise InvalidValue(
-            f"threshold `{name}` names the unknown entity `{plain(typed, 64)}`",
-            ", ".join(titles),
-            hint,
-        )
-    if metric not in METRICS:
-        hint = suggestion(metric, METRICS)
-        raise InvalidValue(
-            f"threshold `{name}` names the unknown metric `{plain(metric, 64)}`",
-            ", ".join(METRICS),
-            hint,
-        )
-    if grid is not None and (why := grid.missing(metric)):
-        raise InvalidValue(
-            f"threshold `{name}` asks for {metric}, which this run does not have: {why}"
-        )
+    entity = _check_quantity(name, typed, metric, titles, grid)
     statistic, level = match["statistic"], None
     if match["level"] is not None:
         level = _value(name, metric, match["level"], grid)
@@ -172,17 +152,40 @@ def parse_threshold(
             "a loss is negative",
             f"a loss of at most {100 * limit:g} % is `>= {-limit:g}`",
         )
+    comparison, relation = match["comparison"] or "", match["relation"]
     return Threshold(
         name,
         statistic,
         entity,
         metric,
-        match["comparison"] or "",
+        comparison,
         level,
-        match["relation"],
+        relation,
         limit,
         f"{text[: match.start('what')]}{entity}.{metric}{text[match.end('what') :]}".strip(),
     )
+
+
+def _check_quantity(
+    name: str, typed: str, metric: str, titles: Mapping[str, str], grid: TimeGrid | None
+) -> str:
+    """The entity that was typed; refuses it or a metric that is not known, or that ``grid`` does not have."""
+    entity = find_entity(typed, titles)
+    if entity is None:
+        hint = suggestion(typed, titles)
+        if typed == "portfolio":
+            hint = "give the holdings: --portfolio holdings.csv"
+        message = f"threshold `{name}` names the unknown entity `{plain(typed, 64)}`"
+        raise InvalidValue(message, ", ".join(titles), hint)
+    if metric not in METRICS:
+        hint = suggestion(metric, METRICS)
+        message = f"threshold `{name}` names the unknown metric `{plain(metric, 64)}`"
+        raise InvalidValue(message, ", ".join(METRICS), hint)
+    if grid is not None and (why := grid.missing(metric)):
+        raise InvalidValue(
+            f"threshold `{name}` asks for {metric}, which this run does not have: {why}"
+        )
+    return entity
 
 
 def _value(name: str, metric: str, text: str, grid: TimeGrid | None) -> float:
@@ -232,9 +235,8 @@ def read_thresholds(
             thresholds.append(parse_threshold(name, text, titles, grid))
         except InvalidValue as refusal:
             path = ("thresholds", name)
-            problem = file.problem(
-                path, refusal.message, expected=refusal.expected, hint=refusal.hint
-            )
+            expected, hint = refusal.expected, refusal.hint
+            problem = file.problem(path, refusal.message, expected=expected, hint=hint)
             if name.startswith(OPTION) and file.override_of(path) is not None:
                 problem = replace(problem, file="--threshold", line=0, column=0, key=name)
             problems.append(problem)

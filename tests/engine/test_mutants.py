@@ -66,7 +66,7 @@ def fair(folder: Path) -> None:
 MUTANTS = {
     "sign of the elasticity": Mutant(
         technology,
-        "TechnologyProcess.step",
+        "TechnologyProcess._move_demand",
         "s.response -= elasticity * fall",
         "s.response += elasticity * fall",
         lambda folder: test_engine.test_knife_edge(folder, 0.7, 0.95),
@@ -111,8 +111,8 @@ MUTANTS = {
     "-sigma^2/2 lost": Mutant(
         factors,
         "factor_loadings",
-        "(-0.5 * beta**2, -0.5 * sigma**2)",
-        "(0.0 * beta**2, 0.0 * sigma**2)",
+        "-0.5 * beta**2",
+        "0.0 * beta**2",
         fair,
     ),
     "loss beyond 90 % clipped": Mutant(
