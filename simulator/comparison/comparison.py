@@ -21,6 +21,7 @@ from simulator.history import crashes, index_of
 from simulator.runs.samples import measured
 from simulator.runs.statistic_catalogue import Statistic, statistics_by_name
 from simulator.statistics import Estimate
+from simulator.statistics.formatting import plural
 from simulator.statistics.paired import changed, changed_mean, changed_share, unpaired_change
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def pairing(first: Run, other: Run, blocks: tuple[int, int] | None = None) -> Pa
     if first.shocks != other.shocks:
         return Pairing(0, "not paired: one run is without noise")
     shared = min(first.results.kept, other.results.kept)
-    note = f"paired: {shared:,} paths with the same noise"
+    note = f"paired: {plural(shared, 'path')} with the same noise"
     if shared < max(first.paths, other.paths):
         note += " (those that both runs have in their tables)"
     return Pairing(shared, note)
@@ -80,6 +81,8 @@ def changes(
         else:
             x, y = (run.estimates()[entity] for run in (first, other))
             estimates |= {(entity, name): unpaired_change(x[name], y[name]) for name in names}
+    if first.shocks == other.shocks == "zero":
+        estimates = {name: change.without_noise() for name, change in estimates.items()}
     return estimates
 
 

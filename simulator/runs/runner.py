@@ -81,7 +81,7 @@ def simulate(
     if isinstance(scenario, str | Path):
         scenario = load_scenario(scenario)
     _check_options(paths, workers, shocks, keep_paths, until)
-    goal = None if until is None else parse_goal(until, scenario.universe.entities, scenario.grid)
+    goal = None if until is None else parse_goal(until, scenario.universe.titles, scenario.grid)
     default = 1 if shocks == "zero" else None if goal is None else MOST_PATHS
     scenario = scenario.with_(paths=default if paths is None else paths, seed=seed)
     _check_memory(scenario, workers, max_memory, keep_paths=keep_paths, keep_levels=keep_levels)

@@ -58,6 +58,10 @@ class Estimate:
         """The fields for JSON, which has no infinity: null."""
         return {name: x if isfinite(x) else None for name, x in asdict(self).items()}
 
+    def without_noise(self) -> Estimate:
+        """The value alone: where nothing is drawn at random it has no error."""
+        return Estimate(self.value, 0.0, self.value, self.value)
+
 
 UNKNOWN = Estimate(nan, inf, -inf, inf)
 """What too few paths know of a tail."""
