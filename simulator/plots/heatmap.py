@@ -29,7 +29,7 @@ class Heatmap(SweepPlot):
     question = "How do two assumptions act together?"
 
     @classmethod
-    def missing(cls, sweep: Sweep) -> str:
+    def missing(cls, sweep: Sweep, entity: str) -> str:  # noqa: ARG003
         """It takes a grid of two keys or more."""
         if sweep.design.kind != "grid" or len(sweep.keys) < 2:
             return "a heat map needs a grid of two keys"

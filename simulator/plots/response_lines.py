@@ -42,7 +42,7 @@ class Lines(SweepPlot):
     question = "How does it change along an assumption?"
 
     @classmethod
-    def missing(cls, sweep: Sweep) -> str:
+    def missing(cls, sweep: Sweep, entity: str) -> str:  # noqa: ARG003
         """It takes any design but one-at-a-time."""
         return "its cells vary one at a time: draw a tornado" if sweep.design.kind == "oat" else ""
 

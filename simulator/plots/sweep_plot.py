@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from math import isnan
 from typing import TYPE_CHECKING, Any
@@ -24,33 +22,23 @@ if TYPE_CHECKING:
 
     from simulator.sweeps import Sweep
 
-STATISTIC = "worst_1_in_20"
-"""What is drawn by default."""
 MOST_ROWS = 400
 """Rows of a table under a figure."""
 
 
-@dataclass(frozen=True, eq=False)
 class SweepPlot(Plot):
-    """One figure of one statistic of one entity of a sweep.
+    """One figure of one statistic of one entity of a sweep."""
 
-    ``against`` names keys to draw against; the others are held at the value nearest the base.
+    @property
+    def sweep(self) -> Sweep:
+        """The sweep behind the figure."""
+        sweep: Sweep = self.source
+        return sweep
 
-    Raises
-    ------
-    UsageError
-        For a key, entity or statistic the sweep does not have, or a figure that it cannot give.
-    """
-
-    sweep: Sweep
-    entity: str = "sp500"
-    statistic: str = STATISTIC
-    against: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        table = self.sweep.table
+    def check_names(self) -> None:
+        """Raise UsageError for an entity, statistic or key that the sweep does not have."""
         for name, column in ((self.entity, "entity"), (self.statistic, "statistic")):
-            known = list(dict.fromkeys(table[column]))
+            known = list(dict.fromkeys(self.sweep.table[column]))
             if name not in known:
                 raise UsageError(
                     f"no {column} {plain(name)!r} in this sweep; it has {', '.join(map(str, known))}"
@@ -60,13 +48,6 @@ class SweepPlot(Plot):
                 raise UsageError(
                     f"{plain(key)} does not vary in this sweep; {', '.join(self.keys)} do"
                 )
-        if reason := self.missing(self.sweep):
-            raise UsageError(f"no {self.kind} of this sweep: {reason}")
-
-    @classmethod
-    @abstractmethod
-    def missing(cls, sweep: Sweep) -> str:
-        """Why a sweep cannot give this figure; nothing if it can."""
 
     @property
     def keys(self) -> tuple[str, ...]:

@@ -32,7 +32,7 @@ class Tornado(SweepPlot):
     question = "Which assumption matters most?"
 
     @classmethod
-    def missing(cls, sweep: Sweep) -> str:
+    def missing(cls, sweep: Sweep, entity: str) -> str:  # noqa: ARG003
         """It takes assumptions varied one at a time, and a base to compare with."""
         if sweep.design.kind != "oat":
             return "a tornado needs a one-at-a-time design"

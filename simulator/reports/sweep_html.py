@@ -10,8 +10,8 @@ import pandas as pd
 from simulator.comparison.scenario_diff import value_text
 from simulator.errors import plain
 from simulator.plots import Plot, available, picture
+from simulator.plots.plot import STATISTIC
 from simulator.plots.sweep_plot import (
-    STATISTIC,
     change,
     estimate,
     format_value,
