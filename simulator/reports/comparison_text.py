@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
-from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from simulator.comparison import Comparison
@@ -20,7 +18,6 @@ from simulator.runs.statistic_labels import (
     short,
     title,
 )
-from simulator.statistics import Estimate
 from simulator.statistics.formatting import MINUS
 
 if TYPE_CHECKING:
@@ -255,9 +252,9 @@ def document(of: Comparison, why: Explanation | None, order: Sequence[int]) -> d
                 "entities": _by_entity(
                     {
                         key: {
-                            "before": _json(first[key[0]][key[1]]),
-                            "after": _json(of.runs[at].estimates()[key[0]][key[1]]),
-                            "change": _json(change),
+                            "before": first[key[0]][key[1]].as_json(),
+                            "after": of.runs[at].estimates()[key[0]][key[1]].as_json(),
+                            "change": change.as_json(),
                         }
                         for key, change in of.changes[at - 1].items()
                     }
@@ -279,7 +276,7 @@ def _explained(why: Explanation) -> dict[str, Any]:
                 "name": change.name,
                 "keys": sorted(change.keys),
                 "entities": _by_entity(
-                    {key: _json(shares[at]) for key, shares in why.shares.items()}
+                    {key: shares[at].as_json() for key, shares in why.shares.items()}
                 ),
             }
             for at, change in enumerate(why.changes)
@@ -292,7 +289,3 @@ def _by_entity(values: dict[tuple[str, str], Any]) -> dict[str, dict[str, Any]]:
     for (entity, name), value in values.items():
         nested.setdefault(entity, {})[name] = value
     return nested
-
-
-def _json(estimate: Estimate) -> dict[str, float | None]:
-    return {name: value if isfinite(value) else None for name, value in asdict(estimate).items()}

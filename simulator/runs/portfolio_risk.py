@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import asdict, astuple
 from itertools import product
-from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -119,17 +118,14 @@ def document(scenario: Scenario, results: Results) -> dict[str, Any]:
         "holdings": [asdict(one) for one in portfolio.holdings],
         "notices": list(portfolio.notices),
         "risk": {
-            entity: {name: _json(found) for name, found in risk(results, entity).items()}
+            entity: {name: found.as_json() for name, found in risk(results, entity).items()}
             for entity in (PORTFOLIO, BESIDE)
         },
         "contributions": {
             f"es_{level}_{when}": {
-                one.ticker: _json(found) for one, found in losers(scenario, results, level, when)
+                holding.ticker: loss.as_json()
+                for holding, loss in losers(scenario, results, level, when)
             }
             for level, when in product((95, 99), MEASURES)
         },
     }
-
-
-def _json(found: Estimate) -> dict[str, float | None]:
-    return {name: value if isfinite(value) else None for name, value in asdict(found).items()}

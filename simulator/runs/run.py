@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
-from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -246,11 +245,11 @@ class Run:
             "paths": self.paths,
             "verdict": self.verdict,
             "entities": {
-                entity: {name: _json(found) for name, found in found_all.items()}
+                entity: {name: found.as_json() for name, found in found_all.items()}
                 for entity, found_all in self.estimates().items()
             },
             "drivers": {
-                entity: {name: _json(found) for name, found in self.drivers(entity).items()}
+                entity: {name: found.as_json() for name, found in self.drivers(entity).items()}
                 for entity in self.entities
             },
             "baselines": self._baselines(),
@@ -260,7 +259,7 @@ class Run:
                     "text": result.threshold.text,
                     "passed": result.passed,
                     "sure": result.sure,
-                    "estimate": _json(result.estimate),
+                    "estimate": result.estimate.as_json(),
                 }
                 for result in self.threshold_results()
             ],
@@ -281,7 +280,7 @@ class Run:
                 }
         for name, entry in found.items():
             reached = {
-                entity: _json(statistics_[f"reach_{name}"])
+                entity: statistics_[f"reach_{name}"].as_json()
                 for entity, statistics_ in self.estimates().items()
                 if f"reach_{name}" in statistics_
             }
@@ -352,8 +351,3 @@ class Run:
             extras=extras or {},
             command=command,
         )
-
-
-def _json(estimate: Estimate) -> dict[str, float | None]:
-    """An estimate as JSON, which has no infinity."""
-    return {name: value if isfinite(value) else None for name, value in asdict(estimate).items()}

@@ -7,9 +7,9 @@ model is right. Paths are taken as independent and n as at least some hundreds.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
-from math import ceil, floor, inf, nan, sqrt
+from math import ceil, floor, inf, isfinite, nan, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -33,6 +33,10 @@ class Estimate:
     mc_error: float
     low: float
     high: float
+
+    def as_json(self) -> dict[str, float | None]:
+        """By name; None for infinity and NaN, which JSON does not have."""
+        return {name: x if isfinite(x) else None for name, x in asdict(self).items()}
 
 
 UNKNOWN = Estimate(nan, inf, -inf, inf)
