@@ -165,9 +165,14 @@ def years(span: float) -> str:
     return "1 year" if span == 1 else f"{span:g} years"
 
 
+def evenly(count: int, most: int) -> IntArray:
+    """At most ``most`` of the places 0 to ``count`` - 1, evenly spread, both ends included."""
+    return np.unique(np.linspace(0, count - 1, min(most, count)).round().astype(np.int64))
+
+
 def thinned(rows: pd.DataFrame, most: int = 21) -> pd.DataFrame:
     """At most ``most`` rows, first and last included."""
-    return rows.iloc[np.unique(np.linspace(0, len(rows) - 1, most).round().astype(int))]
+    return rows.iloc[evenly(len(rows), most)]
 
 
 def changes(rows: pd.DataFrame) -> list[list[str]]:

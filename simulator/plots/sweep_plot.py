@@ -13,7 +13,7 @@ import pandas as pd
 from simulator.arrays import FloatArray
 from simulator.errors import UsageError, plain
 from simulator.plots.plot import Plot
-from simulator.plots.style import INK
+from simulator.plots.style import INK, note
 from simulator.runs.statistic_labels import format_change, number, title, unit_of
 from simulator.statistics import Estimate
 
@@ -214,13 +214,5 @@ def above(axes: Axes, text: str, *, at_left: bool) -> None:
     """The name of an axis, lying, above its end; the axes make room."""
     box, height = axes.get_position(), float(axes.figure.get_size_inches()[1])  # type: ignore[union-attr]
     axes.set_position((box.x0, box.y0, box.width, box.height - 0.18 / height))
-    axes.annotate(
-        text,
-        (0 if at_left else 1, 1),
-        xycoords="axes fraction",
-        xytext=(-56 if at_left else 56, 8),
-        textcoords="offset points",
-        ha="left" if at_left else "right",
-        size=9.0,
-        color=INK,
-    )
+    x, shift, side = (0, -56, "left") if at_left else (1, 56, "right")
+    note(axes, text, (x, 1), (shift, 8), "axes fraction", ha=side, va="baseline", color=INK)
