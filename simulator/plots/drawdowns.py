@@ -221,7 +221,7 @@ class Exceedance(RunPlot):
         self._draw_crashes(axes, floor)
 
     def _draw_crashes(self, axes: Axes, floor: float) -> None:
-        """Real crashes on the curve, labels below and left of it, where a falling curve leaves room.
+        """Real crashes on the curve, labels below and left of it, where a falling curve leaves space.
 
         Labels go down from the shallowest, one line apart; crashes rarer than the axis shows sit on its edge.
         """
@@ -229,7 +229,7 @@ class Exceedance(RunPlot):
         point = axes.figure.dpi / 72
         line = 13 * point / axes.bbox.height * (top - bottom)
         right = axes.get_xlim()[1]
-        room = 84 * point / axes.bbox.width * right  # of the longest label
+        width = 84 * point / axes.bbox.width * right  # of the longest label
         next_low, next_edge = np.inf, bottom + line
         for crash in sorted(self.crashes, key=lambda crash: crash.depth):
             share = self.falls.at_least(crash.depth).value
@@ -237,11 +237,11 @@ class Exceedance(RunPlot):
                 y = float(np.log(share))
                 at = max(min(y - line, next_low), bottom + line / 2)
                 next_low = at - line
-                x, corner = max(crash.depth - 0.02, room), (1.0, 0.5)
+                x, corner = max(crash.depth - 0.02, width), (1.0, 0.5)
             else:
                 y, at = bottom, next_edge
                 next_edge += line
-                x, corner = min(crash.depth + room / 2, right), (0.6, 0.3)
+                x, corner = min(crash.depth + width / 2, right), (0.6, 0.3)
             colour = VERMILION if crash.name == DOTCOM else GREY
             axes.annotate(
                 f"{crash.title} {percent(-crash.depth)}{'' if crash.same_grid else '*'}",

@@ -137,7 +137,7 @@ def _luminance(colour: tuple[float, ...]) -> float:
 
 
 def _beside(drawing: Figure, axes: Axes) -> Axes:
-    """Room for a scale at the right of the axes."""
+    """Axes for a colour scale at the right."""
     box = axes.get_position()
     width = float(drawing.get_size_inches()[0])
     return drawing.add_axes((box.x1 + 0.15 / width, box.y0, 0.16 / width, box.height))

@@ -1,4 +1,4 @@
-"""How figures look: colours, lettering, the heading, and the room that is left below it.
+"""How figures look: colours, lettering, the heading, and the space below it.
 
 One style for all; no pyplot and no lasting change to matplotlib's settings.
 """

@@ -211,7 +211,7 @@ def tick_text(value: float) -> str:
 
 
 def above(axes: Axes, text: str, *, at_left: bool) -> None:
-    """The name of an axis, lying, above its end; the axes make room."""
+    """The name of an axis, horizontal, above its end; the axes shrink to fit it."""
     box, height = axes.get_position(), float(axes.figure.get_size_inches()[1])  # type: ignore[union-attr]
     axes.set_position((box.x0, box.y0, box.width, box.height - 0.18 / height))
     x, shift, side = (0, -56, "left") if at_left else (1, 56, "right")
