@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from simulator.errors import plain
 from simulator.plots.run_plot import exact, is_exact, label, years
 from simulator.portfolio import PORTFOLIO
-from simulator.reports.run_tables import Cell, cell
+from simulator.reports.run_tables import Cell
 from simulator.runs.portfolio_risk import BESIDE, contributions
 from simulator.runs.summary import risk
 from simulator.statistics import Estimate
-from simulator.statistics.formatting import percent
+from simulator.statistics.formatting import format_error, format_share, percent
 from simulator.statistics.intervals import UNKNOWN, enough_paths
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def portfolio(run: Run) -> PortfolioTable | None:
                 plain(str(row["ticker"]), 40),
                 percent(row["weight"], 1),
                 plain(str(row["taken_for"]), 200),
-                cell(share, -1),
+                (format_share(share, sign=-1), format_error(share)),
                 percent(-row["own_loss"]),
                 bool(share.value > 0),
             )
@@ -95,5 +95,5 @@ def _risks(run: Run, entity: str, when: str) -> list[Cell]:
         known = is_exact(run) or enough_paths(run.paths, level / 100)
         for name in ("var", "es"):
             value = exact(run, values[f"{name}_{level}_{when}"]) if known else UNKNOWN
-            cells.append(cell(value, -1))
+            cells.append((format_share(value, sign=-1), format_error(value)))
     return cells

@@ -157,16 +157,6 @@ def estimates(run: Run, entity: str) -> dict[str, Estimate]:
     }
 
 
-def cell(of: Estimate, sign: int = 1) -> Cell:
-    """A share in percent with its standard error; falls have ``sign`` -1."""
-    return format_share(of, sign=sign), format_error(of)
-
-
-def log_cell(of: Estimate) -> Cell:
-    """Log points with their standard error."""
-    return format_log(of), format_error(of)
-
-
 def thresholds(run: Run) -> list[ThresholdRow]:
     """Every threshold of the scenario against this run."""
     rows = []
@@ -191,10 +181,16 @@ def falls(run: Run, entities: Iterable[str] | None = None) -> list[FallRow]:
     width = 1 + max(len(entity) for entity in run.scenario.universe.tickers)
     for entity in run.entities if entities is None else entities:
         values = estimates(run, entity)
-        name = short = label(run, entity)
-        if entity not in groups(run):
-            short = f"{entity:<{width}}{name.replace(' of the ', ' of ')}"
-        rows.append(FallRow(entity, name, short, [cell(values[of], -1) for of in FALLS]))
+        cells = [
+            (format_share(values[name], sign=-1), format_error(values[name])) for name in FALLS
+        ]
+        name = label(run, entity)
+        short = (
+            name
+            if entity in groups(run)
+            else f"{entity:<{width}}{name.replace(' of the ', ' of ')}"
+        )
+        rows.append(FallRow(entity, name, short, cells))
     return rows
 
 
@@ -265,7 +261,7 @@ def drivers(run: Run, entity: str) -> list[Driver]:
     """
     causes = {name: exact(run, of) for name, of in run.drivers(entity).items()}
     return [
-        Driver(name, CAUSE_NAMES[name][0], *log_cell(causes[name]))
+        Driver(name, CAUSE_NAMES[name][0], format_log(causes[name]), format_error(causes[name]))
         for name in sorted(causes, key=lambda name: causes[name].value)
         if causes[name].value or causes[name].mc_error
     ]
@@ -285,6 +281,7 @@ def driver_table(run: Run) -> DriverTable:
     entities = leaders(run)
     columns = [{row.cause: row for row in drivers(run, entity)} for entity in entities]
     causes = dict.fromkeys(cause for column in columns for cause in column)
+    totals = [Waterfall(run, entity).whole for entity in entities]
     return DriverTable(
         [label(run, entity) for entity in entities],
         [
@@ -297,7 +294,7 @@ def driver_table(run: Run) -> DriverTable:
             )
             for cause in causes
         ],
-        [log_cell(Waterfall(run, entity).whole) for entity in entities],
+        [(format_log(total), format_error(total)) for total in totals],
     )
 
 
@@ -306,9 +303,12 @@ def lowest(run: Run) -> list[FallRow]:
     rows = []
     for entity in groups(run):
         values = estimates(run, entity)
-        levels = ("loss_from_start_median", "loss_from_start_worst_1_in_20")
-        cells = [cell(values[level], -1) for level in levels]
-        cells += [cell(values[f"below_{share}"]) for share in BELOW]
+        losses = ("loss_from_start_median", "loss_from_start_worst_1_in_20")
+        cells = [
+            (format_share(values[name], sign=-1), format_error(values[name])) for name in losses
+        ]
+        chances = (values[f"below_{share}"] for share in BELOW)
+        cells += [(format_share(chance), format_error(chance)) for chance in chances]
         name = label(run, entity)
         rows.append(FallRow(entity, name, name, cells))
     return rows
