@@ -28,7 +28,6 @@ from scipy.stats import qmc
 
 from simulator import load_scenario
 from simulator.engine.consensus import consensus_path
-from simulator.engine.factors import FACTORS
 from simulator.engine.simulation import Simulation
 from simulator.engine.streams import (
     BLOCK_PATHS,
@@ -272,12 +271,9 @@ def block_of(scenario: Scenario, shocks) -> tuple[np.ndarray, np.ndarray]:
     units = (
         np.vstack([universe.membership, np.eye(len(universe.tickers))])[rows] * simulation.values
     )
-    log_price, own = np.empty((2, *simulation.shape), shocks.precision)
-    factors = np.empty((len(FACTORS), BLOCK_PATHS), shocks.precision)
     start = np.repeat(units.sum(axis=1)[:, None], BLOCK_PATHS, axis=1)
     high, lowest, level = start.copy(), np.ones_like(start), start
-    for k in range(1, scenario.steps + 1):
-        simulation.step(k, log_price, own, factors)
+    for log_price in simulation.prices(1, scenario.steps):
         level = units @ np.exp(log_price)
         np.maximum(high, level, out=high)
         np.minimum(lowest, level / high, out=lowest)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
-from simulator import load_scenario, simulate
+from simulator import load_scenario, simulate, what_the_story_adds
 from simulator.plots import Plot, draw, render
 from simulator.reports.run_html import pictures
 from simulator.runs.run import Run
@@ -53,6 +54,7 @@ def _plain(text: str) -> str:
 def main(paths: int | None = None) -> None:
     """Simulate, draw, write."""
     run = simulate(load_scenario(SCENARIO), paths=paths, workers=2)
+    run = replace(run, story=what_the_story_adds(run))
     shown = pictures(run)
     for name, of in shown.items():
         (DOCS / "images" / file_of(name)).write_bytes(render(draw(of), "png", 110))

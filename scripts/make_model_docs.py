@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
+from simulator.model.concentration import Concentration
 from simulator.model.events import Event
 from simulator.model.firms import FirmRules
 from simulator.model.market import Market
-from simulator.model.sentiment import Concentration, Sentiment
+from simulator.model.sentiment import Sentiment
 from simulator.model.technology import Technology
 from simulator.model.valuation import Valuation
 from simulator.plots import BLUES, GREY, INK, MEDIAN, SIZE, frame, render, style

@@ -47,7 +47,16 @@ def compute(checkout: Path, into: Path, paths: int, seeds: int) -> None:
     vary = [argument for spec in VARY for argument in ("--vary", spec)]
     crashsim(checkout, "sweep", "deepseek", "-n", "512", *vary, "-o", str(into / "sweep"), "-q")
     answer = crashsim(
-        checkout, "rare", "deepseek", "--event", EVENT, "--rel-error", "0.5", "--json"
+        checkout,
+        "rare",
+        "deepseek",
+        "--event",
+        EVENT,
+        "--rel-error",
+        "0.5",
+        "--max-seconds",
+        "900",
+        "--json",
     )
     document = json.loads(answer)
     document.pop("seconds", None)
@@ -60,7 +69,7 @@ def differences(before: Path, after: Path) -> Iterator[tuple[str, str]]:
         path.relative_to(folder)
         for folder in (before, after)
         for path in folder.rglob("*")
-        if path.is_file()
+        if path.is_file() and path.name != ".lock"  # who holds a folder is no result
     }
     for file in sorted(files):
         old, new = before / file, after / file

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from simulator.runs.load import load_run as load_run
     from simulator.runs.run import Run as Run
     from simulator.runs.runner import simulate as simulate
+    from simulator.runs.story import what_the_story_adds as what_the_story_adds
     from simulator.scenario.scenario import Scenario as Scenario
     from simulator.scenario.scenario import list_scenarios as list_scenarios
     from simulator.scenario.scenario import load_scenario as load_scenario
@@ -33,6 +34,7 @@ _HOME = {
     "max_drawdown": "simulator.statistics.drawdown",
     "simulate": "simulator.runs.runner",
     "sweep": "simulator.sweeps.sweep",
+    "what_the_story_adds": "simulator.runs.story",
 }
 
 __all__ = list(_HOME)

@@ -28,14 +28,13 @@ import numpy as np
 import tomli
 
 from simulator.arrays import FloatArray
-from simulator.engine import block_simulation, consensus_path
+from simulator.engine import block_simulation
 from simulator.engine.consensus import fundamental_clock
-from simulator.engine.factors import FACTORS
 from simulator.engine.simulation import Simulation
-from simulator.engine.streams import BLOCK_PATHS, BlockShocks
+from simulator.engine.streams import BLOCK_PATHS
+from simulator.model.concentration import net_run_up
 from simulator.model.events import Calendar
-from simulator.model.market import jump_chances
-from simulator.model.sentiment import law_of_run_ups, net_run_up
+from simulator.model.sentiment import run_up_hazard
 from simulator.scenario import Scenario, load_scenario
 from simulator.statistics import measure_drawdowns
 
@@ -82,8 +81,8 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Answers:
-    """What a scenario's stories do to the hazard, ``(quarter, path)``.
+class Responses:
+    """How surprises move the hazard in a scenario, ``(quarter, path)``.
 
     ``surprise`` is the smoothed log surprise of AI revenue in a boom that nothing ends, bounded as
     the hazard bounds it; ``slope`` (path,) the rise of the log hazard with it.
@@ -98,18 +97,18 @@ class Answers:
         return float(np.mean(np.exp(-b * (self.surprise - average) - 0.5 * (b * spread) ** 2)))
 
 
-def answers(scenario: Scenario, blocks: int) -> Answers:
+def responses(scenario: Scenario, blocks: int) -> Responses:
     """Simulate the surprises of a scenario's stories."""
     endless = scenario.sentiment.model_copy(update={"hazard_scale": 0.0})
-    story = replace(scenario, sentiment=endless)
-    run = _simulation(story, blocks)
-    surprise = [run.state.outlook.surprise.copy() for _ in _quarters(run)]
+    quarters = _quarters(replace(scenario, sentiment=endless), blocks)
+    run = next(quarters)
+    surprise = [run.state.outlook.surprise.copy() for _ in quarters]
     slope = np.broadcast_to(run.scenario.sentiment.hazard_disappointment, run.shape[1:])
-    return Answers(np.clip(surprise, -1.0, 1.0).astype(np.float64), np.asarray(slope))
+    return Responses(np.clip(surprise, -1.0, 1.0).astype(np.float64), np.asarray(slope))
 
 
-def solve_centre(stories: Answers) -> tuple[float, float]:
-    """``average_surprise`` and ``surprise_sd`` at which the mean answer is 1.
+def solve_centre(stories: Responses) -> tuple[float, float]:
+    """``average_surprise`` and ``surprise_sd`` at which the mean response is 1.
 
     The first is the mean. The second would be the standard deviation if surprises were normal.
     """
@@ -122,24 +121,22 @@ def solve_centre(stories: Answers) -> tuple[float, float]:
 
 
 def centre_rows(blocks: int) -> list[Row]:
-    """The centre of the hazard's answer, and what it makes of the other stories."""
+    """The centre of the hazard's response, and the mean response of other stories."""
     default = load_scenario("deepseek")
-    stories = answers(default, blocks)
+    stories = responses(default, blocks)
     found = solve_centre(stories)
     given = default.sentiment.average_surprise, default.sentiment.surprise_sd
-    others = {
-        name: answers(load_scenario(name), 1).mean(*given)
-        for name in ("jevons", "consensus", "deepseek", "glut")
-    }
-    told = "mean answer of " + ", ".join(f"{name} {mean:.2f}" for name, mean in others.items())
+    names = ("jevons", "consensus", "deepseek", "glut")
+    others = {name: responses(load_scenario(name), 1).mean(*given) for name in names}
+    text = "mean response of " + ", ".join(f"{name} {mean:.2f}" for name, mean in others.items())
     paths = stories.slope.size
     error = float(stories.surprise.mean(axis=0).std() / np.sqrt(paths))
-    law = law_of_run_ups(default.medians().sentiment, net_run_up(default.concentration))
+    law = run_up_hazard(default.medians().sentiment, net_run_up(default.concentration))
     return [
-        Row("sentiment.average_surprise", given[0], found[0], error, told),
+        Row("sentiment.average_surprise", given[0], found[0], error, text),
         Row(
             "sentiment.surprise_sd", given[1], found[1], float("nan"),
-            f"mean answer now {stories.mean(*given):.3f}; the law alone {float(np.asarray(law)):.3f} a year",
+            f"mean response now {stories.mean(*given):.3f}; the law alone {float(np.asarray(law)):.3f} a year",
         ),
     ]  # fmt: skip
 
@@ -166,9 +163,9 @@ def crash_rows(blocks: int) -> list[Row]:
         share = crash_share(scenario, blocks)
         error = np.sqrt(share * (1.0 - share) / (blocks * BLOCK_PATHS))
         calm = load_scenario(name, {"sentiment.hazard_scale": 0.0})
-        told = f"a study of run-ups {crash_probability(before['net']):.2f} after net {before['net']:+.0%}"
+        text = f"a study of run-ups {crash_probability(before['net']):.2f} after net {before['net']:+.0%}"
         rows.append(
-            Row(f"{name} P(-40 % in 24 months)", crash_share(calm, blocks), share, error, told)
+            Row(f"{name} P(-40 % in 24 months)", crash_share(calm, blocks), share, error, text)
         )
     return rows
 
@@ -205,14 +202,14 @@ def news_row() -> Row:
 def market_figures(scenario: Scenario, blocks: int) -> dict[str, FloatArray]:
     """Figures of ``[market]`` for the S&P 500, one for each block of paths: name -> (block,)."""
     row = scenario.universe.entities.index("sp500")
-    found: list[dict[str, float]] = []
+    rows: list[dict[str, float]] = []
     for block in range(blocks):
         result = block_simulation.run_block(
             scenario, scenario.seed, block, block_simulation.Keep(levels=True)
         )
         assert result.levels is not None
-        found.append(index_figures(result.levels[row]))
-    return {name: np.array([one[name] for one in found]) for name in found[0]}
+        rows.append(index_figures(result.levels[row]))
+    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 
 def index_figures(levels: FloatArray) -> dict[str, float]:
@@ -246,8 +243,9 @@ def index_figures(levels: FloatArray) -> dict[str, float]:
 def distance(figures: Mapping[str, float], table: Mapping[str, Any]) -> float:
     """Sum of squared distances from the middles of the intervals, in half-widths."""
     total = 0.0
-    for name, one in table.items():
-        middle, half = 0.5 * (one["low"] + one["high"]), 0.5 * (one["high"] - one["low"])
+    for name, target in table.items():
+        low, high = target["low"], target["high"]
+        middle, half = 0.5 * (low + high), 0.5 * (high - low)
         total += float((figures[name] - middle) / half) ** 2
     return total
 
@@ -289,19 +287,11 @@ def search_market(scenario: Scenario, blocks: int, rounds: int = 2) -> tuple[Sce
 def network_figures(scenario: Scenario, blocks: int) -> dict[str, float]:
     """The figures of ``[networks]``: medians over paths of what happens to capex, suppliers, traffic."""
     universe = scenario.universe
-    run = _simulation(scenario, blocks)
-    capex: list[FloatArray]
-    demand: list[FloatArray]
-    revenue: list[FloatArray]
-    capex, demand, revenue = (
-        [np.zeros(run.shape[1])],
-        [np.zeros(run.shape[1])],
-        [np.ones(run.shape)],
-    )
-    for _ in _quarters(run):
-        capex.append(run.state.technology.capex.copy())
+    capex, demand, revenue = list[FloatArray](), list[FloatArray](), list[FloatArray]()
+    for run in _quarters(scenario, blocks):
+        capex.append(run.state.technology.capex.astype(np.float64))
         demand.append(run.state.technology.demand.copy())
-        revenue.append(run.state.firms.revenue.copy())
+        revenue.append(run.state.firms.revenue.astype(np.float64))
     spent, sold = np.exp(capex), np.array(revenue)
     year = round(1.0 / (run.clock * scenario.dt))
 
@@ -310,12 +300,11 @@ def network_figures(scenario: Scenario, blocks: int) -> dict[str, float]:
         return np.asarray(np.median(np.max(1.0 - levels / peak, axis=0), axis=-1))
 
     suppliers = fall(sold)
+    # March 2000 and the three quarters after it are the year 2000; two years on is 2002.
+    later = spent[2 * year : 3 * year].mean(axis=0) / spent[:year].mean(axis=0)
     return {
         "capex_fall": float(fall(spent)),
-        # March 2000 and the three quarters after it are the year 2000; two years on is 2002.
-        "capex_after_two_years": float(
-            np.median(spent[2 * year : 3 * year].mean(axis=0) / spent[:year].mean(axis=0))
-        ),
+        "capex_after_two_years": float(np.median(later)),
         "cisco_revenue_fall": float(suppliers[universe.tickers.index("CSCO")]),
         "equipment_revenue_fall": float(suppliers[universe.tickers.index("NETEQ")]),
         "traffic_growth": float(np.exp(np.median(demand[3 * year]) / 3.0)),
@@ -328,23 +317,13 @@ def with_speed_down(scenario: Scenario, speed: float) -> Scenario:
     return replace(scenario, technology=changed)
 
 
-def _simulation(scenario: Scenario, blocks: int) -> Simulation:
-    """The first blocks of a scenario, at t=0."""
-    universe = scenario.universe
-    chances = jump_chances(universe, scenario.dt)
-    shocks = BlockShocks(scenario.seed, 0, universe.tickers, chances, blocks)
-    return Simulation(scenario, consensus_path(scenario), shocks)
-
-
-def _quarters(run: Simulation) -> Iterator[int]:
-    """Advance to the end of each quarter in turn."""
-    log_price = np.empty(run.shape, run.shocks.precision)
-    factors = np.empty((len(FACTORS), run.shape[1]), run.shocks.precision)
-    for k in range(1, run.scenario.steps + 1):
-        # The state keeps the last array of firms' own noise: a new one each step.
-        run.step(k, log_price, np.empty_like(log_price), factors)
+def _quarters(scenario: Scenario, blocks: int) -> Iterator[Simulation]:
+    """The first blocks of a scenario, at the start and the end of each quarter."""
+    run = block_simulation.start_block(scenario, scenario.seed, 0, blocks)
+    yield run
+    for k, _ in enumerate(run.prices(1, scenario.steps), start=1):
         if k % run.clock == 0:
-            yield k // run.clock
+            yield run
 
 
 # --- the table -----------------------------------------------------------------------------------
@@ -361,12 +340,12 @@ def _print_market(write: Callable[[str], Any], blocks: int, *, full: bool) -> No
     head = f"S&P 500 of calm, {blocks * BLOCK_PATHS:,} paths"
     write(f"\n{head:<42}{'model':>9} {'error':<8} target; since 1928, 1950, 1990\n")
     for name, values in figures.items():
-        one, mean = table[name], float(values.mean())
+        target, mean = table[name], float(values.mean())
         error = float(values.std(ddof=1) / np.sqrt(values.size))
-        verdict = "" if one["low"] <= mean <= one["high"] else "   OUTSIDE"
-        seen = ", ".join(f"{one[key]:g}" for key in one if key.startswith("since_"))
+        verdict = "" if target["low"] <= mean <= target["high"] else "   OUTSIDE"
+        samples = ", ".join(f"{target[key]:g}" for key in target if key.startswith("since_"))
         write(
-            f"{name:<42}{mean:>9.3f} ±{error:<7.3f} {one['low']:g} to {one['high']:g}; {seen}{verdict}\n"
+            f"{name:<42}{mean:>9.3f} ±{error:<7.3f} {target['low']:g} to {target['high']:g}; {samples}{verdict}\n"
         )
     now = distance({name: float(v.mean()) for name, v in figures.items()}, table)
     write(f"distance of the defaults {now:.2f} over {len(table)} figures\n")
@@ -377,8 +356,8 @@ def _print_market(write: Callable[[str], Any], blocks: int, *, full: bool) -> No
             for name in MARKET_RANGES
             if getattr(calm.market, name) != getattr(found.market, name)
         }
-        told = "; ".join(f"{name} {a:g} -> {b:g}" for name, (a, b) in changes.items()) or "none"
-        write(f"best nearby {best:.2f}: {told}\n")
+        changed = "; ".join(f"{name} {a:g} -> {b:g}" for name, (a, b) in changes.items()) or "none"
+        write(f"best nearby {best:.2f}: {changed}\n")
 
 
 def _print_networks(write: Callable[[str], Any], blocks: int) -> None:
@@ -386,19 +365,18 @@ def _print_networks(write: Callable[[str], Any], blocks: int) -> None:
     head = "2000-03, medians of dotcom"
     write(f"\n{head:<42}{'model':>9} {'':<8} history; interval\n")
     for name, value in network_figures(dotcom, blocks).items():
-        one = table[name]
-        verdict = "" if one["low"] <= value <= one["high"] else "   OUTSIDE"
+        target = table[name]
+        verdict = "" if target["low"] <= value <= target["high"] else "   OUTSIDE"
         write(
-            f"{name:<42}{value:>9.3f} {'':<8} {one['value']:g}; {one['low']:g} to {one['high']:g}{verdict}\n"
+            f"{name:<42}{value:>9.3f} {'':<8} {target['value']:g}; {target['low']:g} to {target['high']:g}{verdict}\n"
         )
     scores = {
         speed: distance(network_figures(with_speed_down(dotcom, speed), blocks), table)
         for speed in SPEEDS
     }
-    told = ", ".join(f"{speed:g}: {score:.2f}" for speed, score in scores.items())
-    write(
-        f"distance by investment_speed_down, now {dotcom.technology.investment_speed_down:g}: {told}\n"
-    )
+    now = dotcom.technology.investment_speed_down
+    text = ", ".join(f"{speed:g}: {score:.2f}" for speed, score in scores.items())
+    write(f"distance by investment_speed_down, now {now:g}: {text}\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -406,9 +384,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m simulator.calibration", description="What history can set."
     )
-    parser.add_argument(
-        "--full", action="store_true", help="more paths, and a search over [market]"
-    )
+    more = "more paths, and a search over [market]"
+    parser.add_argument("--full", action="store_true", help=more)
     full = parser.parse_args(arguments).full
     blocks = 16 if full else 4
     write = sys.stdout.write

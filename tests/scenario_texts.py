@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from simulator.errors import Problem, ScenarioError
+from simulator.model.concentration import Concentration, GainYear
 from simulator.model.events import Event
 from simulator.model.firms import FirmRules
 from simulator.model.market import Market
-from simulator.model.sentiment import Concentration, GainYear, Sentiment
+from simulator.model.sentiment import Sentiment
 from simulator.model.technology import Technology
 from simulator.model.valuation import Valuation
 from simulator.scenario.scenario import Scenario, load_scenario

@@ -10,6 +10,7 @@ from simulator.engine.results import (
     FAN_GRID,
     SAMPLE_PATHS,
     UNDERWATER_GRID,
+    Axes,
     BlockResult,
     Results,
 )
@@ -69,16 +70,19 @@ def empty_results(
     paths: int, keep_paths: int, *, keep_levels: bool = False, begin: int = 0
 ) -> Results:
     """Room for a run of random walks."""
-    return Results.empty(
+    axes = Axes(
         entities=ENTITIES,
         times=np.arange(STEPS + 1) / 52,
         fan_steps=FAN_STEPS,
         start_levels=np.full(len(ENTITIES), 1000.0),
-        inputs=("technology.elasticity",),
+        sells=np.tile(SOLD > 0.0, (len(ENTITIES), 1)),
+    )
+    return Results.empty(
+        axes,
+        ("technology.elasticity",),
         paths=paths,
         keep_paths=keep_paths,
         keep_levels=keep_levels,
-        sells=np.tile(SOLD > 0.0, (len(ENTITIES), 1)),
         begin=begin,
     )
 

@@ -1,7 +1,9 @@
 """A run made of random walks: all that figures and reports need, in a fraction of a second."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,10 +15,13 @@ from simulator.engine.results import (
     DRIVERS,
     FAN_GRID,
     UNDERWATER_GRID,
+    Axes,
     BlockResult,
     Results,
 )
+from simulator.engine.streams import BLOCK_PATHS
 from simulator.runs.run import Run
+from simulator.runs.story import ENTITIES, MEASURES, can_be_split, what_the_story_adds
 from simulator.scenario.scenario import load_scenario
 from simulator.statistics.drawdown import measure_drawdowns, worst_return
 
@@ -68,19 +73,18 @@ def synthetic_run(
     since_peak = FAN_GRID.index(since_peak - since_peak[:, :1])
     deep = (falls.max_drawdown >= ALIGNED_FALL) & (falls.peak_step + lags[-1] <= steps)
     since_peak[~np.broadcast_to(deep[:groups, np.newaxis], since_peak.shape)] = -1
-    results = Results.empty(
+    axes = Axes(
         entities=entities,
         times=np.arange(steps + 1, dtype=np.float64) * scenario.dt,
         fan_steps=kept,
         start_levels=np.full(len(entities), 1_000.0),
-        inputs=tuple(scenario.uncertain()),
-        paths=paths,
-        keep_paths=keep_paths,
+        sells=np.zeros((len(entities), len(CHANNELS)), np.bool_),
+        groups=groups,
         driver_steps=quarters,
         driver_consensus=priced_in,
         aligned_steps=lags,
-        groups=groups,
     )
+    results = Results.empty(axes, scenario.uncertain(), paths=paths, keep_paths=keep_paths)
     assert len(drivers) == len(DRIVERS)
     block = BlockResult(
         block=0,
@@ -103,7 +107,29 @@ def synthetic_run(
         aligned_bins=since_peak.astype(np.int16),
     )
     results.add(block, paths)
-    return Run(scenario, results)
+    run = Run(scenario, results)
+    return with_story(run) if can_be_split(run) else run
+
+
+class InventedWorlds:
+    """An executor whose worlds have the run's own falls, some of them milder: .6, .8 and 1.1 times as deep."""
+
+    def __init__(self, run: Run) -> None:
+        self.measures: Any = run.results.measures
+        self.rows = [run.entities.index(name) for name in ENTITIES if name in run.entities]
+
+    def map(self, function: object, items: Iterable[Any]) -> Iterator[Any]:  # noqa: ARG002
+        for world, first, count in items:
+            paths = slice(first * BLOCK_PATHS, (first + count) * BLOCK_PATHS)
+            times = (0.6, 0.8, 1.1)[world]
+            yield {
+                name: np.minimum(times * self.measures[name][self.rows, paths], 1.0)
+                for name in MEASURES
+            }
+
+
+def with_story(run: Run) -> Run:
+    return replace(run, story=what_the_story_adds(run, executor=InventedWorlds(run)))
 
 
 def titled(run: Run, title: str) -> Run:

@@ -219,7 +219,8 @@ def tell_both(scenario: Scenario, seed: int = SEED) -> Pair:
     for k in range(1, scenario.steps + 1):
         log_price, own = np.empty((2, *simulation.shape))
         factors = np.empty((len(FACTORS), columns.size))
-        simulation.step(k, log_price, own, factors)
+        simulation.advance(k, k, factors[np.newaxis])
+        simulation.advance_firms(k, log_price, own)
         levels.append(values * np.exp(log_price))
         part = k % simulation.clock / simulation.clock
         for name, ends in books.items():

@@ -23,7 +23,11 @@ def baseline(
     screen: Screen,
     *,
     name: Annotated[
-        str | None, Argument(metavar="[NAME]", help="One crash, with its measures.")
+        str | None,
+        Argument(
+            metavar="[NAME]",
+            help="One crash, with its measures; or official: what authorities assume.",
+        ),
     ] = None,
     csv: Annotated[
         Path | None,
@@ -55,11 +59,17 @@ def baseline(
     the lowest day: a weekly fall is a little smaller than the daily one.
     """
     from simulator.history import baselines
+    from simulator.history.official import OFFICIAL
 
     if sum(given is not None for given in (name, csv, dfast)) > 1:
         raise UsageError("one of NAME, --csv FILE and --dfast FILE")
     if column is not None and csv is None:
         raise UsageError("--column is of --csv FILE")
+    if name == OFFICIAL:
+        if steps_per_year is not None:
+            raise UsageError("official scenarios are single falls: leave --steps-per-year out")
+        _official(screen)
+        return
     if csv is not None:
         chosen = [baselines.load_baseline_csv(csv, column)]
     elif dfast is not None:
@@ -82,6 +92,19 @@ def baseline(
         parts += [_sources(chosen[0])] if name else []
         screen.text("\n\n".join(part for part in parts if part))
     screen.next("crashsim run deepseek" if len(chosen) == 1 else "crashsim baseline dotcom")
+
+
+def _official(screen: Screen) -> None:
+    """What authorities and institutions assume."""
+    from simulator.history.official import official_scenarios
+    from simulator.reports.official_tables import document, listing
+
+    known = official_scenarios()
+    if screen.as_json:
+        screen.document({"official": [document(one) for one in known]})
+    else:
+        screen.text(listing(known, min(screen.width, 100)))
+    screen.next("crashsim run deepseek")
 
 
 def _record(one: Baseline, measured: dict[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from simulator.cli.options import (
     parse_rates,
 )
 from simulator.cli.run_until import Reached, earlier, reached, teller
-from simulator.errors import UsageError
+from simulator.errors import RunError, UsageError
 
 if TYPE_CHECKING:
     from simulator.runs import Run
@@ -83,6 +83,13 @@ def run(
     force: Annotated[
         bool, Option("--force", help="Simulate again even if the run is there already.")
     ] = False,
+    counterfactual: Annotated[
+        bool,
+        Option(
+            "--counterfactual/--no-counterfactual",
+            help="Simulate the same futures without the boom and without the story, too.",
+        ),
+    ] = True,
 ) -> None:
     """Simulate a scenario and write a report.
 
@@ -90,6 +97,7 @@ def run(
     DIR/<name>-<digest>/ with tables, figures and report.html. The same run again is
     verified and printed, not simulated.
     """
+    from simulator.reports.run_text import opening_lines
     from simulator.runs import atomic_files
     from simulator.runs.stopping_rule import MOST_PATHS
     from simulator.runs.storage import run_folder
@@ -136,8 +144,14 @@ def run(
             found = made if made is not None else simulate(story)
             found.save(folder)
     goal = reached(found)
+    if not screen.as_json:
+        screen.lines(opening_lines(found, screen.width))
+    plain_run = found
+    if counterfactual and found.story is None:
+        found = _with_story(screen, found, folder)
     _print(screen, found, folder, goal)
-    reported = ((folder / REPORT).exists() and not force) or _report(screen, found, folder)
+    is_there = (folder / REPORT).exists() and not force and found is plain_run
+    reported = is_there or _report(screen, found, folder)
     screen.next(_following(folder))
     _exit(screen, found, goal, reported=reported)
 
@@ -218,6 +232,22 @@ def _simulate(
     return found
 
 
+def _with_story(screen: Screen, run: Run, folder: Path) -> Run:
+    """The run with what its story adds, stored; as it is where that cannot be said."""
+    from simulator.runs.run import add_story
+    from simulator.runs.story import can_be_split, what_the_story_adds
+
+    if not can_be_split(run):
+        return run
+    try:
+        with screen.progress("without the story, without the boom") as tick:
+            story = what_the_story_adds(run, progress=tick)
+    except RunError as error:
+        screen.warn(f"what the story adds could not be worked out: {error}")
+        return run
+    return add_story(run, folder, story)
+
+
 def _prepare_to_draw() -> None:
     from simulator.plots.style import load_matplotlib
 
@@ -249,7 +279,7 @@ def _report(screen: Screen, run: Run, folder: Path) -> bool:
 
 
 def _print(screen: Screen, run: Run, folder: Path, goal: Reached | None) -> None:
-    from simulator.reports.run_text import summary_lines
+    from simulator.reports.run_text import following_lines
 
     if screen.as_json:
         until = {} if goal is None else {"until": goal.document()}
@@ -257,7 +287,7 @@ def _print(screen: Screen, run: Run, folder: Path, goal: Reached | None) -> None
             {"folder": str(folder), **run.document(), **until, "next": _following(folder)}
         )
         return
-    screen.lines(summary_lines(run, str(folder), screen.width))
+    screen.lines(following_lines(run, str(folder), screen.width))
     if goal is not None:
         screen.text(f"\n{goal.sentence(run.paths)}")
 

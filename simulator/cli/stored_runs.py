@@ -33,6 +33,7 @@ KINDS = (
     "elasticity",
     "drivers",
     "uncertainty",
+    "story",
 )
 SWEEP_KINDS = ("heatmap", "tornado", "lines")
 Format = Literal["svg", "png"]

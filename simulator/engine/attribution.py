@@ -20,7 +20,7 @@ from simulator.statistics import StepIndex
 
 _CAUSE = {name: row for row, name in enumerate(CAUSES)}
 BOOKS = ("revenue", "margin", "expectations")
-"""Causes that firms' books bring."""
+"""Causes that move with firms' quarterly fundamentals."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Factors:
 
 @dataclass(frozen=True)
 class QuarterlyFundamentals:
-    """What prices contain of firms' books at the ends of quarters, and between them in proportion.
+    """What prices contain of firms' fundamentals at ends of quarters; in between, linear interpolation.
 
     ``causes`` (quarter, firm, path) logs by name; ``channels``, the same for the parts of the
     revenue surprise beside the core's; ``sold`` (channel, firm) says who sells there;
@@ -101,57 +101,20 @@ def attribute(
         (group,) what a group holds beside firms; it stays as it is and causes nothing.
     """
     counted = np.concatenate([membership, np.eye(start_values.size)])
-    steps = np.stack([peak, trough]).astype(np.intp)  # (2, entity, path)
-    precision = history.own.dtype
-    loadings = factors.loadings.astype(precision)
-    at = _places(history.factors, steps)
-    common = []
-    for j in range(len(factors.names)):
-        # A factor is looked up for those whom it moves.
-        moved = np.flatnonzero(counted @ (loadings[:, j] != 0.0))
-        common.append((moved, *_look_up(history.factors, j, at[:, moved])))
-    own_at, books = _places(history.own, steps), history.books
-    quarter, over = np.divmod(steps, books.steps)
-    book_at, part = _places(books.causes["revenue"], quarter), over / books.steps
+    lookup = _Lookup(history, factors, np.stack([peak, trough]).astype(np.intp), counted)
+    precision, books = history.own.dtype, history.books
     entities, paths = peak.shape
-    part = part.astype(precision)
     causes = np.zeros((entities, len(CAUSES), paths), precision)
     channels = np.zeros((entities, len(books.channels), paths), precision)
     # Value at the peak, at the trough.
     before, after, lost = np.zeros((3, entities, paths), precision)
-    known_parts = {name: known.astype(precision) for name, known in factors.known.items()}
     units = (counted * start_values).astype(precision)
     if cash is not None:
         before[: cash.size] = after[: cash.size] = cash[:, None]
     # Firm by firm: entities that fall together read the same places, which are in the cache.
     for firm in range(start_values.size):
         inside = np.flatnonzero(counted[:, firm])
-        when, own_when, book_when = steps[:, inside], own_at[:, inside], book_at[:, inside]
-        between = part[:, inside]
-        change = np.zeros((len(CAUSES), inside.size, paths), precision)
-        begin, change[_CAUSE["firm"]] = _look_up(history.own, firm, own_when)
-        log_value = begin  # at the peak, over the value at t=0
-        for name, past in books.causes.items():
-            begin, change[_CAUSE[name]] = _look_between(past, firm, book_when, between)
-            log_value += begin
-        for name, known in known_parts.items():
-            begin, end = np.take(known[:, firm], when)
-            log_value += begin
-            change[_CAUSE[name]] += end - begin
-        for name, loading, (moved, begin, move) in zip(
-            factors.names, loadings[firm], common, strict=True
-        ):
-            if loading:
-                rows = np.searchsorted(moved, inside)
-                log_value += loading * begin[rows]
-                change[_CAUSE[name]] += loading * move[rows]
-
-        fall = change.sum(axis=0)
-        # Prices are bounded, and what lies beyond is not a cause: the firm's own part gives way.
-        end, top = log_value + fall, np.clip(log_value, -LARGEST_LOG, LARGEST_LOG)
-        beyond = (np.clip(end, -LARGEST_LOG, LARGEST_LOG) - end) - (top - log_value)
-        change[_CAUSE["firm"]] += beyond
-        fall += beyond
+        top, fall, change = lookup.changes(firm, inside)
         value = units[inside, firm, None] * np.exp(top)
         growth = np.expm1(fall)
         before[inside] += value
@@ -163,14 +126,77 @@ def attribute(
             causes[entity] += change[:, row]
         for row, past in enumerate(books.channels.values()):
             if books.sold[row, firm]:
-                change_of = _look_between(past, firm, book_when, between)[1]
-                channels[inside, row] += weight * change_of
+                channels[inside, row] += weight * lookup.book(past, firm, inside)[1]
     # Not log1p(-lost / before): where nearly all is lost, that has few digits.
     fall = np.log(after / before)
     whole = before * mean_ratio(fall, np.expm1(fall))
     causes /= whole[:, None]
     channels /= whole[:, None]
     return FallAttribution(causes, channels, lost)
+
+
+class _Lookup:
+    """Logs at entities' peaks, and their changes to the troughs.
+
+    ``steps`` (2, entity, path) of peaks and troughs; ``counted`` (entity, firm), 0 where a firm is no member.
+    """
+
+    def __init__(
+        self, history: History, factors: Factors, steps: NDArray[np.intp], counted: FloatArray
+    ) -> None:
+        self._history, self._factors, self._steps = history, factors, steps
+        books, precision = history.books, history.own.dtype
+        self._loadings = factors.loadings.astype(precision)
+        self._known = {name: known.astype(precision) for name, known in factors.known.items()}
+        self._own_at = _places(history.own, steps)
+        quarter, over = np.divmod(steps, books.steps)
+        self._book_at = _places(books.causes["revenue"], quarter)
+        self._part = (over / books.steps).astype(precision)
+        at = _places(history.factors, steps)
+        self._common = []
+        for j in range(len(factors.names)):
+            # A factor is looked up for entities whose members it moves.
+            moved = np.flatnonzero(counted @ (self._loadings[:, j] != 0.0))
+            self._common.append((moved, *_look_up(history.factors, j, at[:, moved])))
+
+    def book(
+        self, past: FloatArray, firm: int, inside: NDArray[np.intp]
+    ) -> tuple[FloatArray, FloatArray]:
+        """A cause or channel of a firm at the peaks of the entities ``inside``, and its change, (entity, path)."""
+        return _look_between(past, firm, self._book_at[:, inside], self._part[:, inside])
+
+    def changes(
+        self, firm: int, inside: NDArray[np.intp]
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """A firm from the peaks of the entities ``inside`` to their troughs.
+
+        Its log price at the peaks over that at t=0 and the change of it, (entity, path), and the change of
+        its causes, (cause, entity, path).
+        """
+        history, when = self._history, self._steps[:, inside]
+        change = np.zeros((len(CAUSES), *when.shape[1:]), history.own.dtype)
+        log_value, change[_CAUSE["firm"]] = _look_up(history.own, firm, self._own_at[:, inside])
+        for name, past in history.books.causes.items():
+            begin, change[_CAUSE[name]] = self.book(past, firm, inside)
+            log_value += begin
+        for name, known in self._known.items():
+            begin, end = np.take(known[:, firm], when)
+            log_value += begin
+            change[_CAUSE[name]] += end - begin
+        for name, loading, (moved, begin, move) in zip(
+            self._factors.names, self._loadings[firm], self._common, strict=True
+        ):
+            if loading:
+                rows = np.searchsorted(moved, inside)
+                log_value += loading * begin[rows]
+                change[_CAUSE[name]] += loading * move[rows]
+        fall = change.sum(axis=0)
+        # Prices are bounded, and what lies beyond is not a cause: the firm's own part gives way.
+        end, top = log_value + fall, np.clip(log_value, -LARGEST_LOG, LARGEST_LOG)
+        beyond = (np.clip(end, -LARGEST_LOG, LARGEST_LOG) - end) - (top - log_value)
+        change[_CAUSE["firm"]] += beyond
+        fall += beyond
+        return top, fall, change
 
 
 def _places(past: FloatArray, steps: NDArray[np.intp]) -> NDArray[np.intp]:

@@ -1,7 +1,7 @@
-"""What a worker does of a run: some blocks that follow each other, simulated and counted.
+"""The task of a worker: to simulate and count some consecutive blocks.
 
-Blocks are counted where they are simulated. Between processes travel the rows of paths, while the
-tables have room for them, and one set of counts a task.
+Blocks are counted where they are simulated. A worker sends the rows of paths that go
+into the tables, and one set of counts a task.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from simulator.engine.streams import BLOCK_PATHS
 from simulator.scenario import Scenario
 
 TOGETHER = 4
-"""At most so many blocks are simulated at once: fewer calls for the same numbers, at the price
-of memory (docs/performance.md)."""
+"""Most blocks simulated at once: fewer calls for the same numbers, at the price of memory
+(docs/performance.md)."""
 _MOST = 8
-"""Blocks a worker is given at most: its counts, 5 MB, are little beside the work, its rows fit in memory."""
+"""Most blocks of a task: its counts, 5 MB, are small beside the work, and its rows fit in memory."""
 
 
 def portion(left: int, workers: int, most: int = _MOST) -> int:
-    """Blocks to take at once, of so many that are left.
+    """Size of the next task, of ``left`` blocks.
 
     Towards the end they are fewer, so that no process waits long for another.
     """
@@ -40,7 +40,7 @@ def simulated(
     noise: bool,  # noqa: FBT001 - executors pass items by place
     blocks: range,
 ) -> Iterator[BlockResult]:
-    """These blocks, a few together."""
+    """Simulate these blocks, a few together."""
     for begin in range(blocks.start, blocks.stop, TOGETHER):
         count = min(TOGETHER, blocks.stop - begin)
         yield block_simulation.run_block(
@@ -59,10 +59,10 @@ def counted(
     begin = blocks.start * BLOCK_PATHS
     end = min(blocks.stop * BLOCK_PATHS, scenario.paths)
     kept = max(min(end, keep_paths) - begin, 0)
-    found = block_simulation.new_results(scenario, end - begin, keep, kept, begin)
+    results = block_simulation.new_results(scenario, end - begin, keep, kept, begin)
     for block in simulated(scenario, keep, noise, blocks):
-        found.add(block, min(block.count * BLOCK_PATHS, end - begin - found.n))
-    return _narrowed(found)
+        results.add(block, min(block.count * BLOCK_PATHS, end - begin - results.n))
+    return _narrowed(results)
 
 
 def _narrowed(results: Results) -> Results:

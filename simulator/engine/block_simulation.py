@@ -1,6 +1,6 @@
-"""Blocks of paths: the only loop over time.
+"""Blocks of paths, advanced step by step.
 
-``run_block`` is pure: (scenario, seed, block) -> what survives of it. The consensus runs
+``run_block`` is pure: (scenario, seed, block) -> what is kept of it. The consensus runs
 first, as one path without noise, and everything else is measured against it.
 """
 
@@ -18,7 +18,7 @@ from simulator.engine.consensus import Consensus, consensus_path, fundamental_cl
 from simulator.engine.factors import FACTORS
 from simulator.engine.recorder import Keep as Keep
 from simulator.engine.recorder import Recorder, aligned_steps, driver_steps, fan_steps
-from simulator.engine.results import CHANNELS, DRIVERS, SAMPLE_PATHS, BlockResult, Results
+from simulator.engine.results import CHANNELS, DRIVERS, SAMPLE_PATHS, Axes, BlockResult, Results
 from simulator.engine.simulation import Simulation, State
 from simulator.engine.streams import BLOCK_PATHS, BlockShocks, ZeroShocks
 from simulator.errors import NotFinite
@@ -65,7 +65,7 @@ def run_block(
     NotFinite
         If a quantity became infinite or not a number; it says where.
     """
-    simulation = _simulation(scenario, seed, block, count, noise=noise, precision=precision)
+    simulation = start_block(scenario, seed, block, count, noise=noise, precision=precision)
     recorder = Recorder(simulation, keep, SAMPLE_PATHS if block == 0 else 0)
     with np.errstate(over="raise", invalid="raise", divide="raise", under="ignore"):
         try:
@@ -90,15 +90,16 @@ def _strides(scenario: Scenario) -> Iterator[tuple[int, int]]:
         first = last + 1
 
 
-def _simulation(
+def start_block(
     scenario: Scenario,
     seed: int,
     block: int,
-    count: int,
+    count: int = 1,
     *,
-    noise: bool,
+    noise: bool = True,
     precision: Precision = np.float32,
 ) -> Simulation:
+    """A block's simulation at t=0, or that of ``count`` blocks; parameters as in :func:`run_block`."""
     universe = scenario.universe
     if not noise:
         calm = quiet(scenario)
@@ -112,10 +113,10 @@ def _simulation(
 
 def _consensus(scenario: Scenario) -> Consensus:
     """The consensus path, worked out once for all blocks of a scenario."""
-    held = getattr(_per_thread, "consensus", None)
-    if held is None or held[0] is not scenario:
-        held = _per_thread.consensus = (scenario, consensus_path(scenario))
-    path: Consensus = held[1]
+    cached = getattr(_per_thread, "consensus", None)
+    if cached is None or cached[0] is not scenario:
+        cached = _per_thread.consensus = (scenario, consensus_path(scenario))
+    path: Consensus = cached[1]
     return path
 
 
@@ -135,16 +136,17 @@ def _not_finite(simulation: Simulation, seed: int, block: int, step: int, text: 
 
 
 def _quantities(state: State) -> Iterator[tuple[str, FloatArray]]:
-    for room in fields(state):
-        part = getattr(state, room.name)
-        for item in fields(part):
-            yield f"{room.name}.{item.name}", getattr(part, item.name)
+    """Every array of a state with its dotted name."""
+    for part in fields(state):
+        process = getattr(state, part.name)
+        for item in fields(process):
+            yield f"{part.name}.{item.name}", getattr(process, item.name)
 
 
 def new_results(
     scenario: Scenario, paths: int, keep: Keep, keep_paths: int, begin: int = 0
 ) -> Results:
-    """Room for a run of ``paths`` paths, or for so many from path ``begin`` on."""
+    """Empty results for ``paths`` paths of a scenario, from path ``begin`` on."""
     universe = scenario.universe
     values = universe.column("market_value")
     sold = np.stack([universe.column(f"{name}_share") for name in CHANNELS])
@@ -157,20 +159,23 @@ def new_results(
             "aligned_steps": aligned_steps(scenario),
             "groups": len(universe.groups),
         }
-    return Results.empty(
+    axes = Axes(
         entities=universe.entities,
         times=scenario.dt * np.arange(scenario.steps + 1, dtype=np.float64),
         fan_steps=fan_steps(scenario),
         start_levels=np.concatenate(
             [(universe.membership * values).sum(axis=1) + universe.group_cash, values]
         ),
-        inputs=tuple(scenario.uncertain()),
+        sells=np.concatenate([universe.membership @ sold.T > 0.0, sold.T > 0.0]),
+        **pictures,
+    )
+    return Results.empty(
+        axes,
+        scenario.uncertain(),
         paths=paths,
         keep_paths=keep_paths,
         keep_levels=keep.levels,
-        sells=np.concatenate([universe.membership @ sold.T > 0.0, sold.T > 0.0]),
         begin=begin,
-        **pictures,
     )
 
 
@@ -183,12 +188,12 @@ def replay(
     ``firms.revenue.NVDA`` for a firm, ``level.sp500`` for prices in USD billion.
     """
     block, column = divmod(path, BLOCK_PATHS)
-    simulation = _simulation(scenario, seed, block, 1, noise=noise)
+    simulation = start_block(scenario, seed, block, noise=noise)
     recorder = Recorder(simulation, Keep(levels=True), 0)
     tickers = scenario.universe.tickers
     rows: list[dict[str, float]] = []
 
-    def look() -> None:
+    def keep_row() -> None:
         row: dict[str, float] = {}
         for name, value in _quantities(simulation.state):
             if value.ndim == 1:
@@ -199,13 +204,13 @@ def replay(
                 }
         rows.append(row)
 
-    look()
+    keep_row()
     for k in range(1, scenario.steps + 1):
         recorder.record(k, k)
-        look()
-    found = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+        keep_row()
+    quantities = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     for j, (cause, loading) in enumerate(FACTORS):
-        found[f"factor.{cause}.{loading}"] = recorder.past.factors[:, j, column].copy()
+        quantities[f"factor.{cause}.{loading}"] = recorder.past.factors[:, j, column].copy()
     for entity, name in enumerate(scenario.universe.entities):
-        found[f"level.{name}"] = recorder.levels[entity, :, column].copy()
-    return found
+        quantities[f"level.{name}"] = recorder.levels[entity, :, column].copy()
+    return quantities

@@ -13,7 +13,7 @@ import numpy as np
 from simulator.arrays import FloatArray
 from simulator.engine.results import CHANNELS
 from simulator.engine.streams import ZeroShocks
-from simulator.model import firms, outlook, sentiment, technology
+from simulator.model import concentration, firms, outlook, technology
 from simulator.model.events import Forcing
 from simulator.scenario import Scenario
 from simulator.schema import Quantity
@@ -62,7 +62,7 @@ def _quiet_technology(params: technology.Technology) -> technology.Technology:
 class Consensus:
     """What is priced in: one path without noise. J+1 updates of fundamentals, F firms."""
 
-    start: technology.Anchor
+    start: technology.ConsensusStart
     growth: FloatArray  # (F,) per year: revenue growth at t=0
     log_revenue: FloatArray  # (J+1, F) over revenue at t=0
     log_margin: FloatArray  # (J+1, F)
@@ -80,12 +80,14 @@ class Consensus:
 def consensus_path(scenario: Scenario) -> Consensus:
     """Run what is priced in.
 
-    Args:
-        scenario: its ``consensus``, ``firms`` at their medians, universe and grid are used.
+    Parameters
+    ----------
+    scenario
+        Its ``consensus``, ``firms`` at their medians, universe and grid are used.
     """
     rules = scenario.firms.medians()
     params = _quiet_technology(scenario.consensus)
-    start = technology.anchor(params)
+    start = technology.consensus_start(params)
     table, still = scenario.universe, np.zeros(len(scenario.universe.tickers))
     clock = fundamental_clock(scenario)
     dt, updates = clock * scenario.dt, scenario.steps // clock
@@ -96,28 +98,28 @@ def consensus_path(scenario: Scenario) -> Consensus:
     state = chain.init()
     chain.step(state, 1, shocks.chain(), Forcing(), zero)
     probe = firms.IncomeProcess(rules, table, still, (), dt, 1)
-    books = probe.init()
-    probe.step(books, 1, drivers(state, params.capex_floor, zero, ()))
-    growth = np.log(books.revenue[:, 0]) / dt
+    firm_state = probe.init()
+    probe.step(firm_state, 1, drivers(state, params.capex_floor, zero, ()))
+    growth = np.log(firm_state.revenue[:, 0]) / dt
 
     state = chain.init()
-    accounts = firms.IncomeProcess(rules, table, growth, (), dt, 1)
-    books = accounts.init()
+    income = firms.IncomeProcess(rules, table, growth, (), dt, 1)
+    firm_state = income.init()
     log_revenue, log_margin = np.zeros((2, updates + 1, still.size))
-    log_margin[0] = np.log(books.margin[:, 0])
+    log_margin[0] = np.log(firm_state.margin[:, 0])
     names = ("price", "demand", "compute", "capex", "rental", "model_sales", "surplus")
     path = {name: np.zeros(updates + 1) for name in names}
     weights = channel_weights(scenario)
     pool, ai_revenue = np.zeros((2, updates + 1))
     for j in range(1, updates + 1):
         chain.step(state, j, shocks.chain(), Forcing(), zero)
-        accounts.step(books, j, drivers(state, params.capex_floor, zero, ()))
-        log_revenue[j] = np.log(books.revenue[:, 0])
-        log_margin[j] = np.log(books.margin[:, 0])
+        income.step(firm_state, j, drivers(state, params.capex_floor, zero, ()))
+        log_revenue[j] = np.log(firm_state.revenue[:, 0])
+        log_margin[j] = np.log(firm_state.margin[:, 0])
         for name, values in path.items():
             values[j] = getattr(state, name)[0]
-        seen = ai_economy(state, params, rules, weights, j * dt)
-        pool[j], ai_revenue[j] = (float(one[0]) for one in seen)
+        economy = ai_economy(state, params, rules, weights, j * dt)
+        pool[j], ai_revenue[j] = (float(value[0]) for value in economy)
     return Consensus(
         start, growth, log_revenue, log_margin, **path, pool=pool, ai_revenue=ai_revenue
     )
@@ -217,9 +219,9 @@ def priced_in(scenario: Scenario) -> PricedIn:
     return PricedIn(
         first_year_capex_growth=float(np.expm1(path.capex[year] / (year * clock * s.dt))),
         compute_growth=float(path.start.compute_growth),
-        premium=float(sentiment.premium(s.concentration)),
+        premium=float(concentration.premium(s.concentration)),
         group_weight=float(index[inside].sum() / index.sum()),
-        weight_from_gains=float(sentiment.weight_today(s.concentration)),
+        weight_from_gains=float(concentration.weight_today(s.concentration)),
         forward_pe=dict(zip(tickers, (values / profit[year]).tolist(), strict=True)),
         horizon_pe=dict(zip(tickers, (horizon / profit[-1]).tolist(), strict=True)),
     )

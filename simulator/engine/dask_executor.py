@@ -52,8 +52,8 @@ class Cluster:
         with self._client() as client:
             try:
                 while True:
-                    room = _EACH * self._threads(client) - len(futures)
-                    for item in itertools.islice(waiting, max(room, 0)):
+                    free = _EACH * self._threads(client) - len(futures)
+                    for item in itertools.islice(waiting, max(free, 0)):
                         futures.append(client.submit(function, item, pure=False))
                     if not futures:
                         return
@@ -74,13 +74,13 @@ class Cluster:
                     client.cancel(list(futures))
 
     def _threads(self, client: Client) -> int:
-        found = int(sum(client.nthreads().values()))
-        if not found:
+        threads = int(sum(client.nthreads().values()))
+        if not threads:
             raise RunError(
                 f"the Dask scheduler {self.address} has no workers; start some: "
                 f"dask worker {self.address} --nworkers auto --nthreads 1"
             )
-        return found
+        return threads
 
     @contextlib.contextmanager
     def _client(self) -> Iterator[Client]:
@@ -120,7 +120,7 @@ def _stop(cluster: LocalCluster, kind: type[BaseException] | None, *_: object) -
 
 
 def get_cluster(address: str, workers: int) -> Cluster:
-    """The cluster of a Dask scheduler: "tcp://host:8786", or "local" with so many workers.
+    """The cluster of a Dask scheduler: "tcp://host:8786", or "local" with ``workers`` processes.
 
     Raises
     ------

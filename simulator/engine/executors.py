@@ -13,7 +13,6 @@ import os
 import signal
 import sys
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent import futures
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -33,7 +32,7 @@ killed from outside, three were not."""
 
 
 class Executor(Protocol):
-    """What a run needs of a computer, a pool or a cluster."""
+    """Maps a function over items, in this process or elsewhere."""
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """``function`` of each item, in the order of the items."""
@@ -44,16 +43,12 @@ class Serial:
     """One item after another, here."""
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        """``function`` of each item, computed when asked for."""
+        """``function`` of each item, computed one at a time."""
         return map(function, items)
 
 
 class Processes:
-    """``workers`` processes; at most two items for each are under way.
-
-    A worker that is killed costs its items a second computation, not the run. Workers end with
-    this process, even if it is killed.
-    """
+    """``workers`` processes; at most two items for each are under way."""
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
@@ -67,43 +62,27 @@ class Processes:
             If workers keep dying. An error raised by ``function`` comes through as it is.
         """
         waiting = iter(items)
-        under_way: deque[Item] = deque()
-        begun: deque[Future[Result]] = deque()  # of the first items under way
-        deaths = 0
-        pool = _pool(self.workers)
-        try:
+        with WorkerPool(self.workers, function) as pool:
             while True:
-                under_way.extend(itertools.islice(waiting, 2 * self.workers - len(under_way)))
-                if not under_way:
+                for item in itertools.islice(waiting, 2 * self.workers - pool.busy):
+                    pool.submit(item)
+                if not pool.busy:
                     return
-                try:
-                    while len(begun) < len(under_way):
-                        with _without_main():  # the first submission starts the workers
-                            begun.append(pool.submit(function, under_way[len(begun)]))
-                    result = begun[0].result()
-                except BrokenProcessPool:
-                    deaths += 1
-                    _check_deaths(deaths)
-                    begun.clear()
-                    pool.shutdown()
-                    pool = _pool(self.workers)
-                    continue
-                deaths = 0
-                under_way.popleft()
-                begun.popleft()
-                yield result
-        except BaseException:
-            _stop(pool)  # nobody waits for what is under way
-            raise
-        finally:
-            pool.shutdown(cancel_futures=True)
+                yield pool.oldest()
 
 
 class WorkerPool(Generic[Item, Result]):
-    """Processes that compute beside this one, which gives them items and takes what is there.
+    """Processes that compute beside this one; they start with the first item.
 
-    A worker that is killed costs its items a second computation, as in :class:`Processes`. On
-    leaving, what is under way is dropped.
+    Workers end with this process, even if it is killed. A worker that is killed costs its items a second
+    computation, not the run. On leaving, what is under way is dropped.
+
+    Parameters
+    ----------
+    workers
+        Number of processes.
+    function
+        Pure, for it may be called twice with an item.
     """
 
     def __init__(self, workers: int, function: Callable[[Item], Result]) -> None:
@@ -133,11 +112,11 @@ class WorkerPool(Generic[Item, Result]):
         return len(self._under_way)
 
     @property
-    def hungry(self) -> bool:
-        """Whether a worker would have nothing to do after what it does now."""
+    def has_room(self) -> bool:
+        """Whether fewer than two items for each worker are under way."""
         return self.busy < 2 * self._workers
 
-    def give(self, item: Item) -> None:
+    def submit(self, item: Item) -> None:
         """Have an item computed."""
         if self._pool is None:
             self._pool = _pool(self._workers)
@@ -146,42 +125,60 @@ class WorkerPool(Generic[Item, Result]):
                 future = self._pool.submit(self._function, item)
         except BrokenProcessPool:
             self._replace()
-            self.give(item)
+            self.submit(item)
         else:
             self._under_way[future] = item
 
-    def take(self, *, wait: bool) -> Iterator[Result]:
-        """What is there, in any order; with ``wait``, after the next.
+    def oldest(self) -> Result:
+        """The result of the item that was submitted first, when it is there.
 
         Raises
         ------
         RunError
             If workers keep dying. An error raised by the function comes through as it is.
         """
+        while True:
+            future = next(iter(self._under_way))
+            try:
+                return self._result(future)
+            except BrokenProcessPool:
+                self._replace()
+
+    def completed(self, *, wait: bool) -> Iterator[Result]:
+        """Results that are there, in any order; with ``wait``, after the next. Raises as :meth:`oldest`."""
         done, _ = futures.wait(
             self._under_way, None if wait else 0.0, return_when=futures.FIRST_COMPLETED
         )
         for future in done:
             try:
-                result = future.result()
+                yield self._result(future)
             except BrokenProcessPool:
                 self._replace()
                 return
-            self._deaths = 0
-            del self._under_way[future]
-            yield result
+
+    def _result(self, future: Future[Result]) -> Result:
+        result = future.result()
+        self._deaths = 0
+        del self._under_way[future]
+        return result
 
     def _replace(self) -> None:
-        """Give what dead workers had to new ones."""
+        """Start new workers, and submit again what the dead ones had, in the same order."""
         self._deaths += 1
-        _check_deaths(self._deaths)
+        if self._deaths > _RESTARTS:
+            raise RunError(
+                f"worker processes died {self._deaths} times in a row, perhaps for want of memory; "
+                "try workers=1, or fewer workers"
+            ) from None
         if self._pool is not None:
             self._pool.shutdown()
         self._pool = None
-        for future, item in list(self._under_way.items()):
+        before, self._under_way = self._under_way, {}
+        for future, item in before.items():
             if isinstance(future.exception(), BrokenProcessPool):
-                del self._under_way[future]
-                self.give(item)
+                self.submit(item)
+            else:
+                self._under_way[future] = item
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:
@@ -190,14 +187,6 @@ def _pool(workers: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(
         workers, multiprocessing.get_context(method), initializer=_begin_worker
     )
-
-
-def _check_deaths(deaths: int) -> None:
-    if deaths > _RESTARTS:
-        raise RunError(
-            f"worker processes died {deaths} times in a row, perhaps for want of memory; "
-            "try workers=1, or fewer workers"
-        ) from None
 
 
 def _stop(pool: ProcessPoolExecutor) -> None:

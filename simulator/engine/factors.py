@@ -45,24 +45,18 @@ def factor_loadings(scenario: Scenario, table: firms.FirmTable) -> FloatArray:
     premium = premium / np.sum(ai_weights(scenario) * premium)
     beta, sigma = table.column("beta"), table.column("volatility")
     columns = {
-        "premium_loading": premium,
-        "equity_duration": -table.column("equity_duration"),
-        "sector": sigma * table.column("sector_share"),
-        "burn_rate": -table.column("burn_rate"),
-        "known": np.zeros_like(beta),
+        ("sentiment", "premium_loading"): premium,
+        ("ai_expectations", "premium_loading"): premium,
+        ("rates", "equity_duration"): -table.column("equity_duration"),
+        ("market", "variance"): -0.5 * beta**2,
+        ("firm", "sector"): sigma * table.column("sector_share"),
+        ("firm", "variance"): -0.5 * sigma**2,
+        ("firm", "burn_rate"): -table.column("burn_rate"),
+        ("growth", "known"): np.zeros_like(beta),
     }
-    halves = iter((-0.5 * beta**2, -0.5 * sigma**2))
-    return np.stack(
-        [
-            next(halves)
-            if name == "variance"
-            else columns[name]
-            if name in columns
-            else table.column(name)
-            for _, name in FACTORS
-        ],
-        axis=1,
-    )
+    # The others are figures of the universe as they are.
+    given = [columns[item] if item in columns else table.column(item[1]) for item in FACTORS]
+    return np.stack(given, axis=1)
 
 
 def known_parts(scenario: Scenario, table: firms.FirmTable) -> dict[str, FloatArray]:

@@ -1,4 +1,4 @@
-"""How much memory a run takes, and whether there is so much: asked before the first allocation."""
+"""Memory that a run needs, checked before the first allocation."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _BASE = 100_000_000
 _WORKER = 75_000_000
 """Bytes of a worker process with its libraries, before its block."""
 _STATES = 0.8
-"""Arrays of (entity, time, path) that the past of a block weighs."""
+"""Size of a block's past, in arrays of (entity, time, path)."""
 _AT_HAND = 1_700
 """Bytes for each entity and path of a block beside its past: buffers, look-ups, results."""
 _COPIES = 3
@@ -101,8 +101,8 @@ def check(most: int | None, *, paths: int, keep_paths: int, **sizes: int) -> Non
     def total(kept: int) -> int:
         return needed(kept=kept, **sizes)  # type: ignore[arg-type]
 
-    wanted = total(min(paths, keep_paths))
-    if wanted <= budget:
+    total_bytes = total(min(paths, keep_paths))
+    if total_bytes <= budget:
         return
     fixed, row = total(0), total(1) - total(0)
     fit = (budget - fixed) // row
@@ -112,7 +112,7 @@ def check(most: int | None, *, paths: int, keep_paths: int, **sizes: int) -> Non
         else f"not one path would fit beside the fixed {_gigabytes(fixed)}: raise --max-memory or use fewer workers"
     )
     raise RunError(
-        f"{paths:,} paths need about {_gigabytes(wanted)} of memory, {_gigabytes(budget)} are allowed; {advice}"
+        f"{paths:,} paths need about {_gigabytes(total_bytes)} of memory, {_gigabytes(budget)} are allowed; {advice}"
     )
 
 

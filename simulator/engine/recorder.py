@@ -30,7 +30,7 @@ from simulator.statistics import DrawdownMeter, StepIndex
 
 @dataclass(frozen=True)
 class Keep:
-    """What survives a block beside the measures."""
+    """What is kept of a block beside the measures."""
 
     levels: bool = False
     pictures: bool = True  # the drivers, and falls aligned at their peaks
@@ -65,19 +65,19 @@ def _workspace(precision: Precision, *shape: int) -> _Workspace:
     """The thread's workspace; a new one when the shape changes."""
     held = getattr(_per_thread, "workspace", None)
     if held is None or held[0] != (precision, *shape):
-        _per_thread.workspace = None  # let go of the old one first
+        _per_thread.workspace = None  # free the old one first
         held = _per_thread.workspace = ((precision, *shape), _Workspace(precision, *shape))
     workspace: _Workspace = held[1]
     return workspace
 
 
 class Recorder:
-    """Keeps a block's past and measures it as it goes. Levels (entity, path) are over those at t=0."""
+    """Records a block's past and measures it step by step. Levels (entity, path) are over those at t=0."""
 
     def __init__(self, simulation: Simulation, keep: Keep, samples: int) -> None:
         self._simulation, self._samples, self._keep = simulation, samples, keep
         self.now = 0
-        """The step in the making."""
+        """The step being computed."""
         s = simulation.scenario
         firm_count, paths = simulation.shape
         precision = simulation.shocks.precision
@@ -95,7 +95,7 @@ class Recorder:
         quarters = s.steps // simulation.clock + 2
         shape = (s.steps + 1, quarters, self._groups, firm_count, paths)
         self.past = _workspace(precision, *shape)
-        # These leave with the result.
+        # These become part of the result.
         self._fan_bins, self._underwater_bins = np.empty(
             (2, entities, len(self._fan), paths), np.int16
         )
@@ -129,7 +129,7 @@ class Recorder:
             groups += self._cash
 
     def record(self, first: int, last: int) -> None:
-        """Advance the simulation from step ``first`` to ``last`` of a quarter and take them in."""
+        """Advance the simulation from step ``first`` to ``last`` of a quarter and record them."""
         simulation, past, self.now = self._simulation, self.past, first
         simulation.advance(first, last, past.factors[first : last + 1])
         if first % simulation.clock == 0:
@@ -166,7 +166,7 @@ class Recorder:
             known[j + 1] = getattr(values, name)
         parts = self._simulation.revenue_by_channel(j)
         for known, (firm, part) in zip(past.channels.values(), parts, strict=True):
-            known[j + 1, firm] = part  # the others are never asked
+            known[j + 1, firm] = part  # rows of other firms are never read
 
     def _compare(self, k: int) -> None:
         """Compare with the last week's end and the last month's, where a new one ends."""
@@ -180,7 +180,7 @@ class Recorder:
             change = self._week_ago
             np.divide(level, change, out=change)
             np.minimum(self._worst[0], change, out=self._worst[0])
-            # The spent array takes the next levels: no copy.
+            # The other array takes the next levels: no copy.
             self._week_ago, self._level = level, change
 
     def _record_fan(self, k: int) -> None:
@@ -200,7 +200,7 @@ class Recorder:
         """Logs of groups over their peak at times since it, as bins (G, A, P); -1 where not deep enough."""
         lags = aligned_steps(self._simulation.scenario)
         length, groups, paths = self.past.groups.shape
-        found = np.full((groups, lags.size, paths), -1, np.int16)
+        aligned = np.full((groups, lags.size, paths), -1, np.int16)
         levels = self.past.groups.reshape(-1)
         for g in range(groups):
             begin = peak[g].astype(np.intp)
@@ -210,8 +210,8 @@ class Recorder:
             fall /= fall[0].copy()
             bins = np.empty(fall.shape, np.int16)
             FAN_GRID.index_into(np.log(fall, out=fall), bins)
-            found[g][:, chosen] = bins
-        return found
+            aligned[g][:, chosen] = bins
+        return aligned
 
     def finish(self, block: int, count: int, keep: Keep) -> BlockResult:
         """Measure the block."""
@@ -233,13 +233,7 @@ class Recorder:
             simulation.scenario.universe.group_cash if self._cash is not None else None,
         )
         measures: dict[str, Any] = {
-            "max_drawdown": table.max_drawdown,
-            "peak_step": table.peak_step,
-            "trough_step": table.trough_step,
-            "recovery_step": table.recovery_step,
-            "underwater_steps": table.underwater_steps,
-            "loss_from_start": table.loss_from_start,
-            "lowest_step": table.lowest_step,
+            **table._asdict(),
             "worst_week": self._worst[0] - 1.0,
             "worst_month": self._worst[1] - 1.0,
             "return_1y": self._after_year - 1.0,

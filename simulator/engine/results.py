@@ -1,4 +1,4 @@
-"""What survives a block, and how blocks add up.
+"""Results of a block, and their sum over blocks.
 
 A block of paths yields a :class:`BlockResult`; :class:`Results` is their sum. The
 per-path table is kept for the first ``keep_paths`` paths only; every other statistic
@@ -8,7 +8,8 @@ not grow with the number of paths.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -71,7 +72,7 @@ _DEPTHS = 10
 CAUSE_BINS = (GRIDS["max_drawdown"].bins - 1) // _DEPTHS + 1
 """Depths for which causes are added up: tenths of a point, and a loss of 100 % by itself."""
 CAUSE_UNITS = 2.0**32
-"""Causes are added up in whole units, so many to one: such a sum does not depend on its order."""
+"""Units to one log: causes are added up in whole units, so that the sum does not depend on the order."""
 FAN_GRID = Grid(-6.0, 0.01, 1_200)
 """Log of level over starting level, for the fan."""
 UNDERWATER_GRID = Grid(0.0, 0.002, 501)
@@ -81,9 +82,9 @@ DRIVERS = ("price", "demand", "compute", "capex")
 DRIVER_GRID = Grid(-30.0, 0.02, 3_000)
 """Log of a driver over its value at the start."""
 ALIGNED_FALL = 0.30
-"""Falls of at least this depth are laid on each other at their peaks."""
+"""Falls of at least this depth are aligned at their peaks."""
 ALIGNED_YEARS = 3.0
-"""So long after the peak; paths that end sooner are left out, so that every time sees the same paths."""
+"""Years after the peak. Paths that end sooner are left out, so that every time has the same paths."""
 
 COUNTS = (
     "trough_counts",
@@ -109,40 +110,53 @@ class BlockResult:
     fan_bins: NDArray[np.int16]  # (E, K, P) on FAN_GRID
     underwater_bins: NDArray[np.int16]  # (E, K, P) on UNDERWATER_GRID
     sample_levels: NDArray[np.floating]  # (E, T+1, p) the block's first paths, USD billion
-    levels: NDArray[np.floating] | None = None  # (E, T+1, P) when asked for
+    levels: NDArray[np.floating] | None = None  # (E, T+1, P) if they are kept
     driver_bins: NDArray[np.int16] | None = None  # (D, J+1, P) on DRIVER_GRID
     aligned_bins: NDArray[np.int16] | None = None  # (G, A, P) on FAN_GRID; -1: not aligned
     count: int = 1  # blocks
 
     def tabled(self, paths: slice) -> dict[str, NDArray[np.generic]]:
-        """The measures of some paths as they stand in tables: whoever counts those finds the same."""
+        """The measures of some paths, rounded as in tables: counts of blocks are those of the tables."""
         return {
             name: values[:, paths].astype(MEASURES[name], copy=False)
             for name, values in self.measures.items()
         }
 
 
-@dataclass
-class Results:
-    """The sum of all blocks of a run.
+@dataclass(kw_only=True)
+class Axes:
+    """What a run's results refer to.
 
-    ``measures``, ``causes`` and ``inputs`` hold the first ``kept`` paths, in path order; the
-    counts hold all ``n`` paths, as they would stand in the tables. Counts and sums are of integers,
-    so that the same paths give the same bits, whoever computed and counted them in whatever order.
-
-    E entities, G groups (the first of them), T steps, K fan times, C causes, D drivers, J updates
-    of fundamentals, A times since a peak. A run that kept no drivers has J+1 = 0 of them, one that
-    kept no aligned paths has A = 0.
+    E entities, G groups (the first of them), T steps, K fan times, D drivers, J updates of fundamentals, A times
+    since a peak. A run that kept no drivers has J+1 = 0 of them, one that kept no aligned paths has A = 0.
     """
 
     entities: tuple[str, ...]
     times: FloatArray  # (T+1,) years
     fan_steps: IntArray  # (K,) steps at which the fan is kept
     start_levels: FloatArray  # (E,) USD billion at t=0
+    sells: BoolArray  # (E, CHANNELS): who has revenue from it
+    groups: int = 0
+    driver_steps: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
+    """(J+1,) steps at which the drivers are kept."""
+    driver_consensus: FloatArray = field(default_factory=lambda: np.zeros((len(DRIVERS), 0)))
+    """(D, J+1) what is priced in, logs."""
+    aligned_steps: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
+    """(A,) steps since the peak."""
+
+
+@dataclass(kw_only=True)
+class Results(Axes):
+    """The sum of all blocks of a run; sizes as in :class:`Axes`, C causes.
+
+    ``measures``, ``causes`` and ``inputs`` hold the first ``kept`` paths, in path order; the
+    counts hold all ``n`` paths, as they would stand in the tables. Counts and sums are of integers,
+    so that the same paths give the same bits, whatever the order and the workers.
+    """
+
     keep_paths: int
     measures: dict[str, NDArray[np.generic]]  # MEASURES -> (E, kept)
     causes: NDArray[np.floating]  # (E, C, kept), logs from peak to trough
-    sells: BoolArray  # (E, CHANNELS): who has revenue from it
     channels: NDArray[np.float32]  # (pairs of ``sells``, kept): parts of the cause revenue
     inputs: dict[str, FloatArray]  # uncertain assumption -> (kept,)
     counts: dict[str, IntArray]  # GRIDS -> (E, bins)
@@ -152,15 +166,12 @@ class Results:
     censored_counts: IntArray  # (E, T+1) paths still under water, by steps from peak to the end
     fan_counts: NDArray[np.int32]  # (E, K, bins) on FAN_GRID
     underwater_counts: NDArray[np.int32]  # (E, K, bins) on UNDERWATER_GRID
-    sample_levels: NDArray[np.floating]  # (E, T+1, p) USD billion, the first paths
-    driver_steps: IntArray  # (J+1,) steps at which the drivers are kept
     driver_counts: NDArray[np.int32]  # (D, J+1, bins) on DRIVER_GRID
-    driver_consensus: FloatArray  # (D, J+1) what is priced in, logs
-    aligned_steps: IntArray  # (A,) steps since the peak
     aligned_counts: NDArray[np.int32]  # (G, A, bins) log of level over peak, on FAN_GRID
-    levels: NDArray[np.floating] | None = None  # (E, T+1, kept) USD billion, when asked for
+    sample_levels: NDArray[np.floating]  # (E, T+1, p) USD billion, the first paths
+    levels: NDArray[np.floating] | None = None  # (E, T+1, kept) USD billion, if they are kept
     cause_names: tuple[str, ...] = CAUSES
-    begin: int = 0  # number of the first path; what begins later is there to be merged
+    begin: int = 0  # number of the first path; above 0 in parts that will be merged
     n: int = 0  # paths so far
 
     @property
@@ -180,76 +191,56 @@ class Results:
     @classmethod
     def empty(
         cls,
+        axes: Axes,
+        inputs: Iterable[str],
         *,
-        entities: tuple[str, ...],
-        times: FloatArray,
-        fan_steps: IntArray,
-        start_levels: FloatArray,
-        inputs: tuple[str, ...],
         paths: int,
         keep_paths: int,
         keep_levels: bool = False,
-        sells: BoolArray | None = None,
-        driver_steps: IntArray | None = None,
-        driver_consensus: FloatArray | None = None,
-        aligned_steps: IntArray | None = None,
-        groups: int = 0,
-        cause_names: tuple[str, ...] = CAUSES,
         begin: int = 0,
     ) -> Results:
-        """Room for ``paths`` paths, taken once so that memory is known before the run starts.
+        """Arrays for ``paths`` paths, allocated once so that memory is known before the run starts.
 
-        Args:
-            entities: names in the order of the first axis of every array.
-            times: (T+1,) years, time 0 included.
-            fan_steps: (K,) steps at which the fan is kept.
-            start_levels: (E,) USD billion.
-            inputs: keys of the uncertain assumptions.
-            paths: paths the run will have.
-            keep_paths: at most so many paths have a row in the tables.
-            keep_levels: keep every level of every path in the tables.
-            sells: (E, CHANNELS) who has revenue from which channel; nobody if left out.
-            driver_steps: (J+1,) steps at which the drivers are kept; none if left out.
-            driver_consensus: (D, J+1) the drivers as priced in, logs.
-            aligned_steps: (A,) steps since a peak at which falls are kept; none if left out.
-            groups: entities that are groups; their falls are aligned.
-            cause_names: the causes, where they are not today's.
-            begin: number of the first path.
+        Parameters
+        ----------
+        axes
+            What the results refer to.
+        inputs
+            Keys of the uncertain assumptions.
+        paths
+            Number of paths the run will have.
+        keep_paths
+            Most paths that have a row in the tables.
+        keep_levels
+            Whether tables hold every level of every path.
+        begin
+            Number of the first path.
         """
-        size, steps, kept = len(entities), times.size, min(paths, keep_paths)
-        sells = np.zeros((size, len(CHANNELS)), np.bool_) if sells is None else sells
-        fan = (size, fan_steps.size)
-        moments = np.zeros(0, np.int64) if driver_steps is None else driver_steps
-        lags = np.zeros(0, np.int64) if aligned_steps is None else aligned_steps
-        priced_in = np.zeros((len(DRIVERS), moments.size))
+        size, steps, kept = len(axes.entities), axes.times.size, min(paths, keep_paths)
         samples = min(kept, SAMPLE_PATHS) if begin == 0 else 0
+
+        def zeros(*shape: int) -> NDArray[np.int32]:
+            return np.zeros(shape, np.int32)
+
         return cls(
-            entities=entities,
-            times=times,
-            fan_steps=fan_steps,
-            start_levels=start_levels,
+            **vars(axes),
             keep_paths=keep_paths,
             # Tables are not zeroed: rows are written before they are read.
             measures={name: np.empty((size, kept), dtype=MEASURES[name]) for name in MEASURES},
-            causes=np.empty((size, len(cause_names), kept), np.float32),
-            sells=sells,
-            channels=np.empty((int(sells.sum()), kept), np.float32),
+            causes=np.empty((size, len(CAUSES), kept), np.float32),
+            channels=np.empty((int(axes.sells.sum()), kept), np.float32),
             inputs={key: np.zeros(kept) for key in inputs},
             counts={name: np.zeros((size, grid.bins), np.int64) for name, grid in GRIDS.items()},
-            cause_units=np.zeros((size, len(cause_names), CAUSE_BINS), np.int64),
+            cause_units=np.zeros((size, len(CAUSES), CAUSE_BINS), np.int64),
             trough_counts=np.zeros((size, steps), np.int64),
             recovered_counts=np.zeros((size, steps), np.int64),
             censored_counts=np.zeros((size, steps), np.int64),
-            fan_counts=np.zeros((*fan, FAN_GRID.bins), np.int32),
-            underwater_counts=np.zeros((*fan, UNDERWATER_GRID.bins), np.int32),
+            fan_counts=zeros(size, axes.fan_steps.size, FAN_GRID.bins),
+            underwater_counts=zeros(size, axes.fan_steps.size, UNDERWATER_GRID.bins),
+            driver_counts=zeros(len(DRIVERS), axes.driver_steps.size, DRIVER_GRID.bins),
+            aligned_counts=zeros(axes.groups, axes.aligned_steps.size, FAN_GRID.bins),
             sample_levels=np.zeros((size, steps, samples), np.float32),
-            driver_steps=moments,
-            driver_counts=np.zeros((len(DRIVERS), moments.size, DRIVER_GRID.bins), np.int32),
-            driver_consensus=priced_in if driver_consensus is None else driver_consensus,
-            aligned_steps=lags,
-            aligned_counts=np.zeros((groups, lags.size, FAN_GRID.bins), np.int32),
             levels=np.zeros((size, steps, kept), np.float32) if keep_levels else None,
-            cause_names=cause_names,
             begin=begin,
         )
 
@@ -259,19 +250,19 @@ class Results:
         measures = block.tabled(slice(take))
         causes = block.causes[:, :, :take].astype(np.float32, copy=False)
         rows = slice(begin, min(begin + take, self.kept))
-        room = max(rows.stop - rows.start, 0)
-        if room:
+        count = max(rows.stop - rows.start, 0)
+        if count:
             for name, values in measures.items():
-                self.measures[name][:, rows] = values[:, :room]
-            self.causes[:, :, rows] = causes[:, :, :room]
-            self.channels[:, rows] = block.channels[:, :, :room][self.sells]
+                self.measures[name][:, rows] = values[:, :count]
+            self.causes[:, :, rows] = causes[:, :, :count]
+            self.channels[:, rows] = block.channels[:, :, :count][self.sells]
             for key, drawn in block.inputs.items():
-                self.inputs[key][rows] = drawn[:room]
+                self.inputs[key][rows] = drawn[:count]
             if self.levels is not None and block.levels is not None:
-                self.levels[:, :, rows] = block.levels[:, :, :room]
-        room = min(block.sample_levels.shape[2], take, self.sample_levels.shape[2] - begin)
-        if room > 0:
-            self.sample_levels[:, :, begin : begin + room] = block.sample_levels[:, :, :room]
+                self.levels[:, :, rows] = block.levels[:, :, :count]
+        count = min(block.sample_levels.shape[2], take, self.sample_levels.shape[2] - begin)
+        if count > 0:
+            self.sample_levels[:, :, begin : begin + count] = block.sample_levels[:, :, :count]
         self._count_measures(measures)
         self.add_causes(measures["max_drawdown"], causes)
         tally(self.fan_counts, block.fan_bins[:, :, :take])
@@ -284,7 +275,7 @@ class Results:
         self.n += take
 
     def merge(self, others: Results) -> None:
-        """Add what somebody else has counted of other blocks, in any order."""
+        """Add the results of other blocks of the same run, in any order."""
         begin = others.begin - self.begin
         for mine, theirs in zip(self._tables(), others._tables(), strict=True):
             mine[..., begin : begin + theirs.shape[-1]] = theirs
@@ -306,8 +297,8 @@ class Results:
         """Add causes (E, C, P) of paths of these depths (E, P) to ``cause_units``."""
         bins = GRIDS["max_drawdown"].index(np.asarray(depth, np.float64)) // _DEPTHS
         offset = np.arange(causes.shape[1])[:, np.newaxis] * self.cause_units.shape[2]
-        for row, found in enumerate(bins):  # entity by entity: that stays in the cache
-            flat = (found + offset).reshape(-1)
+        for row, depths in enumerate(bins):  # entity by entity: that stays in the cache
+            flat = (depths + offset).reshape(-1)
             np.add.at(self.cause_units[row].reshape(-1), flat, _units(causes[row]).reshape(-1))
 
     def _count_measures(self, measures: dict[str, NDArray[np.generic]]) -> None:
@@ -317,15 +308,12 @@ class Results:
                 np.log1p(np.asarray(measures[name], np.float64))
                 for name in ("return_1y", "terminal_return")
             )
+        lost = np.asarray(measures["dollars_lost"], np.float64)
         values = {
-            "max_drawdown": measures["max_drawdown"],
-            "loss_from_start": measures["loss_from_start"],
+            **measures,
             "log_1y": log_1y,
             "log_terminal": log_terminal,
-            "worst_week": measures["worst_week"],
-            "worst_month": measures["worst_month"],
-            "relative_loss": np.asarray(measures["dollars_lost"], np.float64)
-            / self.start_levels[:, np.newaxis],
+            "relative_loss": lost / self.start_levels[:, np.newaxis],
         }
         for name, grid in GRIDS.items():
             tally(self.counts[name], grid.index(np.asarray(values[name], np.float64)))

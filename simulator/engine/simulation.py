@@ -1,6 +1,6 @@
 """The order of the model: technology -> firms -> surprises -> sentiment -> market -> prices.
 
-The rooms of ``simulator.model`` meet here, through arrays, and nowhere else.
+The modules of ``simulator.model`` meet here, through arrays, and nowhere else.
 
 Matrix products here are a few firms by a few factors by many paths. Such a product adds
 each element's few terms in one order, however many threads BLAS uses, so results keep
@@ -37,7 +37,7 @@ from simulator.engine.consensus import (
 from simulator.engine.factors import FACTORS, ai_weights, factor_loadings, known_parts
 from simulator.engine.results import CHANNELS
 from simulator.engine.streams import Shocks
-from simulator.model import firms, market, outlook, sentiment, technology, valuation
+from simulator.model import concentration, firms, market, outlook, sentiment, technology, valuation
 from simulator.model.events import Calendar
 from simulator.scenario import Scenario
 from simulator.schema import Params
@@ -46,12 +46,14 @@ _SENTIMENT, _OUTLOOK, _NEWS, _RATES, _MARKET = 0, 1, 2, 3, 4
 _CONTAGION, _ADOPTION, _BURN, _KNOWN = 8, 9, 10, 11
 
 LEAST_CLONED = 64
-"""Paths are told by the length of an axis when they are cloned: no room has a short axis so long."""
+"""Axes over paths are recognised by their length when paths are cloned: no other axis is so long."""
+
+_PROCESSES = ("_technology", "_income", "_valuation", "_outlook", "_sentiment", "_market")
 
 
 @dataclass
 class State:
-    """Everything that changes, in one bag; the last axis of every array is the path."""
+    """The state of every process; the last axis of every array is the path."""
 
     technology: technology.TechnologyState
     firms: firms.FirmState
@@ -62,55 +64,62 @@ class State:
 
     def take(self, index: IntArray) -> Self:
         """Clone paths: column j of the copy is column ``index[j]``."""
-        return self._each(lambda one: one[..., index])
+        return self._each(lambda array: array[..., index])
 
     def join(self, other: Self) -> Self:
         """These paths, then those of another."""
         return self._each(lambda *both: np.concatenate(both, axis=-1), other)
 
     def _each(self, change: Callable[..., Any], *others: Self) -> Self:
-        """The same bag with every array changed, together with its like in others."""
-        rooms = []
-        for name, room in vars(self).items():
-            alike = [vars(getattr(other, name)).values() for other in others]
-            changed = map(change, vars(room).values(), *alike)
-            rooms.append(type(room)(*changed))
-        return type(self)(*rooms)
+        """Apply ``change`` to every array, together with the same array of ``others``."""
+        parts = []
+        for name, part in vars(self).items():
+            same = [vars(getattr(other, name)).values() for other in others]
+            parts.append(type(part)(*map(change, vars(part).values(), *same)))
+        return type(self)(*parts)
 
 
 _SIZES = {"paths", "shape", "_shape"}
-"""Names under which rooms keep their number of paths, alone or as the last of a shape."""
+"""Attributes that hold the number of paths, alone or as the last of a shape."""
 
 
-def _columns(value: Any, index: IntArray, paths: int, known: dict[int, Any]) -> Any:
-    """A copy of a room in which every array over paths has the columns ``index`` only."""
-    if id(value) in known:  # shared arrays stay shared
-        return known[id(value)]
-    found = value
+def _select(value: Any, index: IntArray, paths: int, copies: dict[int, Any]) -> Any:
+    """A copy of a process in which every array over paths has the columns ``index`` only.
+
+    ``copies`` (by identity) keeps shared arrays shared.
+    """
+    if id(value) in copies:
+        return copies[id(value)]
+    selected = value
     if isinstance(value, np.ndarray):
         if value.ndim and value.shape[-1] == paths:
-            found = value[..., index]
+            selected = value[..., index]
     elif isinstance(value, tuple | list):
-        found = type(value)(_columns(item, index, paths, known) for item in value)
+        selected = type(value)(_select(item, index, paths, copies) for item in value)
     elif type(value).__module__.startswith("simulator.") and hasattr(value, "__dict__"):
-        found = copy.copy(value)
+        selected = copy.copy(value)
         parts = vars(value).items()
-        vars(found).update({name: _columns(item, index, paths, known) for name, item in parts})
-        for name in found.__dict__.keys() & _SIZES:
+        vars(selected).update({name: _select(item, index, paths, copies) for name, item in parts})
+        for name in vars(selected).keys() & _SIZES:
             size = getattr(value, name)
-            setattr(found, name, index.size if size == paths else (*size[:-1], index.size))
-    known[id(value)] = found
-    return found
+            setattr(selected, name, index.size if size == paths else (*size[:-1], index.size))
+    copies[id(value)] = selected
+    return selected
 
 
 class Simulation:
     """The paths of one block.
 
-    Args:
-        scenario: uncertain assumptions still as distributions.
-        consensus: what is priced in.
-        shocks: where the noise comes from.
-        noise: False leaves out every correction for noise as well.
+    Parameters
+    ----------
+    scenario
+        Uncertain assumptions still as distributions.
+    consensus
+        What is priced in.
+    shocks
+        Where the noise comes from.
+    noise
+        False leaves out every correction for noise as well.
     """
 
     def __init__(
@@ -118,7 +127,7 @@ class Simulation:
     ) -> None:
         self.consensus, self.shocks = consensus, shocks
         self.inputs = draw_assumptions(scenario, shocks)
-        drawn = {key: in_precision(one, shocks.precision) for key, one in self.inputs.items()}
+        drawn = {key: in_precision(value, shocks.precision) for key, value in self.inputs.items()}
         s = self.scenario = scenario.at(drawn)
         table: firms.FirmTable = s.universe if noise else QuietTable(s.universe)
         dt, paths, precision = s.dt, shocks.paths, shocks.precision
@@ -129,45 +138,35 @@ class Simulation:
         competitors = tuple(s.universe.tickers.index(t) for t in self.calendar.competitors)
         start = shocks.start()
 
-        self._chain = technology.TechnologyProcess(
+        self._technology = technology.TechnologyProcess(
             s.technology, consensus.start, slow, paths, precision
         )
-        self._accounts = firms.IncomeProcess(
+        self._income = firms.IncomeProcess(
             s.firms, table, consensus.growth, competitors, slow, paths, precision
         )
-        self._appraisal = valuation.ValuationProcess(
+        self._valuation = valuation.ValuationProcess(
             s.valuation, slow, self.clock, shape, precision
         )
-        premium = sentiment.premium(s.concentration)
+        premium = concentration.premium(s.concentration)
         self._outlook = outlook.Outlook(s.valuation, premium, slow, self.clock, paths, precision)
         self._channels = channel_weights(s)
-        self._mood = sentiment.SentimentProcess(
-            s.sentiment,
-            premium,
-            sentiment.law_of_run_ups(s.sentiment, sentiment.net_run_up(s.concentration)),
-            start.opening,
-            start.bust_length,
-            start.recession,
-            dt,
-            paths,
-            precision,
+        hazard = sentiment.run_up_hazard(s.sentiment, concentration.net_run_up(s.concentration))
+        self._sentiment = sentiment.SentimentProcess(
+            s.sentiment, premium, hazard, start, dt, paths, precision
         )
-        self._weather = market.MarketProcess(s.market, table, dt, shape, precision)
+        self._market = market.MarketProcess(s.market, table, dt, shape, precision)
         self.state = State(
-            self._chain.init(),
-            self._accounts.init(),
-            self._appraisal.init(),
+            self._technology.init(),
+            self._income.init(),
+            self._valuation.init(),
             self._outlook.init(),
-            self._mood.init(),
-            self._weather.init(start.regime, start.volatility),
+            self._sentiment.init(),
+            self._market.init(start),
         )
         self._ai_weights = ai_weights(s)
         self.sold = np.stack([table.column(f"{name}_share") for name in CHANNELS])
-        self.factors = Factors(
-            tuple(cause for cause, _ in FACTORS),
-            self._loadings(table),
-            known_parts(s, table),
-        )
+        causes = tuple(cause for cause, _ in FACTORS)
+        self.factors = Factors(causes, self._loadings(table), known_parts(s, table))
         self._known = sum(self.factors.known.values(), start=np.zeros(()))
         self._weights = self.factors.loadings.copy()
         self._earned = np.zeros(shape, precision)  # u + m, whether markets know it or not
@@ -190,35 +189,38 @@ class Simulation:
             loadings[:, _RATES] = 0.0
         return loadings
 
-    def step(self, k: int, log_price: FloatArray, own: FloatArray, factors: FloatArray) -> None:
-        """Advance all paths to step ``k``.
+    def prices(self, first: int, last: int) -> Iterator[FloatArray]:
+        """Advance from step ``first`` to ``last``, one at a time.
 
-        Args:
-            k: number of the step, from 1.
-            log_price: (firm, path), gets the log of price over that at t=0.
-            own: (firm, path), gets the state of firms' own noise, and stays that state.
-            factors: (J, path), gets the common factors of ``FACTORS``.
+        Yields the logs of prices over those at t=0, (firm, path): a buffer, valid until the next step.
         """
-        self.advance(k, k, factors[np.newaxis])
-        self.advance_firms(k, log_price, own)
+        log_price, own = np.empty((2, *self.shape), self.shocks.precision)
+        factors = np.empty((1, len(FACTORS), self.shape[1]), self.shocks.precision)
+        for k in range(first, last + 1):
+            self.advance(k, k, factors)
+            self.advance_firms(k, log_price, own)
+            yield log_price
 
     def advance(self, first: int, last: int, factors: FloatArray) -> None:
         """Advance what firms share from step ``first`` to ``last``; firms must follow, step by step.
 
         Steps in one go cost less and bring the same. Fundamentals move in the first of them only.
 
-        Args:
-            first, last: numbers of steps, with no beginning of a quarter after the first.
-            factors: (step, J, path), gets the common factors of ``FACTORS``; firms read them.
+        Parameters
+        ----------
+        first, last
+            Numbers of steps, with no beginning of a quarter after the first.
+        factors
+            (step, J, path), gets the common factors of ``FACTORS``; firms read them.
         """
         s, state, count = self.scenario, self.state, last - first + 1
         if first % self.clock == 0:
-            self._appraisal.learn(state.valuation)
-            self._appraisal.adopt(state.valuation)
+            self._valuation.learn(state.valuation)
+            self._valuation.adopt(state.valuation)
             self._outlook.learn(state.outlook)
             self._update_fundamentals(first)
         drawn = self.shocks.steps(count)
-        known = self.calendar.beliefs(first, last, s.dt, self.clock)
+        beliefs = self.calendar.beliefs(first, last, s.dt, self.clock)
         f = factors.swapaxes(0, 1)
         drought = np.empty(drawn.hazard.shape, self.shocks.precision)
         before = state.sentiment.drought
@@ -226,21 +228,23 @@ class Simulation:
             range(first, last + 1), f[_ADOPTION], f[_OUTLOOK], strict=True
         ):
             if k % self.clock:  # else it was the first thing to do
-                self._appraisal.adopt(state.valuation)
+                self._valuation.adopt(state.valuation)
                 self._outlook.learn(state.outlook)
             adopted[...], repriced[...] = state.valuation.known_adoption, state.outlook.known
-        moods = sentiment.SentimentPaths(f[_SENTIMENT], f[_CONTAGION], drought, f[_BURN])
-        bust = self._mood.run(
-            state.sentiment, first, drawn.hazard, known.squeeze, f[_OUTLOOK], moods
+        paths = sentiment.SentimentPaths(f[_SENTIMENT], f[_CONTAGION], drought, f[_BURN])
+        bust = self._sentiment.run(
+            state.sentiment, first, drawn.hazard, beliefs.squeeze, f[_OUTLOOK], paths
         )
-        np.subtract(state.technology.price_war_news, known.news, out=f[_NEWS])
+        np.subtract(state.technology.price_war_news, beliefs.news, out=f[_NEWS])
         f[_NEWS] *= s.valuation.news_response
-        f[_RATES] = known.rates
+        f[_RATES] = beliefs.rates
         sums = factors[:, _MARKET : _MARKET + 4]
-        self._scale = self._weather.run(state.market, drawn, bust, sums)
+        self._scale = self._market.run(state.market, drawn, bust, sums)
         f[_KNOWN] = 1.0
         self._first, self._factors = first, factors
-        self._strike(count, self._weather.jumps(drawn.jumps), *self._failures(before, drought))
+        self._schedule_jumps(
+            count, self._market.jumps(drawn.jumps), *self._failures(before, drought)
+        )
 
     def _failures(self, before: FloatArray, drought: FloatArray) -> Iterator[market.Jumps]:
         """Labs whose patience ends while drought goes from ``before`` to its last row, (step, path)."""
@@ -252,30 +256,30 @@ class Simulation:
             loss = np.full(path.size, -self.scenario.sentiment.lab_failure_loss)
             yield market.Jumps(step, np.full(path.size, lab), path, loss)
 
-    def _strike(self, count: int, *blows: market.Jumps) -> None:
-        """Sort blows by their step: where each step's begin, where they hit, how hard."""
-        self._blows = []
-        for one in blows:
-            order = np.argsort(one.step, kind="stable")
-            begins = np.searchsorted(one.step[order], np.arange(count + 1))
-            place = one.firm * self.shape[1] + one.path
-            size = one.size.astype(self.shocks.precision)
-            self._blows.append((begins.tolist(), place[order], size[order]))
+    def _schedule_jumps(self, count: int, *kinds: market.Jumps) -> None:
+        """Sort jumps of each kind by their step: where those of each step begin, their places and sizes."""
+        self._jumps = []
+        for jumps in kinds:
+            order = np.argsort(jumps.step, kind="stable")
+            begins = np.searchsorted(jumps.step[order], np.arange(count + 1))
+            place = jumps.firm * self.shape[1] + jumps.path
+            size = jumps.size.astype(self.shocks.precision)
+            self._jumps.append((begins.tolist(), place[order], size[order]))
 
     def advance_firms(self, k: int, log_price: FloatArray, own: FloatArray) -> None:
         """Advance firms to step ``k``, the next of those last given to :meth:`advance`.
 
         Prices: ln P / P0 = rho t + u + m + n + loadings x factors + own + corrections, bounded.
         """
-        weather, values, now = self.state.market, self.state.valuation, k - self._first
+        noise, values, now = self.state.market, self.state.valuation, k - self._first
         if k % self.clock:
-            self._appraisal.learn(values)
-        self._weather.move(weather.own, self._scale[:, now], self.shocks.firms(), own)
-        for begins, places, sizes in self._blows:
-            struck = slice(begins[now], begins[now + 1])
-            # One kind of blow meets a firm on a path once in a step.
-            own.reshape(-1)[places[struck]] += sizes[struck]
-        weather.own = own
+            self._valuation.learn(values)
+        self._market.move(noise.own, self._scale[:, now], self.shocks.firms(), own)
+        for begins, places, sizes in self._jumps:
+            chosen = slice(begins[now], begins[now + 1])
+            # A firm on a path has at most one jump of a kind in a step.
+            own.reshape(-1)[places[chosen]] += sizes[chosen]
+        noise.own = own
         self._weights[:, _KNOWN] = self._known[k]
         product(self._weights, self._factors[now], out=log_price)
         log_price += values.known
@@ -283,44 +287,49 @@ class Simulation:
         np.clip(log_price, -LARGEST_LOG, LARGEST_LOG, out=log_price)
 
     def take(self, index: IntArray, state: State) -> Self:
-        """Other paths in the worlds of these: column j has the assumptions of column ``index[j]``.
+        """Clones: column j has the assumptions of column ``index[j]``.
 
-        Args:
-            index: columns, repeated or not.
-            state: of the new paths; it is changed by stepping.
+        Parameters
+        ----------
+        index
+            (new path,) columns, repeated or not.
+        state
+            Of the new paths; it is changed by stepping.
 
-        ValueError says that an axis of firms could be taken for so few paths.
+        Raises
+        ------
+        ValueError
+            For so few paths that an axis of firms could be taken for theirs.
         """
         firm_count, paths = self.shape
         if paths <= max(firm_count, LEAST_CLONED):
-            raise ValueError(f"clones need more than {max(firm_count, LEAST_CLONED)} paths to tell")
-        known: dict[int, Any] = {}
-        twin = copy.copy(self)
-        twin.shape, twin.state = (firm_count, index.size), state
-        twin.inputs = {key: drawn[index] for key, drawn in self.inputs.items()}
+            raise ValueError(f"clones need more than {max(firm_count, LEAST_CLONED)} paths")
+        copies: dict[int, Any] = {}
+        clone = copy.copy(self)
+        clone.shape, clone.state = (firm_count, index.size), state
+        clone.inputs = {key: drawn[index] for key, drawn in self.inputs.items()}
         tables = {
-            name: _columns(table, index, paths, known)
+            name: _select(table, index, paths, copies)
             for name, table in vars(self.scenario).items()
             if isinstance(table, Params)
         }
-        twin.scenario = replace(self.scenario, **tables)
-        rooms = ("_chain", "_accounts", "_appraisal", "_outlook", "_mood", "_weather", "calendar")
-        for name in (*rooms, "_patience", "_earned"):
-            setattr(twin, name, _columns(getattr(self, name), index, paths, known))
-        twin._weights = self._weights.copy()
-        twin._hear()
-        return twin
+        clone.scenario = replace(self.scenario, **tables)
+        for name in (*_PROCESSES, "calendar", "_patience", "_earned"):
+            setattr(clone, name, _select(getattr(self, name), index, paths, copies))
+        clone._weights = self._weights.copy()
+        clone._update_hazard()
+        return clone
 
     def _update_fundamentals(self, k: int) -> None:
         """Technology, firms and surprises, once a quarter; prices learn of them in the next."""
         s, state, j = self.scenario, self.state, k // self.clock
         forcing = self.calendar.forcing((k - self.clock) * s.dt, k * s.dt)
-        mood, chain, values = state.sentiment, state.technology, state.valuation
-        fallen = mood.sentiment + state.outlook.known
-        self._chain.step(chain, j, self.shocks.chain(), forcing, fallen)
-        moves = drivers(chain, s.technology.capex_floor, mood.macro, forcing.competition)
-        self._accounts.step(state.firms, j, moves)
-        self._appraisal.step(
+        chain, values = state.technology, state.valuation
+        fallen = state.sentiment.sentiment + state.outlook.known
+        self._technology.step(chain, j, self.shocks.chain(), forcing, fallen)
+        moves = drivers(chain, s.technology.capex_floor, state.sentiment.macro, forcing.competition)
+        self._income.step(state.firms, j, moves)
+        self._valuation.step(
             values,
             state.firms.revenue,
             state.firms.margin,
@@ -331,14 +340,14 @@ class Simulation:
         pool, revenue = ai_economy(chain, s.technology, s.firms, self._channels, j * self._slow)
         priced_in = self.consensus.pool[j], self.consensus.ai_revenue[j]
         self._outlook.step(state.outlook, pool - float(priced_in[0]), revenue - float(priced_in[1]))
-        self._hear()
+        self._update_hazard()
 
-    def _hear(self) -> None:
-        """How AI does decides how likely the boom is to end, and how much there is to lose."""
+    def _update_hazard(self) -> None:
+        """The chance that the boom ends, and what a bust can take, from how AI earns (docs/model.md, section 4)."""
         state = self.state
         np.add(state.valuation.revenue, state.valuation.margin, out=self._earned)
         left = self._outlook.premium_left(state.outlook, self._ai_weights @ self._earned)
-        self._mood.expect(state.outlook.surprise, left)
+        self._sentiment.expect(state.outlook.surprise, left)
 
     def revenue_by_channel(self, j: int) -> Iterator[tuple[IntArray, FloatArray]]:
         """Parts of the revenue surprise at the end of quarter ``j``, channel by channel.

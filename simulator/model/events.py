@@ -3,7 +3,7 @@
 An event reaches average prices and compute per unit with an adoption half-life, while
 beliefs react on the day (docs/model.md, section 1). So each event has two curves:
 ``arrived``, the part that has reached the economy, and ``known``, 0 before its date and
-1 after it. ``known - arrived`` is what the market has heard of and not yet seen.
+1 after it. ``known - arrived`` is news: known, and not yet in the economy.
 """
 
 from __future__ import annotations
@@ -19,33 +19,20 @@ from simulator.arrays import FloatArray, Precision, cast_constants, in_precision
 from simulator.schema import Params, Quantity, quantity
 
 
+# fmt: off
 class _Dated(Params):
     """When an event happens and how fast it spreads."""
 
     name: str = Field(default="", max_length=80, description="what to call it in reports")
-    at_years: float = quantity(
-        0.0,
-        unit="years",
-        low=0.0,
-        high=30.0,
-        source="set by the scenario",
-        strength="D",
-        doc="time of the event after the as-of date; 0 acts in the first step",
-        uncertain=False,
-    )
+    at_years: float = quantity(0.0, "years", 0.0, 30.0,
+        "time of the event after the as-of date; 0 acts in the first step",
+        "D", "set by the scenario")
 
 
 class _Spreading(_Dated):
-    half_life_years: float = quantity(
-        0.5,
-        unit="years",
-        low=0.01,
-        high=20.0,
-        source="judgement: integration frictions bind, not cost (NBER working paper digest, 2025)",
-        strength="D",
-        doc="time until half of the event has reached average prices and costs",
-        uncertain=False,
-    )
+    half_life_years: float = quantity(0.5, "years", 0.01, 20.0,
+        "time until half of the event has reached average prices and costs",
+        "D", "judgement: integration frictions bind, not cost (NBER working paper digest, 2025)")
 
     def arrived(self, time: float) -> float:
         """Share of the event that is in the economy at a time."""
@@ -56,93 +43,35 @@ class PriceCut(_Spreading):
     """A seller cuts prices: ``-ln(1 - cut) * exposed`` off the average log price."""
 
     kind: Literal["price_cut"] = "price_cut"
-    cut: Quantity = quantity(
-        0.5,
-        unit="share",
-        low=0.0,
-        high=0.9999,
-        source="set by the scenario",
-        strength="D",
-        doc="fall of the list price of the tier that is hit",
-    )
-    exposed: Quantity = quantity(
-        0.15,
-        unit="share",
-        low=0.0,
-        high=1.0,
-        source="judgement: tier hit as a share of LLM revenue, range .05-.35",
-        strength="D",
-        doc="share of the market the cut reaches",
-    )
-    matched_by_compute: Quantity = quantity(
-        0.9,
-        unit="share",
-        low=0.0,
-        high=1.2,
-        source="judgement: about 11x fewer GPU-hours were claimed against a 27x lower price",
-        strength="D",
-        doc="part of the cut that less compute per unit pays for; the rest is margin",
-    )
+    cut: Quantity = quantity(0.5, "share", 0.0, 0.9999, "fall of the list price of the tier that is hit",
+        "D", "set by the scenario")
+    exposed: Quantity = quantity(0.15, "share", 0.0, 1.0, "share of the market the cut reaches",
+        "D", "judgement: tier hit as a share of LLM revenue, range .05-.35")
+    matched_by_compute: Quantity = quantity(0.9, "share", 0.0, 1.2,
+        "part of the cut that less compute per unit pays for; the rest is margin",
+        "D", "judgement: about 11x fewer GPU-hours were claimed against a 27x lower price")
 
 
 class EfficiencyGain(_Spreading):
     """The same work with less compute."""
 
     kind: Literal["efficiency_gain"] = "efficiency_gain"
-    gain: Quantity = quantity(
-        2.0,
-        unit="times",
-        low=1.0,
-        high=1e4,
-        source="set by the scenario",
-        strength="D",
-        doc="how many times less compute the same work takes",
-    )
-    inference_share: Quantity = quantity(
-        0.0,
-        unit="share",
-        low=0.0,
-        high=1.0,
-        source="judgement",
-        strength="D",
-        doc="share of inference the gain applies to",
-    )
-    training_share: Quantity = quantity(
-        0.0,
-        unit="share",
-        low=0.0,
-        high=1.0,
-        source="judgement",
-        strength="D",
-        doc="share of training the gain applies to",
-    )
-    rebound: Quantity = quantity(
-        0.5,
-        unit="share",
-        low=0.0,
-        high=1.5,
-        source=(
-            "judgement: labs spend savings on larger runs; frontier compute kept growing 4-5x"
-            " a year"
-        ),
-        strength="D",
-        doc="part of the training saving spent on more training",
-    )
+    gain: Quantity = quantity(2.0, "times", 1.0, 1e4, "how many times less compute the same work takes",
+        "D", "set by the scenario")
+    inference_share: Quantity = quantity(0.0, "share", 0.0, 1.0, "share of inference the gain applies to",
+        "D", "judgement")
+    training_share: Quantity = quantity(0.0, "share", 0.0, 1.0, "share of training the gain applies to",
+        "D", "judgement")
+    rebound: Quantity = quantity(0.5, "share", 0.0, 1.5, "part of the training saving spent on more training",
+        "D", "judgement: labs spend savings on larger runs; frontier compute kept growing 4-5x a year")
 
 
 class DemandShift(_Spreading):
     """A lasting change of demand at given prices."""
 
     kind: Literal["demand_shift"] = "demand_shift"
-    shift: Quantity = quantity(
-        0.0,
-        unit="log",
-        low=-3.0,
-        high=3.0,
-        source="set by the scenario",
-        strength="D",
-        doc="change of log demand, negative when buyers turn away",
-    )
+    shift: Quantity = quantity(0.0, "log", -3.0, 3.0, "change of log demand, negative when buyers turn away",
+        "D", "set by the scenario")
 
 
 class Competition(_Dated):
@@ -150,65 +79,30 @@ class Competition(_Dated):
 
     kind: Literal["competition"] = "competition"
     firm: str = Field(max_length=64, description="ticker of the firm that loses revenue")
-    share_lost_per_year: Quantity = quantity(
-        0.05,
-        unit="share per year",
-        low=0.0,
-        high=0.9,
-        source="set by the scenario",
-        strength="D",
-        doc="core revenue lost each year to the rival",
-    )
-    years: float = quantity(
-        3.0,
-        unit="years",
-        low=0.1,
-        high=30.0,
-        source="set by the scenario",
-        strength="D",
-        doc="how long the loss goes on",
-        uncertain=False,
-    )
+    share_lost_per_year: Quantity = quantity(0.05, "share per year", 0.0, 0.9,
+        "core revenue lost each year to the rival",
+        "D", "set by the scenario")
+    years: float = quantity(3.0, "years", 0.1, 30.0, "how long the loss goes on",
+        "D", "set by the scenario")
 
 
 class FundingSqueeze(_Spreading):
     """Capital markets withdraw from AI."""
 
     kind: Literal["funding_squeeze"] = "funding_squeeze"
-    withdrawn: Quantity = quantity(
-        0.5,
-        unit="share",
-        low=0.0,
-        high=1.0,
-        source="set by the scenario",
-        strength="D",
-        doc="share of outside funding that is withdrawn",
-    )
+    withdrawn: Quantity = quantity(0.5, "share", 0.0, 1.0, "share of outside funding that is withdrawn",
+        "D", "set by the scenario")
 
 
 class RateRise(_Dated):
     """Required returns rise; each value falls by its equity duration."""
 
     kind: Literal["rate_rise"] = "rate_rise"
-    rise: Quantity = quantity(
-        0.01,
-        unit="per year",
-        low=-0.1,
-        high=0.2,
-        source="set by the scenario",
-        strength="D",
-        doc="rise of the discount rate (0.01 = one percentage point)",
-    )
-    years: float = quantity(
-        1.0,
-        unit="years",
-        low=0.01,
-        high=30.0,
-        source="set by the scenario",
-        strength="D",
-        doc="time over which the rise arrives, linearly",
-        uncertain=False,
-    )
+    rise: Quantity = quantity(0.01, "per year", -0.1, 0.2, "rise of the discount rate (0.01 = one percentage point)",
+        "D", "set by the scenario")
+    years: float = quantity(1.0, "years", 0.01, 30.0, "time over which the rise arrives, linearly",
+        "D", "set by the scenario")
+# fmt: on
 
 
 def _kind(event: object) -> object:
@@ -272,10 +166,14 @@ class _Shock:
 class Calendar:
     """The events of a scenario.
 
-    Args:
-        events: events whose sizes are numbers or ``(path,)`` arrays.
-        inference_share: share of inference in compute demand, to size a gain's news.
-        precision: of the paths.
+    Parameters
+    ----------
+    events
+        Events whose sizes are numbers or ``(path,)`` arrays.
+    inference_share
+        Share of inference in compute demand, to size a gain's news.
+    precision
+        Of the paths.
     """
 
     def __init__(
@@ -308,22 +206,23 @@ class Calendar:
 
     def forcing(self, begin: float, end: float) -> Forcing:
         """What arrives between two times in years."""
-        price: Quantity = 0.0
-        compute: Quantity = 0.0
-        training: Quantity = 0.0
-        demand: Quantity = 0.0
-        for shock in self._shocks:
-            share = shock.event.arrived(end) - shock.event.arrived(begin)
-            if share:
-                price = price + share * shock.price
-                compute = compute + share * shock.compute
-                training = training + share * shock.training
-                demand = demand + share * shock.demand
+        shares = [
+            (shock, share)
+            for shock in self._shocks
+            if (share := shock.event.arrived(end) - shock.event.arrived(begin))
+        ]
+
+        def arriving(effect: str) -> Quantity:
+            start: Quantity = 0.0
+            return sum((share * getattr(shock, effect) for shock, share in shares), start)
+
         lost: dict[str, Quantity] = {}
         for rival in self._rivals:
             years = min(max(end - rival.at_years, 0.0), rival.years)
             loss = in_precision(rival.share_lost_per_year, self._precision)
             lost[rival.firm] = lost.get(rival.firm, 0.0) + np.log1p(-loss) * years
+        names = ("price", "compute", "training", "demand")
+        price, compute, training, demand = map(arriving, names)
         return Forcing(price, compute, training, demand, self._squeeze(end), tuple(lost.values()))
 
     def beliefs(self, first: int, last: int, dt: float, clock: int) -> Beliefs:

@@ -16,105 +16,41 @@ from simulator.arrays import FloatArray, Precision, cast_constants, product
 from simulator.schema import Params, Quantity, quantity
 
 
+# fmt: off
 class FirmRules(Params):
     """How revenue turns into margins; common to all firms."""
 
-    cost_adjustment_years: Quantity = quantity(
-        1.0,
-        unit="years",
-        low=0.05,
-        high=10.0,
-        source="judgement: Cisco's costs lagged its revenue by about a year in 2001-02",
-        strength="D",
-        doc="time in which sticky costs follow revenue",
-    )
-    margin_smoothing_years: Quantity = quantity(
-        0.75,
-        unit="years",
-        low=0.02,
-        high=10.0,
-        source="judgement: investors look through a few quarters",
-        strength="D",
-        doc="smoothing of the margin that values are set on",
-    )
-    margin_floor: Quantity = quantity(
-        0.3,
-        unit="share of the starting margin",
-        low=0.01,
-        high=1.0,
-        source=(
-            "judgement: values fell less than earnings in 2001 (S&P operating EPS -31 %, "
-            "reported -51 %)"
-        ),
-        strength="D",
-        doc="lowest normalised margin the market believes in",
-    )
-    margin_ceiling: Quantity = quantity(
-        1.4,
-        unit="times the starting margin",
-        low=1.0,
-        high=5.0,
-        source="judgement",
-        strength="D",
-        doc="highest normalised margin the market believes in (never above 0.95)",
-    )
-    chip_gross_margin: Quantity = quantity(
-        0.75,
-        unit="share",
-        low=0.05,
-        high=0.95,
-        source="Nvidia annual reports: gross margin 72.7-75 % in FY24-25",
-        strength="A",
-        doc="gross margin of chips at the start",
-    )
-    chip_glut_margin: Quantity = quantity(
-        0.57,
-        unit="share",
-        low=0.0,
-        high=0.95,
-        source=(
-            "Nvidia annual report FY23: 56.9 %, trough quarter 43.5 %; Cisco .64 to .50 in "
-            "FY01; range .44-.62"
-        ),
-        strength="B",
-        doc="gross margin of chips when capex is at its floor",
-    )
-    serving_cost_share: Quantity = quantity(
-        0.5,
-        unit="share",
-        low=0.0,
-        high=1.0,
-        source="about $2bn inference cost on $3.7bn revenue at OpenAI in 2024 (Epoch AI)",
-        strength="C",
-        doc="cost of serving as a share of model sales at the start",
-    )
-    adoption_dividend: Quantity = quantity(
-        0.005,
-        unit="log margin per start spending and log of price",
-        low=0.0,
-        high=1.0,
-        source=(
-            "judgement: spending on models of 15-35 billion USD a year over the operating profit of its users, about "
-            "1.5 trillion, of which competition leaves them a quarter: .002-.01 (the article's own ending: AI will "
-            "prove useful)"
-        ),
-        strength="D",
-        doc="gain of users' margin per unit of what cheaper tokens save them beyond the consensus",
-    )
-    adoption_bound: float = quantity(
-        0.10,
-        unit="log",
-        low=0.001,
-        high=1.0,
-        source="judgement",
-        strength="D",
-        doc="largest adoption dividend, either way",
-        uncertain=False,
-    )
+    cost_adjustment_years: Quantity = quantity(1.0, "years", 0.05, 10.0, "time in which sticky costs follow revenue",
+        "D", "judgement: Cisco's costs lagged its revenue by about a year in 2001-02")
+    margin_smoothing_years: Quantity = quantity(0.75, "years", 0.02, 10.0,
+        "smoothing of the margin that values are set on",
+        "D", "judgement: investors look through a few quarters")
+    margin_floor: Quantity = quantity(0.3, "share of the starting margin", 0.01, 1.0,
+        "lowest normalised margin the market believes in",
+        "D", "judgement: values fell less than earnings in 2001 (S&P operating EPS -31 %, reported -51 %)")
+    margin_ceiling: Quantity = quantity(1.4, "times the starting margin", 1.0, 5.0,
+        "highest normalised margin the market believes in (never above 0.95)",
+        "D", "judgement")
+    chip_gross_margin: Quantity = quantity(0.75, "share", 0.05, 0.95, "gross margin of chips at the start",
+        "A", "Nvidia annual reports: gross margin 72.7-75 % in FY24-25")
+    chip_glut_margin: Quantity = quantity(0.57, "share", 0.0, 0.95,
+        "gross margin of chips when capex is at its floor",
+        "B", "Nvidia annual report FY23: 56.9 %, trough quarter 43.5 %; Cisco .64 to .50 in FY01; range .44-.62")
+    serving_cost_share: Quantity = quantity(0.5, "share", 0.0, 1.0,
+        "cost of serving as a share of model sales at the start",
+        "C", "about $2bn inference cost on $3.7bn revenue at OpenAI in 2024 (Epoch AI)")
+    adoption_dividend: Quantity = quantity(0.005, "log margin per start spending and log of price", 0.0, 1.0,
+        "gain of users' margin per unit of what cheaper tokens save them beyond the consensus",
+        "D", "judgement: spending on models of 15-35 billion USD a year over the operating profit of its users, "
+        "about 1.5 trillion, of which competition leaves them a quarter: .002-.01 (the article's own ending: AI "
+        "will prove useful)")
+    adoption_bound: float = quantity(0.10, "log", 0.001, 1.0, "largest adoption dividend, either way",
+        "D", "judgement")
+# fmt: on
 
 
 class FirmTable(Protocol):
-    """What this room needs of a universe: one array ``(firm,)`` per figure."""
+    """What firms need of a universe: one array ``(firm,)`` per figure."""
 
     def column(self, figure: str) -> FloatArray:
         """A figure of every firm."""
@@ -149,15 +85,23 @@ class Drivers:
 class IncomeProcess:
     """Revenue and margins of all firms on a time grid.
 
-    Args:
-        rules: assumptions, numbers or ``(path,)``.
-        table: the universe's figures.
-        growth: start growth of each firm's revenue on the consensus path, ``(firm,)``
-            per year: sticky costs grow along with it, so nothing moves at t=0.
-        competitors: rows of the firms that lose revenue to rivals.
-        dt: step in years.
-        paths: number of columns.
-        precision: of all states.
+    Parameters
+    ----------
+    rules
+        Assumptions, numbers or ``(path,)``.
+    table
+        The universe's figures.
+    growth
+        Start growth of each firm's revenue on the consensus path, ``(firm,)``
+        per year: sticky costs grow along with it, so nothing moves at t=0.
+    competitors
+        Rows of the firms that lose revenue to rivals.
+    dt
+        Step in years.
+    paths
+        Number of columns.
+    precision
+        Of all states.
     """
 
     def __init__(

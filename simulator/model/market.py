@@ -14,187 +14,52 @@ from typing import Protocol
 import numpy as np
 
 from simulator.arrays import BoolArray, FloatArray, IntArray, Precision, cast_constants, product
-from simulator.model.shocks import TINY, Arrivals, StepShocks
+from simulator.model.shocks import TINY, Arrivals, StartShocks, StepShocks
 from simulator.schema import Params, quantity
 
 
+# fmt: off
 class Market(Params):
     """Market factor and single-name noise; shared by all shipped scenarios."""
 
-    calm_drift: float = quantity(
-        0.109,
-        unit="log per year",
-        low=-1.0,
-        high=1.0,
-        source=(
-            "two-state fits: S&P 1950-2026 monthly bull +15 %, bear -17 %; this set meets the"
-            " calm targets"
-        ),
-        strength="B",
-        doc="drift of the factor in calm; only its difference to the stressed one matters",
-        uncertain=False,
-    )
-    stressed_drift: float = quantity(
-        -0.05,
-        unit="log per year",
-        low=-3.0,
-        high=1.0,
-        source="as calm_drift; the mean of the bear state is unstable across samples",
-        strength="C",
-        doc="drift of the factor under stress",
-        uncertain=False,
-    )
-    calm_sd: float = quantity(
-        0.097,
-        unit="log per sqrt year",
-        low=0.0,
-        high=2.0,
-        source=(
-            "calibrated: weekly S&P 500 figures 1928-2024 in simulator/history/data/targets.toml "
-            "(python -m simulator.calibration); two-state fits .084 x 1.22"
-        ),
-        strength="B",
-        doc="volatility of the factor in calm",
-        uncertain=False,
-    )
-    stressed_sd: float = quantity(
-        0.205,
-        unit="log per sqrt year",
-        low=0.0,
-        high=2.0,
-        source="as calm_sd: 18.7 % on monthly averages, x1.22",
-        strength="B",
-        doc="volatility of the factor under stress",
-        uncertain=False,
-    )
-    stress_entry_rate: float = quantity(
-        0.47,
-        unit="per year",
-        low=0.0,
-        high=50.0,
-        source="two-state fits: monthly switching .03-.06",
-        strength="B",
-        doc="rate of entry into stress",
-        uncertain=False,
-    )
-    stress_exit_rate: float = quantity(
-        1.6,
-        unit="per year",
-        low=0.01,
-        high=50.0,
-        source=(
-            "calibrated: weekly S&P 500 figures 1928-2024 in simulator/history/data/targets.toml "
-            "(python -m simulator.calibration); monthly switching .10-.21"
-        ),
-        strength="B",
-        doc="rate of exit from stress",
-        uncertain=False,
-    )
-    volatility_sd: float = quantity(
-        0.40,
-        unit="log",
-        low=0.0,
-        high=1.5,
-        source=(
-            "calibrated: weekly S&P 500 figures 1928-2024 in simulator/history/data/targets.toml "
-            "(python -m simulator.calibration); clustering of absolute returns"
-        ),
-        strength="B",
-        doc="stationary spread of log volatility",
-        uncertain=False,
-    )
-    volatility_half_life_years: float = quantity(
-        0.15,
-        unit="years",
-        low=0.005,
-        high=20.0,
-        source=(
-            "calibrated: weekly S&P 500 figures 1928-2024 in simulator/history/data/targets.toml "
-            "(python -m simulator.calibration); clustering of absolute returns"
-        ),
-        strength="B",
-        doc="half-life of log volatility",
-        uncertain=False,
-    )
-    leverage: float = quantity(
-        -0.5,
-        unit="correlation",
-        low=-1.0,
-        high=1.0,
-        source=(
-            "calibrated: weekly S&P 500 figures 1928-2024 in simulator/history/data/targets.toml "
-            "(python -m simulator.calibration); skew -.6 to -.8"
-        ),
-        strength="B",
-        doc="correlation of returns with changes of volatility",
-        uncertain=False,
-    )
-    jump_rate: float = quantity(
-        1.2,
-        unit="per year",
-        low=0.0,
-        high=50.0,
-        source="Eraker-Johannes-Polson 2003: about 1.5 a year, S&P 1980-99; range .5-3",
-        strength="B",
-        doc="rate of market jumps",
-        uncertain=False,
-    )
-    jump_mean: float = quantity(
-        -0.026,
-        unit="log",
-        low=-1.0,
-        high=1.0,
-        source="Eraker-Johannes-Polson 2003: mean -2.6 %",
-        strength="B",
-        doc="mean jump",
-        uncertain=False,
-    )
-    jump_sd: float = quantity(
-        0.041,
-        unit="log",
-        low=0.0,
-        high=1.0,
-        source="Eraker-Johannes-Polson 2003: sd 4.1 %",
-        strength="B",
-        doc="spread of jumps",
-        uncertain=False,
-    )
-    sector_correlation: float = quantity(
-        0.25,
-        unit="correlation",
-        low=0.0,
-        high=0.99,
-        source=(
-            "pairwise correlation of the Magnificent Seven .43-.46 in 2023-25, less what the "
-            "market factor explains"
-        ),
-        strength="B",
-        doc="correlation of AI firms' own noise in calm",
-        uncertain=False,
-    )
-    sector_correlation_stressed: float = quantity(
-        0.50,
-        unit="correlation",
-        low=0.0,
-        high=0.99,
-        source=(
-            "pairwise correlation .67-.82 in 2022, 2020 and spring 2025, less what the market"
-            " factor explains"
-        ),
-        strength="B",
-        doc="the same under stress",
-        uncertain=False,
-    )
-    firm_stress_multiplier: float = quantity(
-        1.3,
-        unit="times",
-        low=0.1,
-        high=10.0,
-        source="Cisco's volatility 74 % in the bust; NASDAQ 43 % against 29 % in the year before",
-        strength="C",
-        doc="firms' own volatility under stress over that in calm",
-        uncertain=False,
-    )
+    calm_drift: float = quantity(0.109, "log per year", -1.0, 1.0,
+        "drift of the factor in calm; only its difference to the stressed one matters",
+        "B", "two-state fits: S&P 1950-2026 monthly bull +15 %, bear -17 %; this set meets the calm targets")
+    stressed_drift: float = quantity(-0.05, "log per year", -3.0, 1.0, "drift of the factor under stress",
+        "C", "as calm_drift; the mean of the bear state is unstable across samples")
+    calm_sd: float = quantity(0.097, "log per sqrt year", 0.0, 2.0, "volatility of the factor in calm",
+        "B", "calibrated: weekly S&P 500 figures 1928-2024 in simulator/history/data/targets.toml (python -m "
+        "simulator.calibration); two-state fits .084 x 1.22")
+    stressed_sd: float = quantity(0.205, "log per sqrt year", 0.0, 2.0, "volatility of the factor under stress",
+        "B", "as calm_sd: 18.7 % on monthly averages, x1.22")
+    stress_entry_rate: float = quantity(0.47, "per year", 0.0, 50.0, "rate of entry into stress",
+        "B", "two-state fits: monthly switching .03-.06")
+    stress_exit_rate: float = quantity(1.6, "per year", 0.01, 50.0, "rate of exit from stress",
+        "B", "calibrated: weekly S&P 500 figures 1928-2024 in simulator/history/data/targets.toml (python -m "
+        "simulator.calibration); monthly switching .10-.21")
+    volatility_sd: float = quantity(0.40, "log", 0.0, 1.5, "stationary spread of log volatility",
+        "B", "calibrated: weekly S&P 500 figures 1928-2024 in simulator/history/data/targets.toml (python -m "
+        "simulator.calibration); clustering of absolute returns")
+    volatility_half_life_years: float = quantity(0.15, "years", 0.005, 20.0, "half-life of log volatility",
+        "B", "calibrated: weekly S&P 500 figures 1928-2024 in simulator/history/data/targets.toml (python -m "
+        "simulator.calibration); clustering of absolute returns")
+    leverage: float = quantity(-0.5, "correlation", -1.0, 1.0, "correlation of returns with changes of volatility",
+        "B", "calibrated: weekly S&P 500 figures 1928-2024 in simulator/history/data/targets.toml (python -m "
+        "simulator.calibration); skew -.6 to -.8")
+    jump_rate: float = quantity(1.2, "per year", 0.0, 50.0, "rate of market jumps",
+        "B", "Eraker-Johannes-Polson 2003: about 1.5 a year, S&P 1980-99; range .5-3")
+    jump_mean: float = quantity(-0.026, "log", -1.0, 1.0, "mean jump",
+        "B", "Eraker-Johannes-Polson 2003: mean -2.6 %")
+    jump_sd: float = quantity(0.041, "log", 0.0, 1.0, "spread of jumps",
+        "B", "Eraker-Johannes-Polson 2003: sd 4.1 %")
+    sector_correlation: float = quantity(0.25, "correlation", 0.0, 0.99, "correlation of AI firms' own noise in calm",
+        "B", "pairwise correlation of the Magnificent Seven .43-.46 in 2023-25, less what the market factor explains")
+    sector_correlation_stressed: float = quantity(0.50, "correlation", 0.0, 0.99, "the same under stress",
+        "B", "pairwise correlation .67-.82 in 2022, 2020 and spring 2025, less what the market factor explains")
+    firm_stress_multiplier: float = quantity(1.3, "times", 0.1, 10.0,
+        "firms' own volatility under stress over that in calm",
+        "C", "Cisco's volatility 74 % in the bust; NASDAQ 43 % against 29 % in the year before")
+# fmt: on
 
 
 @dataclass
@@ -212,7 +77,7 @@ class MarketState:
 
 @dataclass(frozen=True)
 class Jumps:
-    """Sudden changes of firms' own noise: ``step`` from 0, ``firm``, ``path``, ``size`` ``(blow,)``."""
+    """Sudden changes of firms' own noise: ``step`` from 0, ``firm``, ``path``, ``size`` ``(jump,)``."""
 
     step: IntArray
     firm: IntArray
@@ -221,7 +86,7 @@ class Jumps:
 
 
 class FirmTable(Protocol):
-    """What this room needs of a universe: one array ``(firm,)`` per figure."""
+    """What the market needs of a universe: one array ``(firm,)`` per figure."""
 
     def column(self, figure: str) -> FloatArray:
         """A figure of every firm."""
@@ -279,12 +144,18 @@ def corrections(params: Market, table: FirmTable, steps: int, dt: float) -> Corr
 class MarketProcess:
     """The market factor and firm noise on a time grid.
 
-    Args:
-        params: market parameters.
-        table: the universe's figures.
-        dt: step in years.
-        shape: ``(firm, path)``.
-        precision: of all states.
+    Parameters
+    ----------
+    params
+        Market parameters.
+    table
+        The universe's figures.
+    dt
+        Step in years.
+    shape
+        ``(firm, path)``.
+    precision
+        Of all states.
     """
 
     _BOUND = 2.5  # log volatility is held within this many of its standard deviations
@@ -338,25 +209,21 @@ class MarketProcess:
         self._own = np.stack([own, sigma * tense * tense_own - own], axis=1)
         self._jump_mean, self._jump_sd = table.column("jump_mean"), table.column("jump_sd")
         self._work = np.empty(shape, precision)
-        self._room = np.empty((0, 0, 0), precision)
+        self._buffer = np.empty((0, 0, 0), precision)
         cast_constants(self, precision)
 
-    def init(self, regime: FloatArray, volatility: FloatArray) -> MarketState:
-        """The state at t=0, drawn from the long run.
-
-        Args:
-            regime, volatility: uniforms in (0, 1), ``(path,)``.
-        """
-        zero = np.zeros(self.shape[1], self.precision)
-        score = self._score(volatility)
+    def init(self, start: StartShocks) -> MarketState:
+        """The state at t=0, drawn from the long run."""
+        log_volatility = self.params.volatility_sd * self._score(start.volatility)
+        factor, variance, sector, firm_variance = np.zeros((4, self.shape[1]), self.precision)
         return MarketState(
-            stressed=regime < stationary_stress(self.params),
-            log_volatility=(self.params.volatility_sd * score).astype(self.precision),
-            factor=zero.copy(),
-            variance=zero.copy(),
-            sector=zero.copy(),
-            firm_variance=zero.copy(),
-            own=np.zeros(self.shape, self.precision),
+            start.regime < stationary_stress(self.params),
+            log_volatility.astype(self.precision),
+            factor,
+            variance,
+            sector,
+            firm_variance,
+            np.zeros(self.shape, self.precision),
         )
 
     def run(
@@ -367,17 +234,22 @@ class MarketProcess:
         It returns volatility, and the same where the market is tense and 0 elsewhere,
         ``(2, step, path)``: a buffer, for :meth:`move`.
 
-        Args:
-            state: the market.
-            shocks: the steps' draws.
-            bust: which paths are in a bust, ``(step, path)``.
-            sums: ``(step, 4, path)``, gets factor, variance, sector, firm_variance.
+        Parameters
+        ----------
+        state
+            The market.
+        shocks
+            The steps' draws.
+        bust
+            Which paths are in a bust, ``(step, path)``.
+        sums
+            ``(step, 4, path)``, gets factor, variance, sector, firm_variance.
         """
         s, p, shape = state, self.params, bust.shape
-        if self._room.shape[1:] != shape:  # fresh memory costs more than what is worked out in it
-            self._room = np.empty((9, *shape), self.precision)
-        drift, tense, volatility, *_ = self._room
-        scale, moves = self._room[2:4], self._room[4:8]
+        if self._buffer.shape[1:] != shape:  # fresh memory costs more than the arithmetic in it
+            self._buffer = np.empty((9, *shape), self.precision)
+        drift, tense, volatility, *_ = self._buffer
+        scale, moves = self._buffer[2:4], self._buffer[4:8]
         stressed = self._regimes(s, shocks.regime)
         tense[...] = stressed & ~bust
         np.multiply(tense, self._drift[1] - self._drift[0], out=drift)
@@ -387,7 +259,7 @@ class MarketProcess:
         volatility *= self._drift[2] - self._drift[0]
         drift += volatility
 
-        self._volatility(s, shocks, volatility, self._room[8])
+        self._volatility(s, shocks, volatility, self._buffer[8])
         np.multiply(volatility, tense, out=scale[1])
         product(self._common, scale.reshape(2, -1), out=moves[1:].reshape(3, -1))
         factor, variance, sector, firm_variance = moves
@@ -423,7 +295,7 @@ class MarketProcess:
     def _volatility(
         self, state: MarketState, shocks: StepShocks, out: FloatArray, work: FloatArray
     ) -> None:
-        """Volatility of each step, mean square 1; it answers a step's return in the next one."""
+        """Volatility of each step, mean square 1; a step's return moves it in the next step."""
         leverage = self.params.leverage
         np.multiply(shocks.market, self._spread * leverage, out=out)
         np.multiply(shocks.volatility, self._spread * math.sqrt(1.0 - leverage**2), out=work)
@@ -441,11 +313,16 @@ class MarketProcess:
     def move(self, own: FloatArray, scale: FloatArray, normal: FloatArray, out: FloatArray) -> None:
         """Add a step of firms' own noise.
 
-        Args:
-            own: ``(firm, path)`` before the step.
-            scale: ``(2, path)`` of the step, from :meth:`run`.
-            normal: ``(firm, path)`` draws.
-            out: ``(firm, path)``, gets ``own`` after the step.
+        Parameters
+        ----------
+        own
+            ``(firm, path)`` before the step.
+        scale
+            ``(2, path)`` of the step, from :meth:`run`.
+        normal
+            ``(firm, path)`` draws.
+        out
+            ``(firm, path)``, gets ``own`` after the step.
         """
         work = self._work
         product(self._own, scale, out=work)

@@ -12,414 +12,108 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.arrays import BoolArray, FloatArray, Precision, cast_constants
+from simulator.model.shocks import StartShocks
 from simulator.schema import Params, Quantity, quantity
 
 NEVER = 1 << 30
 """Onset of a bust that has not begun."""
 
 
-class GainYear(Params):
-    """A year of index gains and the group's share in them."""
-
-    mag7_share_of_gains: Quantity = quantity(
-        0.531,
-        unit="share",
-        low=0.0,
-        high=2.0,
-        source=(
-            "S&P Dow Jones Indices, U.S. Equities Market Attributes December 2024 (H. "
-            "Silverblatt): 53.1 % of the 2024 total return"
-        ),
-        strength="A",
-        doc="the group's share of the index gain of the year",
-    )
-    index_gain: Quantity = quantity(
-        0.250,
-        unit="share",
-        low=0.02,
-        high=2.0,
-        source="S&P Dow Jones Indices, December 2024: total return 25.02 %",
-        strength="A",
-        doc="index gain of the year",
-    )
-    weight_at_start: Quantity = quantity(
-        0.28,
-        unit="share",
-        low=0.01,
-        high=0.95,
-        source="index weights rolled back by returns: about 27.8 % at the end of 2023",
-        strength="B",
-        doc="the group's index weight at the start of the year",
-    )
-    earnings_growth: Quantity = quantity(
-        0.365,
-        unit="share",
-        low=-0.9,
-        high=5.0,
-        source=(
-            "FactSet (J. Butters), April 2025: Magnificent Seven 2024 earnings +36.5 %; "
-            "published after the as-of date"
-        ),
-        strength="A",
-        doc="the group's earnings growth in the year",
-    )
-
-
-class Concentration(GainYear):
-    """Share of gains -> premium. The latest year here, earlier ones below."""
-
-    earlier_years: tuple[GainYear, ...] = ()
-    forward_pe: Quantity = quantity(
-        31.4,
-        unit="times",
-        low=1.0,
-        high=500.0,
-        source=(
-            "harmonic mean of forward P/Es published 2025-03-13 (deepnewz), scaled by price "
-            "to 2025-01-24: NVDA 29-32, AAPL, MSFT 31-32, META 26, GOOGL 22-23"
-        ),
-        strength="B",
-        doc="the group's forward P/E today",
-    )
-    trough_pe: Quantity = quantity(
-        16.0,
-        unit="times",
-        low=1.0,
-        high=500.0,
-        source=(
-            "low of the long-run forward P/E band for AI firms, 16-27; S&P technology fell to"
-            " 20 in 2002"
-        ),
-        strength="D",
-        doc="forward P/E below which no premium can be meant",
-    )
-
-
+# fmt: off
 class Sentiment(Params):
     """Hazard, bust, aftermath, contagion."""
 
-    hazard_scale: Quantity = quantity(
-        1.0,
-        unit="times the law",
-        low=0.0,
-        high=50.0,
-        source="definition: 1 is the law of run-ups, 0 a boom that cannot end",
-        strength="A",
-        doc="scales the rate at which the boom ends",
-    )
-    hazard_level: Quantity = quantity(
-        0.037,
-        unit="per year",
-        low=0.0,
-        high=1.0,
-        source=(
-            "49 US industries, monthly, 1926-2025 (K. French's data): ln of the 24-month hazard of a fall of 40 % on "
-            "the two-year run-up net of the market, complementary log-log, 20,413 industry-months"
-        ),
-        strength="B",
-        doc="hazard of a crash without any run-up; the boom's is what comes on top",
-    )
-    hazard_slope: Quantity = quantity(
-        1.54,
-        unit="log hazard per unit of run-up",
-        low=0.0,
-        high=5.0,
-        source=(
-            "as hazard_level: 1.54 (standard error .31), 1.62 since 1945, 1.69 for large industries; at 100 % net it "
-            "gives .46 within 24 months where Greenwood, Shleifer and You (JFE 2019) have .53"
-        ),
-        strength="B",
-        doc="rise of the log hazard with the group's two-year run-up net of the market's",
-    )
-    hazard_cap: float = quantity(
-        0.6,
-        unit="per year",
-        low=0.0,
-        high=50.0,
-        source="Greenwood, Shleifer and You: 80 % of run-ups of 150 % crash within 24 months, .8 a year with the rest",
-        strength="C",
-        doc="highest hazard that a run-up can bring by itself",
-        uncertain=False,
-    )
-    hazard_ceiling: float = quantity(
-        2.0,
-        unit="per year",
-        low=0.01,
-        high=50.0,
-        source="judgement",
-        strength="D",
-        doc="highest hazard",
-        uncertain=False,
-    )
-    hazard_disappointment: Quantity = quantity(
-        1.2,
-        unit="log hazard per log revenue",
-        low=0.0,
-        high=5.0,
-        source=(
-            "booms of 16 countries 1870-2020 (Jorda-Schularick-Taylor data): 2.0 (.6) per log of real dividends that "
-            "fall at the same time, .3 to .6 where they fall first; between the two"
-        ),
-        strength="D",
-        doc="rise of the log hazard when the revenue of AI's channels disappoints",
-    )
-    average_surprise: float = quantity(
-        -0.063,
-        unit="log",
-        low=-1.0,
-        high=1.0,
-        source="calibrated: over the stories of the default scenario (python -m simulator.calibration)",
-        strength="C",
-        doc="surprise in AI revenue at which the hazard is the law's, an average over stories",
-        uncertain=False,
-    )
-    surprise_sd: float = quantity(
-        0.574,
-        unit="log",
-        low=0.0,
-        high=2.0,
-        source="calibrated: as average_surprise, so that the mean answer is 1",
-        strength="C",
-        doc="spread of surprises over stories: what the mean of the hazard's answers is divided by",
-        uncertain=False,
-    )
-    boom_compensation: Quantity = quantity(
-        0.5,
-        unit="share",
-        low=0.0,
-        high=1.0,
-        source="judgement: big run-ups do not predict low average returns (Greenwood-Shleifer-You)",
-        strength="D",
-        doc="share of the expected crash loss that boom returns pay for",
-    )
-    overshoot: Quantity = quantity(
-        0.4,
-        unit="share of the premium",
-        low=0.0,
-        high=3.0,
-        source="judgement: S&P technology forward P/E went from 54 to 20, below its later norm",
-        strength="D",
-        doc="fall beyond the premium in a bust",
-    )
-    decay_per_year: Quantity = quantity(
-        0.75,
-        unit="per year",
-        low=0.05,
-        high=10.0,
-        source=(
-            "multiples 2000-02: .5-.8 a year toward the low (S&P forward P/E 25.2 to 14.1, "
-            "technology 54 to 20)"
-        ),
-        strength="C",
-        doc="speed at which sentiment falls to its low after the opening month",
-    )
-    bust_years: Quantity = quantity(
-        2.0,
-        unit="years",
-        low=0.1,
-        high=20.0,
-        source="2000-02 30-31 months, 2022 about 12; range 9-31 months",
-        strength="B",
-        doc="mean length of a bust (exponential)",
-    )
-    opening_share: Quantity = quantity(
-        0.81,
-        unit="probability",
-        low=0.01,
-        high=0.99,
-        source="Greenwood-Shleifer-You: 17 of 21 crashes had a month of -20 % or worse",
-        strength="B",
-        doc="share of busts whose first month takes 20 % or more off the AI group",
-    )
-    opening_spread: float = quantity(
-        0.4,
-        unit="log",
-        low=0.01,
-        high=2.0,
-        source="judgement",
-        strength="D",
-        doc="log-normal spread of the first month's fall",
-        uncertain=False,
-    )
-    opening_half_life_years: float = quantity(
-        0.02,
-        unit="years",
-        low=0.001,
-        high=1.0,
-        source=(
-            "one week: of the log fall of the first month, the worst week was .61 in 1929 (Dow Jones "
-            "industrials, 10-10 to 11-13, 10-22 to 10-29) and .69 in 2000 (NASDAQ, 03-10 to 04-14)"
-        ),
-        strength="C",
-        doc="half-life with which the first month's fall arrives",
-        uncertain=False,
-    )
-    aftermath_level: Quantity = quantity(
-        0.42,
-        unit="share of the premium",
-        low=-1.0,
-        high=2.0,
-        source="judgement: worked for 2002-07",
-        strength="D",
-        doc="how far below zero sentiment settles after a bust",
-    )
-    aftermath_speed: Quantity = quantity(
-        0.5,
-        unit="per year",
-        low=0.01,
-        high=10.0,
-        source="judgement",
-        strength="D",
-        doc="speed of return to that level",
-    )
-    aftermath_half_life_years: float = quantity(
-        8.0,
-        unit="years",
-        low=0.1,
-        high=100.0,
-        source="log CAPE autoregression since 1950: half-life 6.6-8.6 years (Shiller data)",
-        strength="B",
-        doc="half-life with which that level fades to zero",
-        uncertain=False,
-    )
-    contagion: Quantity = quantity(
-        0.20,
-        unit="share",
-        low=0.0,
-        high=1.0,
-        source=(
-            "fall of the rest over the sector's, busts without recession: -.12 to .26 (2000-02), .09 (1980-82), .21 "
-            "(2022), .18 (2024), .1 (2025-01-27); range 0-.4"
-        ),
-        strength="C",
-        doc="fall of the rest of the market relative to the AI group's, without a recession",
-    )
-    recession_contagion: Quantity = quantity(
-        0.60,
-        unit="share",
-        low=0.0,
-        high=1.0,
-        source=(
-            "as contagion, with one: .63 (1929), .78 (1937), .60 (1968-70), .78 (1972-74), .67 (2008); range .4-.85"
-        ),
-        strength="C",
-        doc="the same in a bust that brings a recession",
-    )
-    contagion_depth: float = quantity(
-        0.60,
-        unit="share",
-        low=0.05,
-        high=0.95,
-        source=(
-            "mean depth of crashes after run-ups, threshold 40 % (Greenwood-Shleifer-You), "
-            "technology 2000-02 82 %"
-        ),
-        strength="C",
-        doc="fall of the AI group at which the ratio above holds",
-        uncertain=False,
-    )
-    contagion_lag_years: Quantity = quantity(
-        1.0,
-        unit="years",
-        low=0.001,
-        high=10.0,
-        source=(
-            "the rest did not fall on 2025-01-27, and half of the US stocks of March 2000 that still trade rose "
-            "while the NASDAQ fell 78 %; it had followed by .37 when 2000-02 was over: judgement, .5-1.5"
-        ),
-        strength="C",
-        doc="time over which the rest of the market follows the AI group's sentiment",
-    )
-    recession_probability: Quantity = quantity(
-        0.35,
-        unit="probability",
-        low=0.0,
-        high=1.0,
-        source=(
-            "judgement, .2-.6: manias of index size that ended in 1929, 1937, 1970, 1981, 2001 came with recessions, "
-            "2022 without; Barro-Ursua (NBER 14760): 22 % of crashes without war came with a depression"
-        ),
-        strength="D",
-        doc="chance that a bust brings a recession",
-    )
-    recession_depth: Quantity = quantity(
-        0.10,
-        unit="log",
-        low=0.0,
-        high=1.0,
-        source="Barro-Ursua: depression of 10 % or more; applied to core revenue",
-        strength="C",
-        doc="fall of core revenue in that recession",
-    )
-    recession_speed: Quantity = quantity(
-        1.0,
-        unit="per year",
-        low=0.05,
-        high=10.0,
-        source="judgement",
-        strength="D",
-        doc="speed of the fall and of the recovery after the bust",
-    )
-    lab_failure_loss: float = quantity(
-        3.0,
-        unit="log",
-        low=0.1,
-        high=10.0,
-        source=(
-            "judgement: 95 % of the value; survivorship aside, failed carriers of 2001-02 "
-            "lost 99-100 %"
-        ),
-        strength="D",
-        doc="fall of a private lab's value when it fails for want of funding",
-        uncertain=False,
-    )
+    hazard_scale: Quantity = quantity(1.0, "times the law", 0.0, 50.0, "scales the rate at which the boom ends",
+        "A", "definition: 1 is the law of run-ups, 0 a boom that cannot end")
+    hazard_level: Quantity = quantity(0.037, "per year", 0.0, 1.0,
+        "hazard of a crash without any run-up; the boom's is what comes on top",
+        "B", "49 US industries, monthly, 1926-2025 (K. French's data): ln of the 24-month hazard of a fall of 40 % "
+        "on the two-year run-up net of the market, complementary log-log, 20,413 industry-months")
+    hazard_slope: Quantity = quantity(1.54, "log hazard per unit of run-up", 0.0, 5.0,
+        "rise of the log hazard with the group's two-year run-up net of the market's",
+        "B", "as hazard_level: 1.54 (standard error .31), 1.62 since 1945, 1.69 for large industries; at 100 % net "
+        "it gives .46 within 24 months where Greenwood, Shleifer and You (JFE 2019) have .53")
+    hazard_cap: float = quantity(0.6, "per year", 0.0, 50.0, "highest hazard that a run-up can bring by itself",
+        "C", "Greenwood, Shleifer and You: 80 % of run-ups of 150 % crash within 24 months, .8 a year with the rest")
+    hazard_ceiling: float = quantity(2.0, "per year", 0.01, 50.0, "highest hazard",
+        "D", "judgement")
+    hazard_disappointment: Quantity = quantity(1.2, "log hazard per log revenue", 0.0, 5.0,
+        "rise of the log hazard when the revenue of AI's channels disappoints",
+        "D", "booms of 16 countries 1870-2020 (Jorda-Schularick-Taylor data): 2.0 (.6) per log of real dividends "
+        "that fall at the same time, .3 to .6 where they fall first; between the two")
+    average_surprise: float = quantity(-0.063, "log", -1.0, 1.0,
+        "surprise in AI revenue at which the hazard is the law's, an average over stories",
+        "C", "calibrated: over the stories of the default scenario (python -m simulator.calibration)")
+    surprise_sd: float = quantity(0.574, "log", 0.0, 2.0,
+        "spread of surprises over stories: what the mean of the hazard's answers is divided by",
+        "C", "calibrated: as average_surprise, so that the mean answer is 1")
+    boom_compensation: Quantity = quantity(0.5, "share", 0.0, 1.0,
+        "share of the expected crash loss that boom returns pay for",
+        "D", "judgement: big run-ups do not predict low average returns (Greenwood-Shleifer-You)")
+    overshoot: Quantity = quantity(0.4, "share of the premium", 0.0, 3.0, "fall beyond the premium in a bust",
+        "D", "judgement: S&P technology forward P/E went from 54 to 20, below its later norm")
+    decay_per_year: Quantity = quantity(0.75, "per year", 0.05, 10.0,
+        "speed at which sentiment falls to its low after the opening month",
+        "C", "multiples 2000-02: .5-.8 a year toward the low (S&P forward P/E 25.2 to 14.1, technology 54 to 20)")
+    bust_years: Quantity = quantity(2.0, "years", 0.1, 20.0, "mean length of a bust (exponential)",
+        "B", "2000-02 30-31 months, 2022 about 12; range 9-31 months")
+    opening_share: Quantity = quantity(0.81, "probability", 0.01, 0.99,
+        "share of busts whose first month takes 20 % or more off the AI group",
+        "B", "Greenwood-Shleifer-You: 17 of 21 crashes had a month of -20 % or worse")
+    opening_spread: float = quantity(0.4, "log", 0.01, 2.0, "log-normal spread of the first month's fall",
+        "D", "judgement")
+    opening_half_life_years: float = quantity(0.02, "years", 0.001, 1.0,
+        "half-life with which the first month's fall arrives",
+        "C", "one week: of the log fall of the first month, the worst week was .61 in 1929 (Dow Jones industrials, "
+        "10-10 to 11-13, 10-22 to 10-29) and .69 in 2000 (NASDAQ, 03-10 to 04-14)")
+    aftermath_level: Quantity = quantity(0.42, "share of the premium", -1.0, 2.0,
+        "how far below zero sentiment settles after a bust",
+        "D", "judgement: worked for 2002-07")
+    aftermath_speed: Quantity = quantity(0.5, "per year", 0.01, 10.0, "speed of return to that level",
+        "D", "judgement")
+    aftermath_half_life_years: float = quantity(8.0, "years", 0.1, 100.0,
+        "half-life with which that level fades to zero",
+        "B", "log CAPE autoregression since 1950: half-life 6.6-8.6 years (Shiller data)")
+    contagion: Quantity = quantity(0.20, "share", 0.0, 1.0,
+        "fall of the rest of the market relative to the AI group's, without a recession",
+        "C", "fall of the rest over the sector's, busts without recession: -.12 to .26 (2000-02), .09 (1980-82), "
+        ".21 (2022), .18 (2024), .1 (2025-01-27); range 0-.4")
+    recession_contagion: Quantity = quantity(0.60, "share", 0.0, 1.0, "the same in a bust that brings a recession",
+        "C", "as contagion, with one: .63 (1929), .78 (1937), .60 (1968-70), .78 (1972-74), .67 (2008); range .4-.85")
+    contagion_depth: float = quantity(0.60, "share", 0.05, 0.95,
+        "fall of the AI group at which the ratio above holds",
+        "C", "mean depth of crashes after run-ups, threshold 40 % (Greenwood-Shleifer-You), technology 2000-02 82 %")
+    contagion_lag_years: Quantity = quantity(1.0, "years", 0.001, 10.0,
+        "time over which the rest of the market follows the AI group's sentiment",
+        "C", "the rest did not fall on 2025-01-27, and half of the US stocks of March 2000 that still trade rose "
+        "while the NASDAQ fell 78 %; it had followed by .37 when 2000-02 was over: judgement, .5-1.5")
+    recession_probability: Quantity = quantity(0.35, "probability", 0.0, 1.0, "chance that a bust brings a recession",
+        "D", "judgement, .2-.6: manias of index size that ended in 1929, 1937, 1970, 1981, 2001 came with "
+        "recessions, 2022 without; Barro-Ursua (NBER 14760): 22 % of crashes without war came with a depression")
+    recession_depth: Quantity = quantity(0.10, "log", 0.0, 1.0, "fall of core revenue in that recession",
+        "C", "Barro-Ursua: depression of 10 % or more; applied to core revenue")
+    recession_speed: Quantity = quantity(1.0, "per year", 0.05, 10.0,
+        "speed of the fall and of the recovery after the bust",
+        "D", "judgement")
+    lab_failure_loss: float = quantity(3.0, "log", 0.1, 10.0,
+        "fall of a private lab's value when it fails for want of funding",
+        "D", "judgement: 95 % of the value; survivorship aside, failed carriers of 2001-02 lost 99-100 %")
+# fmt: on
 
 
-def premium(concentration: Concentration) -> Quantity:
-    """Log premium in the AI group's values from its share of index gains.
-
-    For each year the group gained ``a G / w``; what its earnings did not explain is
-    premium. Floored at 0, capped at ln(forward P/E / trough P/E). A number or ``(path,)``.
-    """
-    c = concentration
-    total: Quantity = 0.0
-    for year in (c, *c.earlier_years):
-        group = year.mag7_share_of_gains * year.index_gain / year.weight_at_start
-        total = total + np.log1p(group) - np.log1p(np.asarray(year.earnings_growth))
-    cap = np.maximum(np.log(np.asarray(c.forward_pe) / c.trough_pe), 0.0)
-    return np.clip(total, 0.0, cap)
-
-
-def net_run_up(concentration: Concentration) -> Quantity:
-    """The group's rise over the look-back years less the index's, as a share, at least 0."""
-    group: Quantity = 1.0
-    index: Quantity = 1.0
-    for year in (concentration, *concentration.earlier_years):
-        gain = year.mag7_share_of_gains * year.index_gain
-        group = group * (1.0 + gain / year.weight_at_start)
-        index = index * (1.0 + year.index_gain)
-    return np.maximum(group - index, 0.0)
-
-
-def law_of_run_ups(params: Sentiment, net: Quantity) -> Quantity:
+def run_up_hazard(params: Sentiment, net: Quantity) -> Quantity:
     """Hazard a year beyond that of a group without run-up, before any disappointment."""
     rise = np.minimum(params.hazard_slope * np.asarray(net), 50.0)
     return params.hazard_scale * np.minimum(params.hazard_level * np.expm1(rise), params.hazard_cap)
 
 
-def answer_to_surprise(params: Sentiment, surprise: FloatArray) -> FloatArray:
-    """What the hazard is multiplied by for a log surprise in AI revenue; its mean over stories is 1."""
+def surprise_response(params: Sentiment, surprise: FloatArray) -> FloatArray:
+    """Factor of the hazard for a log surprise in AI revenue; its mean over stories is 1."""
     b = params.hazard_disappointment
     held = np.minimum(np.maximum(surprise, -1.0), 1.0)
     return np.asarray(
         np.exp(-b * (held - params.average_surprise) - 0.5 * (b * params.surprise_sd) ** 2)
     )
-
-
-def weight_today(year: GainYear) -> Quantity:
-    """The group's weight after its year of gains: a check on the universe."""
-    gain = year.mag7_share_of_gains * year.index_gain
-    return (year.weight_at_start + gain) / (1.0 + year.index_gain)
 
 
 @dataclass
@@ -437,9 +131,9 @@ class SentimentState:
 
 @dataclass(frozen=True)
 class SentimentPaths:
-    """Room for states at steps that follow each other, ``(step, path)``."""
+    """States at consecutive steps, ``(step, path)``."""
 
-    sentiment: FloatArray  # with the boom's pay for the crash to come
+    sentiment: FloatArray  # with the boom's reward for the crash to come
     spread: FloatArray
     drought: FloatArray
     dilution: FloatArray
@@ -448,14 +142,22 @@ class SentimentPaths:
 class SentimentProcess:
     """Sentiment on a time grid.
 
-    Args:
-        params: assumptions, numbers or ``(path,)``.
-        premium: log premium at the start, number or ``(path,)``.
-        hazard: the law's, per year, number or ``(path,)``.
-        opening, bust_length, recession: uniforms drawn once per path.
-        dt: step in years.
-        paths: number of columns.
-        precision: of all states.
+    Parameters
+    ----------
+    params
+        Assumptions, numbers or ``(path,)``.
+    premium
+        Log premium at the start, number or ``(path,)``.
+    hazard
+        The law's, per year, number or ``(path,)``.
+    start
+        Uniforms drawn once per path.
+    dt
+        Step in years.
+    paths
+        Number of columns.
+    precision
+        Of all states.
     """
 
     def __init__(
@@ -463,9 +165,7 @@ class SentimentProcess:
         params: Sentiment,
         premium: Quantity,
         hazard: Quantity,
-        opening: FloatArray,
-        bust_length: FloatArray,
-        recession: FloatArray,
+        start: StartShocks,
         dt: float,
         paths: int,
         precision: Precision = np.float64,
@@ -477,18 +177,18 @@ class SentimentProcess:
         self._hazard = np.asarray(hazard)
         self._deepest = -1.0 - np.asarray(p.overshoot)
         # Log-normal first month, with P(fall of 20 % or more) = opening_share.
-        score = ndtri(opening) + ndtri(np.asarray(p.opening_share))
+        score = ndtri(start.opening) + ndtri(np.asarray(p.opening_share))
         fall = -np.log(0.8) * np.exp(p.opening_spread * score)
         self._opening_steps = max(round(1.0 / (12.0 * dt)), 1)
         # The month's first step; the later ones take less and less, all of them the whole fall.
         left = np.exp2(-np.array([1.0, self._opening_steps]) * dt / p.opening_half_life_years)
         first, whole = 1.0 - left
         self._fall_at_once, self._first_share = -fall, first / whole
-        length = np.maximum(-np.log(bust_length) * p.bust_years, self._opening_steps * dt)
+        length = np.maximum(-np.log(start.bust_length) * p.bust_years, self._opening_steps * dt)
         # In steps: until the time in a bust, added up step by step, is as long.
         time = np.cumsum(np.full(int(np.max(length) / dt) + 2, dt))
         self._length = 1 + np.searchsorted(time, length).astype(np.int32)
-        slump = recession < p.recession_probability
+        slump = start.recession < p.recession_probability
         self._recession = np.where(slump, -p.recession_depth, 0.0)
         self._fall_speed = -np.expm1(-np.asarray(p.decay_per_year) * dt)
         self._follow = -np.expm1(-dt / np.asarray(p.contagion_lag_years))
@@ -512,12 +212,15 @@ class SentimentProcess:
     def expect(self, surprise: FloatArray, premium: FloatArray) -> None:
         """Set the hazard, and what a bust can take.
 
-        Args:
-            surprise: smoothed log surprise in the revenue of AI's channels, ``(path,)``.
-            premium: log premium that is left, ``(path,)``.
+        Parameters
+        ----------
+        surprise
+            Smoothed log surprise in the revenue of AI's channels, ``(path,)``.
+        premium
+            Log premium that is left, ``(path,)``.
         """
         p, dt = self.params, self.dt
-        hazard = np.minimum(self._hazard * answer_to_surprise(p, surprise), p.hazard_ceiling)
+        hazard = np.minimum(self._hazard * surprise_response(p, surprise), p.hazard_ceiling)
         self._chance = 1.0 - np.exp(-hazard * dt)
         self._low = premium * self._deepest
         self._opening = np.maximum(self._fall_at_once, self._low) * self._first_share
@@ -536,13 +239,20 @@ class SentimentProcess:
     ) -> BoolArray:
         """Advance some steps, in place; return which paths are in a bust, ``(step, path)``.
 
-        Args:
-            state: sentiment.
-            first: number of the first step; the hazard is the same in all of them.
-            hazard_uniform: ``(step, path)`` in [0, 1].
-            squeeze: share of outside funding withdrawn by events, ``(step, path)`` or ``(step, 1)``.
-            outlook: what AI expectations have done to prices, log ``(step, path)``.
-            out: gets the states at each step.
+        Parameters
+        ----------
+        state
+            Sentiment.
+        first
+            Number of the first step; the hazard is the same in all of them.
+        hazard_uniform
+            ``(step, path)`` in [0, 1].
+        squeeze
+            Share of outside funding withdrawn by events, ``(step, path)`` or ``(step, 1)``.
+        outlook
+            What AI expectations have done to prices, log ``(step, path)``.
+        out
+            Gets the states at each step.
         """
         s = state
         count = len(hazard_uniform)
@@ -571,7 +281,7 @@ class SentimentProcess:
     def _withdraw(
         self, state: SentimentState, gone: FloatArray, squeeze: FloatArray, out: SentimentPaths
     ) -> None:
-        """Outside money dries up, and what is left of it is dear, where AI firms have lost value."""
+        """Outside funding shrinks, and the rest dilutes more, where AI firms have lost value."""
         s, dt = state, self.dt
         kept = np.exp(gone)
         np.multiply(kept, (squeeze - 1.0) * dt, out=out.drought)
@@ -584,7 +294,7 @@ class SentimentProcess:
     def _fall(
         self, state: SentimentState, since: NDArray[np.int32]
     ) -> tuple[BoolArray, FloatArray]:
-        """Busts and what comes after, ``since`` so many steps; where the bust is on, and sentiment.
+        """Busts and what comes after, ``since`` steps after the onset; whether the bust is on, and sentiment.
 
         All are ``(step, path)``. A product with a flag costs a tenth of a choice by it, and paths whose
         boom goes on are not left out: to pick the others costs more than to work on all.

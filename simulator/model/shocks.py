@@ -1,4 +1,4 @@
-"""What the model is shaken by, and where it may come from."""
+"""Shocks: the random inputs of the model, and the protocol of their source."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def joined(parts: Sequence[Arrivals]) -> Arrivals:
     if not parts:
         none = np.empty(0, np.int64)
         return Arrivals(none, none, none, np.empty(0))
-    columns = {f.name: [getattr(one, f.name) for one in parts] for f in fields(Arrivals)}
+    columns = {f.name: [getattr(part, f.name) for part in parts] for f in fields(Arrivals)}
     return Arrivals(**{name: np.concatenate(column) for name, column in columns.items()})
 
 

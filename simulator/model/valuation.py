@@ -15,84 +15,34 @@ from simulator.arrays import FloatArray, Precision, cast_constants
 from simulator.schema import Params, Quantity, quantity
 
 
+# fmt: off
 class Valuation(Params):
     """How surprises become prices."""
 
-    required_return: float = quantity(
-        0.065,
-        unit="log per year",
-        low=-0.1,
-        high=0.3,
-        source=(
-            "10-year Treasury about 4.6 % + implied equity premium 4.33 % (Damodaran, "
-            "2025-01-01) - dividends 1.3 % gives .073; less net issue to staff and founders: "
-            "judgement, range .055-.075"
-        ),
-        strength="C",
-        doc="required return net of payout, one number for all firms",
-        uncertain=False,
-    )
-    growth_horizon_years: Quantity = quantity(
-        1.5,
-        unit="years",
-        low=0.0,
-        high=20.0,
-        source="judgement: forward multiples look one to three years ahead",
-        strength="D",
-        doc="how long a surprise in growth is expected to last",
-    )
-    expectation_bound: float = quantity(
-        0.7,
-        unit="log",
-        low=0.01,
-        high=3.0,
-        source=(
-            "S&P technology forward P/E 54 to 20 in 2000-02 is ln 1.0 with sentiment: "
-            "judgement for the growth part"
-        ),
-        strength="D",
-        doc="largest change of the multiple that growth surprises can cause",
-        uncertain=False,
-    )
-    growth_smoothing_years: Quantity = quantity(
-        0.75,
-        unit="years",
-        low=0.02,
-        high=10.0,
-        source="judgement: two to four quarterly reports",
-        strength="D",
-        doc="time over which investors learn a surprise: in a firm's growth, in AI's profits",
-    )
-    lowest_outlook: Quantity = quantity(
-        -2.5,
-        unit="log",
-        low=-10.0,
-        high=0.0,
-        source="judgement: a twelfth of the AI profits that were priced in is nearly none",
-        strength="D",
-        doc="lowest AI profits that investors come to expect, over what was priced in",
-    )
-    highest_outlook: Quantity = quantity(
-        0.9,
-        unit="log",
-        low=0.0,
-        high=3.0,
-        source=(
-            "judgement: two and a half times what was priced in; present value of AI's capital income 8 trillion USD, "
-            "5 to 19 (Goldman Sachs, 2025-11, through the press): ln(19/8) = .9"
-        ),
-        strength="D",
-        doc="highest AI profits that investors come to expect, over what was priced in",
-    )
-    news_response: Quantity = quantity(
-        0.375,
-        unit="log value per log size",
-        low=0.0,
-        high=5.0,
-        source="fitted to Nvidia -17.0 % on 2025-01-27; so it validates nothing",
-        strength="C",
-        doc="fall of a firm of news loading 1 per unit of a shock known and not yet arrived",
-    )
+    required_return: float = quantity(0.065, "log per year", -0.1, 0.3,
+        "required return net of payout, one number for all firms",
+        "C", "10-year Treasury about 4.6 % + implied equity premium 4.33 % (Damodaran, 2025-01-01) - dividends 1.3 "
+        "% gives .073; less net issue to staff and founders: judgement, range .055-.075")
+    growth_horizon_years: Quantity = quantity(1.5, "years", 0.0, 20.0,
+        "how long a surprise in growth is expected to last",
+        "D", "judgement: forward multiples look one to three years ahead")
+    expectation_bound: float = quantity(0.7, "log", 0.01, 3.0,
+        "largest change of the multiple that growth surprises can cause",
+        "D", "S&P technology forward P/E 54 to 20 in 2000-02 is ln 1.0 with sentiment: judgement for the growth part")
+    growth_smoothing_years: Quantity = quantity(0.75, "years", 0.02, 10.0,
+        "time over which investors learn a surprise: in a firm's growth, in AI's profits",
+        "D", "judgement: two to four quarterly reports")
+    lowest_outlook: Quantity = quantity(-2.5, "log", -10.0, 0.0,
+        "lowest AI profits that investors come to expect, over what was priced in",
+        "D", "judgement: a twelfth of the AI profits that were priced in is nearly none")
+    highest_outlook: Quantity = quantity(0.9, "log", 0.0, 3.0,
+        "highest AI profits that investors come to expect, over what was priced in",
+        "D", "judgement: two and a half times what was priced in; present value of AI's capital income 8 trillion "
+        "USD, 5 to 19 (Goldman Sachs, 2025-11, through the press): ln(19/8) = .9")
+    news_response: Quantity = quantity(0.375, "log value per log size", 0.0, 5.0,
+        "fall of a firm of news loading 1 per unit of a shock known and not yet arrived",
+        "C", "fitted to Nvidia -17.0 % on 2025-01-27; so it validates nothing")
+# fmt: on
 
 
 @dataclass
@@ -116,12 +66,18 @@ class ValuationState:
 class ValuationProcess:
     """Surprises against the consensus path.
 
-    Args:
-        params: assumptions, numbers or ``(path,)``.
-        dt: length of a quarter in years.
-        steps: steps in a quarter.
-        shape: ``(firm, path)``.
-        precision: of all states.
+    Parameters
+    ----------
+    params
+        Assumptions, numbers or ``(path,)``.
+    dt
+        Length of a quarter in years.
+    steps
+        Steps in a quarter.
+    shape
+        ``(firm, path)``.
+    precision
+        Of all states.
     """
 
     def __init__(
@@ -168,11 +124,16 @@ class ValuationProcess:
     ) -> None:
         """Close a quarter, in place: what it brought becomes known over the next one.
 
-        Args:
-            state: surprises.
-            revenue, margin: ``(firm, path)``, positive.
-            adoption: ``(path,)`` log gain of users' margins.
-            log_revenue_consensus, log_margin_consensus: ``(firm, 1)``.
+        Parameters
+        ----------
+        state
+            Surprises.
+        revenue, margin
+            ``(firm, path)``, positive.
+        adoption
+            ``(path,)`` log gain of users' margins.
+        log_revenue_consensus, log_margin_consensus
+            ``(firm, 1)``.
         """
         s, work = state, self._work
         np.log(revenue, out=work)

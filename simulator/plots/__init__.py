@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simulator.errors import UsageError, plain
-from simulator.plots import causes, drawdowns, drivers, real_crashes, time_series
+from simulator.plots import causes, drawdowns, drivers, real_crashes, story, time_series
 from simulator.plots.heatmap import Heatmap
 from simulator.plots.plot import STATISTIC, Plot
 from simulator.plots.response_lines import Lines
@@ -53,6 +53,7 @@ PLOTS: dict[str, type[Plot]] = {
         drivers.Elasticity,
         drivers.Drivers,
         causes.Uncertainty,
+        story.Story,
     )
 }
 SWEEP_KINDS = tuple(kind for kind, plot in PLOTS.items() if issubclass(plot, SweepPlot))

@@ -21,7 +21,7 @@ BOND_FIGURES = {
     "sector_share": 0.0,
     "jump_rate": 0.0,
 }
-"""What makes a bond fund unlike the shares it is listed beside: it answers to rates and little else."""
+"""Figures of a bond fund: it moves with interest rates and little else."""
 
 
 @dataclass(frozen=True)

@@ -104,5 +104,5 @@ def _names(cell: str) -> Iterator[str]:
 
 
 def _header_currency(cell: str) -> str:
-    found = re.search(r"(?:\bin |\()([A-Z]{3}|US\$|[$€£¥])\)?$", cell)
-    return currency_of(found[1]) if found else ""
+    match = re.search(r"(?:\bin |\()([A-Z]{3}|US\$|[$€£¥])\)?$", cell)
+    return currency_of(match[1]) if match else ""

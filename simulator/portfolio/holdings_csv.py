@@ -196,10 +196,10 @@ class _Reader:
             self._fault(row.line, None, message, ", ".join(COLUMNS), hint)
 
     def _checked(self, head: CsvRow) -> Columns:
-        """The columns of the header; raises ScenarioError for one that is there twice."""
+        """The columns of the header; raises ScenarioError for one that appears twice."""
         columns = columns_of(head.cells)
         for name in columns.repeated:
-            self._fault(head.line, columns.place[name], f"the column {name} is there twice")
+            self._fault(head.line, columns.place[name], f"the column {name} appears twice")
         if columns.repeated:
             raise ScenarioError(self.problems)
         for name in columns.unread if columns.own else ():

@@ -101,12 +101,10 @@ def read_portfolio(
         try:
             mapped.append(_mapped(row, universe))
         except _Unmapped as fault:
-            problems.append(
-                sheet.problem(row, fault.column, fault.message, fault.expected, fault.hint)
-            )
+            problems.append(sheet.problem(row, *fault.args))
     weights, notices, faults = _weights(sheet)
     problems += [] if sheet.problems else faults  # a sum of what could be read says nothing
-    new = [one.firm for one in mapped if one.firm is not None]
+    new = [item.firm for item in mapped if item.firm is not None]
     if len(new) > MOST_NEW_FIRMS:
         message = f"{len(new)} holdings are firms the universe does not know"
         expected = f"at most {MOST_NEW_FIRMS}: each is simulated"
@@ -115,17 +113,12 @@ def read_portfolio(
     if problems:
         raise ScenarioError(problems)
     holdings = tuple(
-        Holding(row.ticker, weight, one.entity, one.taken_for)
-        for row, weight, one in zip(sheet.rows, weights, mapped, strict=True)
+        Holding(row.ticker, weight, item.entity, item.taken_for)
+        for row, weight, item in zip(sheet.rows, weights, mapped, strict=True)
     )
     value = fsum(row.amount for row in sheet.rows) if sheet.amounts == "value" else None
-    notices = [
-        *sheet.notices,
-        *notices,
-        *_guessed(sheet.rows, mapped),
-        *_unused(sheet.rows, universe),
-    ]
-    portfolio = Portfolio(holdings, value, tuple(notices), sheet.source.raw)
+    notices += [*_guessed(sheet.rows, mapped), *_unused(sheet.rows, universe)]
+    portfolio = Portfolio(holdings, value, (*sheet.notices, *notices), sheet.source.raw)
     return portfolio, _joined(universe, new, portfolio)
 
 
@@ -141,9 +134,10 @@ class _Mapped(NamedTuple):
 
 
 class _Unmapped(Exception):
+    """A row that cannot be mapped: column, message, what is expected, a hint."""
+
     def __init__(self, column: str, message: str, expected: str = "", hint: str = "") -> None:
-        super().__init__(message)
-        self.column, self.message, self.expected, self.hint = column, message, expected, hint
+        super().__init__(column, message, expected, hint)
 
 
 def _mapped(row: Row, universe: Universe) -> _Mapped:
@@ -157,26 +151,20 @@ def _mapped(row: Row, universe: Universe) -> _Mapped:
         return _Mapped("", None, "cash, which earns nothing; sure")
     if row.maps_to:
         if row.sector or row.beta is not None or row.volatility is not None:
-            message = (
-                f"{row.ticker} is mapped to {plain(row.maps_to, 20)}, whose path it takes as it is"
-            )
+            entity = plain(row.maps_to, 20)
+            message = f"{row.ticker} is mapped to {entity}, whose path it takes as it is"
             hint = "either maps_to, or sector with beta and volatility"
             raise _Unmapped("maps_to", message, hint=hint)
         entity = _entity(row.maps_to, "maps_to", universe)
-        return _Mapped(
-            entity, None, f"moves with {entity}, {_title(entity, universe)}; as the file says"
-        )
+        words = f"moves with {entity}, {_title(entity, universe)}; as the file says"
+        return _Mapped(entity, None, words)
     known = _known(row.ticker, universe)
     if known:
-        what = "the firm" if known in universe.tickers else "the group"
-        other = (
-            ""
-            if share(row.ticker) == known or known in universe.groups
-            else "; another share class"
-        )
-        return _Mapped(
-            known, None, f"{what} of the universe, {_title(known, universe)}{other}; sure"
-        )
+        is_firm = known in universe.tickers
+        what = "the firm" if is_firm else "the group"
+        other = "; another share class" if is_firm and share(row.ticker) != known else ""
+        words = f"{what} of the universe, {_title(known, universe)}{other}; sure"
+        return _Mapped(known, None, words)
     is_described = bool(row.sector) or row.beta is not None
     if fund is not None:
         target = _known(fund.maps_to or fund.like, universe)
@@ -192,12 +180,8 @@ def _mapped(row: Row, universe: Universe) -> _Mapped:
     like = _entity(sector, "sector", universe)
     if is_fund:
         return _new_fund(row, fund, like, universe)
-    sure = (
-        "judgement, give kind = fund if it is one"
-        if is_described
-        else "a guess from its kind alone"
-    )
-    words = f"a single firm like {like}; {sure}"
+    by_sector, by_kind = "judgement, give kind = fund if it is one", "a guess from its kind alone"
+    words = f"a single firm like {like}; {by_sector if is_described else by_kind}"
     return _new_firm(row, like, OWN_VOLATILITY, words, universe)
 
 
@@ -240,17 +224,17 @@ def _known(name: str, universe: Universe) -> str:
     for spelling in (name, name.upper(), name.lower()):
         if spelling in universe.entities:
             return spelling
-    wanted = issuer(name.upper())
-    return next((firm for firm in universe.tickers if issuer(firm) == wanted), "")
+    key = issuer(name.upper())
+    return next((firm for firm in universe.tickers if issuer(firm) == key), "")
 
 
 def _entity(name: str, column: str, universe: Universe) -> str:
-    found = _known(name, universe)
-    if not found:
+    entity = _known(name, universe)
+    if not entity:
         message = f"{plain(name, 40)} is neither a firm nor a group of the universe {universe.name}"
         known = f"{', '.join(universe.groups)}; or {', '.join(universe.tickers)}"
         raise _Unmapped(column, message, known, suggestion(name, universe.entities))
-    return found
+    return entity
 
 
 def _new_firm(
@@ -327,8 +311,8 @@ def _guessed(rows: Iterable[Row], mapped: Iterable[_Mapped]) -> Iterable[str]:
     """Holdings of which the file says no more than that they are shares or bond funds."""
     names = [
         row.ticker
-        for row, one in zip(rows, mapped, strict=True)
-        if one.firm is not None
+        for row, item in zip(rows, mapped, strict=True)
+        if item.firm is not None
         and not row.sector
         and row.beta is None
         and share(row.ticker) not in known_funds()

@@ -7,7 +7,7 @@ run's tables.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Self
 
@@ -15,7 +15,6 @@ import numpy as np
 
 from simulator.arrays import FloatArray, IntArray
 from simulator.engine import consensus_path
-from simulator.engine.factors import FACTORS
 from simulator.engine.simulation import Simulation, State
 from simulator.engine.streams import FreshShocks, StratifiedShocks, generator
 from simulator.errors import RunError
@@ -48,77 +47,62 @@ class EntityLevel:
         return np.asarray(self.values @ np.exp(log_price[self.rows]) + self.cash)
 
 
+@dataclass
 class DrawdownParticles:
-    """Paths at some step, with their high and largest fall so far."""
+    """Paths at some step of the scenario.
 
-    def __init__(
-        self,
-        worlds: Simulation,
-        watch: EntityLevel,
-        stride: int,
-        *,
-        world: IntArray,
-        state: State,
-        high: FloatArray,
-        score: FloatArray,
-    ) -> None:
-        self._worlds, self._watch, self._stride = worlds, watch, stride
-        self._world, self._state, self._high, self._score = world, state, high, score
-        self._simulation: Simulation | None = None
+    Column j is in the world ``world[j]`` of ``worlds``; ``high`` (path,) is its highest level so far, or that of
+    the start, and ``score`` (path,) its largest fall so far, a positive share.
+    """
+
+    worlds: Simulation
+    entity_level: EntityLevel
+    stride: int
+    world: IntArray
+    state: State
+    high: FloatArray
+    score: FloatArray
+    _simulation: Simulation | None = field(default=None, init=False)
 
     @classmethod
-    def start(cls, worlds: Simulation, watch: EntityLevel, stride: int) -> Self:
+    def start(cls, worlds: Simulation, entity_level: EntityLevel, stride: int) -> Self:
         """All paths of a simulation at t=0."""
         index = np.arange(worlds.shape[1])
-        high = watch.level(np.zeros(worlds.shape))
+        high = entity_level.level(np.zeros(worlds.shape))
         state, score = worlds.state.take(index), np.zeros(index.size)
-        return cls(worlds, watch, stride, world=index, state=state, high=high, score=score)
-
-    @property
-    def score(self) -> FloatArray:
-        """Largest fall so far, a positive share ``(path,)``."""
-        return self._score
+        return cls(worlds, entity_level, stride, index, state, high, score)
 
     def step(self, k: int, noise: FreshShocks) -> None:
         """Advance by ``stride`` steps of the scenario, or to its end."""
         if self._simulation is None:
-            self._simulation = self._worlds.take(self._world, self._state)
-            self._log_price, self._own = np.empty((2, *self._simulation.shape))
-            self._factors = np.empty((len(FACTORS), self._world.size))
+            self._simulation = self.worlds.take(self.world, self.state)
         simulation = self._simulation
-        simulation.shocks, noise.paths = noise, self._world.size
-        last = min(k * self._stride, simulation.scenario.steps)
-        for step in range((k - 1) * self._stride + 1, last + 1):
-            simulation.step(step, self._log_price, self._own, self._factors)
-            level = self._watch.level(self._log_price)
-            if not self._watch.from_start:
-                self._high = np.maximum(self._high, level)
-            self._score = np.maximum(self._score, 1.0 - level / self._high)
+        simulation.shocks, noise.paths = noise, self.world.size
+        last = min(k * self.stride, simulation.scenario.steps)
+        for log_price in simulation.prices((k - 1) * self.stride + 1, last):
+            level = self.entity_level.level(log_price)
+            if not self.entity_level.from_start:
+                self.high = np.maximum(self.high, level)
+            self.score = np.maximum(self.score, 1.0 - level / self.high)
 
     def take(self, index: IntArray) -> Self:
         """Copies of some paths."""
-        return self._with(
-            self._world[index], self._state.take(index), self._high[index], self._score[index]
+        return replace(
+            self,
+            world=self.world[index],
+            state=self.state.take(index),
+            high=self.high[index],
+            score=self.score[index],
         )
 
     def join(self, other: Self) -> Self:
         """These paths and others."""
-        return self._with(
-            np.concatenate([self._world, other._world]),
-            self._state.join(other._state),
-            np.concatenate([self._high, other._high]),
-            np.concatenate([self._score, other._score]),
-        )
-
-    def _with(self, world: IntArray, state: State, high: FloatArray, score: FloatArray) -> Self:
-        return type(self)(
-            self._worlds,
-            self._watch,
-            self._stride,
-            world=world,
-            state=state,
-            high=high,
-            score=score,
+        return replace(
+            self,
+            world=np.concatenate([self.world, other.world]),
+            state=self.state.join(other.state),
+            high=np.concatenate([self.high, other.high]),
+            score=np.concatenate([self.score, other.score]),
         )
 
 
@@ -142,13 +126,20 @@ def split_batch(
 ) -> Batch:
     """Split one batch of groups; pure, so that batches may be computed anywhere.
 
-    Args:
-        scenario: its seed and the number of the batch address all draws.
-        entity: a group or a firm.
-        depths: (L,) rising positive shares.
-        least: groups are given up below this probability.
-        number: of the batch.
-        from_start: falls are from the level at t=0, not from a peak.
+    Parameters
+    ----------
+    scenario
+        Its seed and the number of the batch address all draws.
+    entity
+        A group or a firm.
+    depths
+        (L,) rising positive shares.
+    least
+        Groups are given up below this probability.
+    number
+        Of the batch.
+    from_start
+        Falls are from the level at t=0, not from a peak.
     """
     universe, seed = scenario.universe, scenario.seed
     groups = groups_together(scenario)
@@ -160,9 +151,9 @@ def split_batch(
     with np.errstate(over="raise", invalid="raise", divide="raise", under="ignore"):
         try:
             worlds = Simulation(scenario, consensus_path(scenario), drawn)
-            found: Split = split(
+            result: Split = split(
                 DrawdownParticles.start(
-                    worlds, _watch(scenario, entity, from_start=from_start), stride
+                    worlds, _entity_level(scenario, entity, from_start=from_start), stride
                 ),
                 noise,
                 steps=-(-scenario.steps // stride),
@@ -175,7 +166,7 @@ def split_batch(
             raise RunError(
                 f"batch {number} left the finite numbers: {error}; seed {seed}"
             ) from None
-    return Batch(found.probability, found.steps * stride, found.rounds)
+    return Batch(result.probability, result.steps * stride, result.rounds)
 
 
 def groups_together(scenario: Scenario) -> int:
@@ -183,7 +174,7 @@ def groups_together(scenario: Scenario) -> int:
     return max(1, min(TOGETHER, _FIRMS_TOGETHER // len(scenario.universe.tickers)))
 
 
-def _watch(scenario: Scenario, entity: str, *, from_start: bool) -> EntityLevel:
+def _entity_level(scenario: Scenario, entity: str, *, from_start: bool) -> EntityLevel:
     universe = scenario.universe
     row = universe.entities.index(entity)
     groups, values = len(universe.groups), universe.column("market_value")

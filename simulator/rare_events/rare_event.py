@@ -1,4 +1,4 @@
-"""Rare crashes: the probability of a fall that a run would have to wait for.
+"""Rare crashes: probabilities of falls too rare for the paths of a run.
 
     rare(load_scenario("deepseek"), "sp500.max_drawdown >= 0.90")
 
@@ -31,11 +31,10 @@ from simulator.scenario.thresholds import FORM
 from simulator.schema import InvalidValue
 from simulator.statistics import Estimate, mean_of_few, probability
 
-FIRST_LOOK = 16
-"""Groups before the error is looked at."""
+FIRST_CHECK = 16
+"""Groups before the error is checked."""
 MAX_SECONDS = 60.0
 REL_ERROR = 0.10
-"""Where a run folder keeps its far tail."""
 LEAST = 1e-6
 """The far tail ends about here."""
 _FORM = "sp500.max_drawdown >= 0.70"
@@ -56,7 +55,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Rare:
-    """How likely a rare event is, and what it took to know.
+    """How likely a rare event is, and what the estimate cost.
 
     ``stopped`` says why: "precise" enough, out of "time", or "never" seen by any group.
     """
@@ -85,36 +84,35 @@ class Rare:
 def parse_event(text: str, scenario: Scenario) -> Event:
     """Read ``sp500.max_drawdown >= 0.70``. Raises UsageError."""
     try:
-        found = parse_threshold("event", f"P({text}) >= 0", scenario.universe.entities)
-    except InvalidValue as refusal:
-        if refusal.expected == FORM:  # a threshold's form would mislead here
+        threshold = parse_threshold("event", f"P({text}) >= 0", scenario.universe.entities)
+    except InvalidValue as error:
+        if error.expected == FORM:  # a threshold's form would mislead here
             raise UsageError(f"{plain(text, 80)!r} is no event; write it as {_FORM!r}") from None
-        message = refusal.message.replace("threshold `event`", f"the event {plain(text, 80)!r}")
-        hint = f"; {refusal.hint}" if refusal.hint else ""
-        raise UsageError(f"{message}: allowed are {refusal.expected}{hint}") from None
-    depth = 0.0 if found.level is None else found.level
-    if found.metric not in _FALLS or found.comparison not in (">=", ">"):
+        message = error.message.replace("threshold `event`", f"the event {plain(text, 80)!r}")
+        hint = f"; {error.hint}" if error.hint else ""
+        raise UsageError(f"{message}: allowed are {error.expected}{hint}") from None
+    depth = 0.0 if threshold.level is None else threshold.level
+    if threshold.metric not in _FALLS or threshold.comparison not in (">=", ">"):
         raise UsageError(
             f"the event {plain(text, 80)!r} is not a fall: only events such as {_FORM} can be split"
         )
     if not 0.0 < depth <= 1.0:
         raise UsageError(f"a fall of {depth:g} is not one: expected a share above 0, at most 1")
-    if found.comparison == ">":
+    if threshold.comparison == ">":
         depth = float(np.nextafter(depth, 2.0))
-    return Event(text.strip(), found.entity, depth, found.metric == "loss_from_start")
+    return Event(text.strip(), threshold.entity, depth, threshold.metric == "loss_from_start")
 
 
 class RelativeErrorStopping:
     """When to stop, given the groups so far.
 
-    Many looks at few skewed numbers stop too often where the numbers happen to lie close together,
-    which is where their mean is too low. So the error is looked at when the groups have grown by a
-    quarter, and what looks precise enough has to stand after half as many groups again, and does
-    so on numbers that had no part in the decision.
+    Checking often stops too early where few skewed numbers happen to lie close together, which is
+    where their mean is too low. So the error is checked each time the groups have grown by a
+    quarter, and an error that is small enough must be so again with half as many groups more.
     """
 
     def __init__(self, rel_error: float) -> None:
-        self._rel_error, self._next, self._confirming = rel_error, FIRST_LOOK, False
+        self._rel_error, self._next, self._confirming = rel_error, FIRST_CHECK, False
 
     def enough(self, values: FloatArray) -> bool:
         """Whether these estimates, one a group, are precise enough; called as their number grows."""
@@ -149,7 +147,7 @@ def rare(
     event
         Such as ``"sp500.max_drawdown >= 0.70"``; any group or ticker of the universe.
     rel_error
-        Wanted standard error over probability.
+        Target for standard error over probability.
     max_seconds
         The best estimate by then is returned. A run that is precise before depends on nothing but
         scenario, seed and ``rel_error``.
@@ -172,34 +170,47 @@ def rare(
     if not max_seconds > 0.0:
         raise UsageError(f"the seconds must be above 0, got {max_seconds!r}")
     scenario = scenario.with_(seed=seed)
-    asked = parse_event(event, scenario)
-    began, looks, batches = time.perf_counter(), RelativeErrorStopping(rel_error), list[Batch]()
-    depths = np.array([asked.depth])
+    fall = parse_event(event, scenario)
+    precision = RelativeErrorStopping(rel_error)
+    with closing(_results(scenario, fall, precision, max_seconds, workers)) as results:
+        for result in results:
+            if progress is not None:
+                progress(result)
+    return result
+
+
+def _results(
+    scenario: Scenario,
+    fall: Event,
+    precision: RelativeErrorStopping,
+    max_seconds: float,
+    workers: int,
+) -> Generator[Rare]:
+    """The result after each batch of groups, until there is reason to stop."""
+    began, batches = time.perf_counter(), list[Batch]()
+    depths = np.array([fall.depth])
     with closing(
-        _batches(scenario, asked.entity, depths, workers, from_start=asked.from_start)
+        _batches(scenario, fall.entity, depths, workers, from_start=fall.from_start)
     ) as computed:
         for batch in computed:
             batches.append(batch)
-            values = np.concatenate([one.probability[:, 0] for one in batches])
+            values = np.concatenate([done.probability[:, 0] for done in batches])
             seconds = time.perf_counter() - began
             late = seconds + seconds / len(batches) > max_seconds
             stopped: Literal["precise", "time", "never"] = "time" if values.any() else "never"
-            if done := looks.enough(values) and values.any():
+            if done := precision.enough(values) and values.any():
                 stopped = "precise"
-            found = Rare(
-                event=asked,
+            yield Rare(
+                event=fall,
                 estimate=_estimate(values, batches),
                 groups=values.size,
-                path_steps=sum(one.path_steps for one in batches),
+                path_steps=sum(counted.path_steps for counted in batches),
                 stopped=stopped,
                 seconds=seconds,
                 steps=scenario.steps,
             )
-            if progress is not None:
-                progress(found)
             if done or late or (stopped == "never" and values.size >= _TAIL_GROUPS):
-                return found
-    raise AssertionError("batches have no end")
+                return
 
 
 def _batches(
@@ -211,7 +222,7 @@ def _batches(
     *,
     from_start: bool = False,
 ) -> Generator[Batch]:
-    """All batches there are, in order, computed as they are asked for."""
+    """All batches there are, in order, computed lazily."""
     compute = partial(split_batch, scenario, entity, depths, least, from_start=from_start)
     yield from get_executor(workers).map(compute, itertools.count())
 
@@ -219,12 +230,12 @@ def _batches(
 def _estimate(values: FloatArray, batches: list[Batch]) -> Estimate:
     """Mean of the groups with its interval."""
     paths = values.size * PARTICLES
-    if not values.any() or not any(one.rounds for one in batches):
-        # Nothing was cloned or nothing came of it: what is known is the first paths.
+    if not values.any() or not any(batch.rounds for batch in batches):
+        # Nothing was cloned or no clone reached the event: only the first paths count.
         return probability(round(float(values.mean()) * paths), paths)
-    found = mean_of_few(values)
-    high = min(found.high, 1.0) if isfinite(found.high) else 1.0
-    return Estimate(found.value, found.mc_error, max(found.low, 0.0), high)
+    mean = mean_of_few(values)
+    high = min(mean.high, 1.0) if isfinite(mean.high) else 1.0
+    return Estimate(mean.value, mean.mc_error, max(mean.low, 0.0), high)
 
 
 def tail(
@@ -237,7 +248,7 @@ def tail(
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> pd.DataFrame:
-    """The chance of a fall by each depth, far beyond what a run's paths can show.
+    """The probability of a fall by depth, far beyond what a run's paths can estimate.
 
     Parameters
     ----------
@@ -265,36 +276,36 @@ def tail(
     scenario = scenario.with_(seed=seed)
     if entity not in scenario.universe.entities:
         raise UsageError(f"no entity {plain(entity, 80)}: {', '.join(scenario.universe.entities)}")
-    asked = _DEPTHS if depths is None else np.asarray(depths, np.float64)
-    if asked.ndim != 1 or not asked.size or np.any(np.diff(asked) <= 0):
-        raise UsageError(f"depths must rise, got {asked!r}")
-    if not 0.0 < asked[0] <= asked[-1] <= 1.0:
-        raise UsageError(f"depths must be shares above 0 and at most 1, got {asked!r}")
+    chosen = _DEPTHS if depths is None else np.asarray(depths, np.float64)
+    if chosen.ndim != 1 or not chosen.size or np.any(np.diff(chosen) <= 0):
+        raise UsageError(f"depths must rise, got {chosen!r}")
+    if not 0.0 < chosen[0] <= chosen[-1] <= 1.0:
+        raise UsageError(f"depths must be shares above 0 and at most 1, got {chosen!r}")
     if depths is None:  # a first batch, on a seed of its own, shows how far to go
-        scout = split_batch(scenario, entity, asked, LEAST, number=_SCOUT).probability.mean(axis=0)
-        asked = asked[: max(int(np.count_nonzero(scout >= LEAST)), 1)]
+        scout = split_batch(scenario, entity, chosen, LEAST, number=_SCOUT).probability.mean(axis=0)
+        chosen = chosen[: max(int(np.count_nonzero(scout >= LEAST)), 1)]
     batches: list[Batch] = []
-    with closing(_batches(scenario, entity, asked, workers)) as computed:
+    with closing(_batches(scenario, entity, chosen, workers)) as computed:
         for batch in computed:
             batches.append(batch)
-            done = sum(len(one.probability) for one in batches)
+            done = sum(len(batch.probability) for batch in batches)
             if progress is not None:
                 progress(min(done, groups), groups)
             if done >= groups:
                 break
-    values = np.concatenate([one.probability for one in batches])
-    rows = [(entity, depth, *_row(values[:, at], batches)) for at, depth in enumerate(asked)]
+    values = np.concatenate([batch.probability for batch in batches])
+    rows = [(entity, depth, *_row(values[:, at], batches)) for at, depth in enumerate(chosen)]
     return pd.DataFrame(rows, columns=_COLUMNS)
 
 
 _SCOUT = (1 << 32) - 1
-"""Number of the batch that looks how far the tail goes: no other batch is called so."""
+"""Number of the batch that shows how far the tail goes; no other batch has it."""
 _COLUMNS = ["entity", "depth", "probability", "mc_error", "low", "high"]
 
 
 def _row(values: FloatArray, batches: list[Batch]) -> tuple[float, float, float, float]:
-    found = _estimate(values, batches)
-    return found.value, found.mc_error, found.low, found.high
+    estimate = _estimate(values, batches)
+    return estimate.value, estimate.mc_error, estimate.low, estimate.high
 
 
 def read_tail(folder: str | Path) -> pd.DataFrame | None:
@@ -305,14 +316,14 @@ def read_tail(folder: str | Path) -> pd.DataFrame | None:
     return pd.read_csv(path)
 
 
-def add_tail(folder: str | Path, found: pd.DataFrame) -> Path:
+def add_tail(folder: str | Path, rows: pd.DataFrame) -> Path:
     """Store a far tail in a finished run's folder, beside those of other entities; its path.
 
     Raises StoreError as :func:`simulator.runs.storage.add_files` does.
     """
-    held = read_tail(folder)
-    if held is not None:
-        others = held[~held["entity"].isin(found["entity"].unique())]
-        found = pd.concat([others, found], ignore_index=True) if len(others) else found
-    add_files(folder, {TAIL: csv_bytes(found)})
+    stored = read_tail(folder)
+    if stored is not None:
+        others = stored[~stored["entity"].isin(rows["entity"].unique())]
+        rows = pd.concat([others, rows], ignore_index=True) if len(others) else rows
+    add_files(folder, {TAIL: csv_bytes(rows)})
     return Path(folder) / TAIL

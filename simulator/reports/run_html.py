@@ -15,9 +15,11 @@ from simulator.portfolio import HOLDINGS
 from simulator.reports import (
     assumption_text,
     html_page,
+    official_tables,
     portfolio_tables,
     run_html_tables,
     run_tables,
+    story_tables,
 )
 from simulator.reports.run_text import run_line
 from simulator.runs.sensitivity import weakest_link
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 
 SECTIONS = {
+    "story": ("story", "story-mag7", "story-portfolio"),
     "levels": ("fan", "fan-mag7", "histogram", "exceedance", "underwater"),
     "causes": ("waterfall",),
     "crashes": ("overlay", "trough", "recovery"),
@@ -71,6 +74,8 @@ def _content(run: Run, drawn: Mapping[str, bytes]) -> dict[str, Any]:
         "title": plain(scenario.title, 200),
         "run_line": run_line(run),
         "verdict": run.verdict,
+        "story": run.story_sentences,
+        "story_table": story_tables.story(run),
         "years": years(scenario.horizon_years),
         "closes": closes(run),
         "paths": f"{run.paths:,}",
@@ -86,6 +91,8 @@ def _content(run: Run, drawn: Mapping[str, bytes]) -> dict[str, Any]:
         "portfolio": portfolio,
         "crashes": run_tables.crashes(run),
         "reaches": run_tables.reaches(run, run_tables.groups(run)),
+        "official": official_tables.beside(run),
+        "official_note": official_tables.NOTE,
         "losses": losses,
         "unknown": run_tables.has_unknown(
             [*(row.cells for row in falls), *(row.cells for row in losses)]

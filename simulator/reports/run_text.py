@@ -16,7 +16,7 @@ from rich.cells import cell_len, chop_cells, set_cell_size
 
 from simulator.errors import plain
 from simulator.plots.run_plot import closes, is_exact, label
-from simulator.reports import portfolio_tables, run_tables
+from simulator.reports import official_tables, portfolio_tables, run_tables, story_tables
 from simulator.runs.sensitivity import weakest_link
 from simulator.runs.summary import BELOW
 from simulator.statistics.formatting import MINUS
@@ -58,15 +58,28 @@ def terminal_summary(run: Run, folder: str | None = None) -> str:
 
 def summary_lines(run: Run, folder: str | None = None, width: int = WIDTH) -> list[Line]:
     """As :func:`terminal_summary`, line by line; tables lose their last columns if ``width`` is less than 80."""
+    return [*opening_lines(run, width), *following_lines(run, folder, width)]
+
+
+def opening_lines(run: Run, width: int = WIDTH) -> list[Line]:
+    """Which run, and its verdict: the plain answer, known before the story is held against other worlds."""
+    width = min(width, WIDTH)
+    verdict = _lines(plain(run.verdict, 400), width, style="strong")
+    return [line.within(width) for line in (*_heading(run, width), Line(""), *verdict)]
+
+
+def following_lines(run: Run, folder: str | None = None, width: int = WIDTH) -> list[Line]:
+    """What comes after :func:`opening_lines`."""
     width = min(width, WIDTH)
     parts = [
-        _heading(run, width),
-        _lines(plain(run.verdict, 400), width, style="strong"),
+        story_lines(run, width),
         _thresholds(run, width),
         _falls(run, width),
         _lowest(run, width),
+        _story_table(run, width),
         _portfolio(run, width),
         _reaches(run, width),
+        _official(run, width),
         _losses(run),
         _drivers(run, width),
         _lines(weakest_link(run.scenario, run.results), width),
@@ -74,11 +87,16 @@ def summary_lines(run: Run, folder: str | None = None, width: int = WIDTH) -> li
     ]
     if width < WIDTH:
         parts.insert(-1, _lines(f"tables have more columns on a screen of {WIDTH}", width))
-    whole: list[Line] = []
-    for part in parts:
-        if part:
-            whole += [Line(""), *part] if whole else part
-    return [line.within(width) for line in whole]
+    lines = [line for part in parts if part for line in (Line(""), *part)]
+    # What the story adds belongs to the verdict: no line between them.
+    return [line.within(width) for line in (lines[1:] if parts[0] else lines)]
+
+
+def story_lines(run: Run, width: int) -> list[Line]:
+    """How much of the verdict would come anyway, and what boom and story add."""
+    return [
+        line for text in run.story_sentences for line in _lines(_ascii(plain(text, 400)), width)
+    ]
 
 
 def run_line(run: Run) -> str:
@@ -125,6 +143,19 @@ def _falls(run: Run, width: int) -> list[Line]:
     if run_tables.has_unknown(row.cells for row in rows):
         lines.append(Line(_TOO_FEW))
     return lines
+
+
+def _story_table(run: Run, width: int) -> list[Line]:
+    """The chance to be 30 % below today, split; the report and story.csv have the other headlines."""
+    rows = [row for row in story_tables.story(run) if row.statistic == "below_30"]
+    if not rows:
+        return []
+    title = "WHAT THE STORY ADDS to the chance to be 30 % below today, in 100 futures"
+    return [
+        *_lines(title, width, style="strong"),
+        _columns("", ("this run", "chance", "boom", "story", "priced in")),
+        *(_columns(f" {row.name}", map(_cell, row.cells)) for row in rows),
+    ]
 
 
 def _cell(cell: run_tables.Cell) -> str:
@@ -189,6 +220,22 @@ def _reaches(run: Run, width: int) -> list[Line]:
         fall = _fit(f"{row.crash} {_ascii(row.fall)}", 18)
         lines.append(Line(f"  {_fit(row.name, 21)} {fall}{_ascii(row.chance)}"))
     return lines
+
+
+def _official(run: Run, width: int) -> list[Line]:
+    rows = official_tables.beside(run)
+    if not rows:
+        return []
+    title = "CHANCE TO FALL AS AUTHORITIES ASSUME, from a peak or from today"
+    title += "" if is_exact(run) else " (95 % interval)"
+    lines = _lines(title, width, style="strong")
+    for row in rows:
+        who, fall = f"{row.short} {row.when}", f"{row.fall} {row.counts_from.split()[-1]}"
+        text = (
+            f"  {_fit(who, 26)}{_fit(_ascii(fall), 12)}{_fit(row.entity, 18)}{_ascii(row.chance)}"
+        )
+        lines += _lines(text, width, 2, 6) if width < WIDTH else [Line(text)]
+    return [*lines, *_lines(official_tables.NOTE, width, 2, 2)]
 
 
 def _losses(run: Run) -> list[Line]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.engine import Results
-from simulator.engine.results import CAUSES, COUNTS, MEASURES
+from simulator.engine.results import CAUSES, COUNTS, MEASURES, Axes
 
 _MEASURED = {"log_1y": "return_1y", "loss_from_start": "loss_from_start"}
 """Measures that older runs do not have, by the grid they are counted on."""
@@ -64,20 +64,18 @@ def results(
 
     Raises KeyError, IndexError or ValueError where they do not fit together.
     """
-    loaded = Results.empty(
+    axes = Axes(
         entities=tuple(str(name) for name in tables["entities"]),
         times=tables["times"],
         fan_steps=counts["fan_steps"],
         start_levels=tables["start_levels"],
-        inputs=(),
-        paths=0,
-        keep_paths=keep_paths,
         sells=tables["sells"],
+        groups=groups,
         driver_steps=counts["driver_steps"],
         driver_consensus=counts["driver_consensus"],
         aligned_steps=counts["aligned_steps"],
-        groups=groups,
     )
+    loaded = Results.empty(axes, (), paths=0, keep_paths=keep_paths)
     if tuple(tables["cause_names"].tolist()) != CAUSES:
         raise ValueError("the causes are not those of this model")
     loaded.measures = {name: tables[f"measure_{name}"] for name in MEASURES}

@@ -12,7 +12,7 @@ from simulator.portfolio import HOLDINGS
 from simulator.runs import array_format, atomic_files
 from simulator.runs.digest import run_digest
 from simulator.runs.run import Run
-from simulator.runs.storage import RESULT_FORMAT, TAIL, read_manifest
+from simulator.runs.storage import RESULT_FORMAT, STORY, TAIL, read_manifest
 from simulator.scenario import MODEL_VERSION, load_scenario
 
 
@@ -57,6 +57,7 @@ def load_run(folder: str | Path) -> Run:
         manifest["timings"]["simulate_seconds"],
         until=manifest.get("until"),
         tail=pd.read_csv(folder / TAIL) if TAIL in manifest["files"] else None,
+        story=pd.read_csv(folder / STORY) if STORY in manifest["files"] else None,
     )
 
 

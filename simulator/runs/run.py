@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from simulator.engine import Results
 from simulator.errors import UsageError
 from simulator.history import Crash, crashes, index_of
-from simulator.runs import portfolio_risk, sensitivity, storage
+from simulator.runs import official, portfolio_risk, sensitivity, storage, story_text
 from simulator.runs.digest import run_digest
 from simulator.runs.fan import fan, underwater
 from simulator.runs.summary import ThresholdResult, drivers, evaluate_threshold, sample, statistics
@@ -48,6 +48,8 @@ class Run:
     until: str | None = None  # what decided the number of paths; not part of the result
     tail: pd.DataFrame | None = None
     """Rarer falls than the paths can tell, by splitting, where a stored run has them."""
+    story: pd.DataFrame | None = None
+    """What the story adds, from :func:`simulator.what_the_story_adds`, where it has been worked out."""
 
     def __repr__(self) -> str:
         name, paths = self.scenario.name, self.paths
@@ -229,6 +231,11 @@ class Run:
             closes=_CLOSES.get(steps, f"{steps}-a-year") if crash.same_grid else "daily",
         )
 
+    @property
+    def story_sentences(self) -> list[str]:
+        """What stands beside the verdict: how much comes without the boom, and what boom and story add."""
+        return story_text.sentences(self.story)
+
     def document(self) -> dict[str, Any]:
         """The run as one JSON document: ``summary.json``, and ``run --json`` but for the folder.
 
@@ -253,6 +260,15 @@ class Run:
                 for entity in self.entities
             },
             "baselines": self._baselines(),
+            "official": {
+                one.name: {
+                    "fall": one.fall,
+                    "entity": one.entity,
+                    "measure": one.measure,
+                    "reached": chance.as_json(),
+                }
+                for one, chance in official.reached(self.scenario, self.results)
+            },
             "thresholds": [
                 {
                     "name": result.threshold.name,
@@ -266,7 +282,25 @@ class Run:
             "assumptions": sensitivity.document(self.scenario, self.results),
             "weakest_link": sensitivity.weakest_link(self.scenario, self.results),
             **portfolio,
+            **self._contributions(),
         }
+
+    def _contributions(self) -> dict[str, Any]:
+        """What the story adds: entity -> statistic -> part -> estimate; nothing where it is not known."""
+        if self.story is None:
+            return {}
+        found: dict[str, Any] = {}
+        for entity, statistic in dict.fromkeys(
+            zip(self.story["entity"], self.story["statistic"], strict=True)
+        ):
+            of = story_text.parts(self.story, entity, statistic)
+            found.setdefault(entity, {})[statistic] = {
+                part: one.as_json() for part, one in of.items()
+            }
+        return {"contributions": found, "contributions_in_words": self.story_sentences}
+
+    def _story_files(self) -> dict[str, bytes]:
+        return {} if self.story is None else {storage.STORY: storage.csv_bytes(self.story)}
 
     def _baselines(self) -> dict[str, Any]:
         """Real crashes by name and index, and the chance that an entity falls as far."""
@@ -348,6 +382,15 @@ class Run:
                 until=self.until,
                 seconds=self.seconds,
             ),
-            extras=extras or {},
+            extras={**(extras or {}), **self._story_files()},
             command=command,
         )
+
+
+def add_story(run: Run, folder: str | Path, story: pd.DataFrame) -> Run:
+    """The run with what its story adds, which is written into its finished folder too."""
+    complete = replace(run, story=story)
+    storage.add_files(
+        folder, {**complete._story_files(), **storage.summary_file(complete.document())}
+    )
+    return complete

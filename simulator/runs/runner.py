@@ -168,14 +168,14 @@ def _filled(
             while begin < end or helpers.busy:
                 mine = range(begin, begin + portion(end - begin, crew, TOGETHER))
                 begin = mine.stop
-                while shared and begin < end and helpers.hungry:
+                while shared and begin < end and helpers.has_room:
                     theirs = range(end - portion(end - begin, crew), end)
-                    helpers.give(theirs)
+                    helpers.submit(theirs)
                     end = theirs.start
                 for block in simulated(scenario, keep, noise, mine):
                     left = most - block.block * BLOCK_PATHS
                     results.add(block, min(block.count * BLOCK_PATHS, left))
                     yield
-                for part in helpers.take(wait=begin == end):
+                for part in helpers.completed(wait=begin == end):
                     results.merge(part)
                     yield

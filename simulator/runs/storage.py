@@ -43,6 +43,8 @@ RESULT_FORMAT = 3
 MANIFEST = "manifest.json"
 TAIL = "rare.csv"
 """Falls rarer than the paths can tell, where `crashsim rare RUN --tail` has worked them out."""
+STORY = "story.csv"
+"""What the story adds, where it has been worked out."""
 _DEPTH_BINS = 100
 """Bins of histogram.csv: one point of depth each, and one for a loss of 100 %."""
 
@@ -220,7 +222,7 @@ def data_files(
         "scenario.toml": scenario.text,
         universe: scenario.universe.path.read_bytes(),
         "scenario.resolved.json": _json_bytes(scenario.resolved()),
-        "summary.json": _json_bytes(document),
+        **summary_file(document),
         "summary.csv": csv_bytes(summary),
         "fan.csv": csv_bytes(fan, "%.6g"),  # the grid supports no more digits
         "histogram.csv": csv_bytes(histogram(results)),
@@ -230,6 +232,11 @@ def data_files(
         files["portfolio-risk.csv"] = csv_bytes(portfolio_risk(scenario, results))
         files["portfolio-contributions.csv"] = csv_bytes(all_contributions(scenario, results))
     return files
+
+
+def summary_file(document: Mapping[str, Any]) -> dict[str, bytes]:
+    """The run's document as a file of its folder."""
+    return {"summary.json": _json_bytes(document)}
 
 
 def _json_bytes(document: Mapping[str, Any]) -> bytes:

@@ -55,10 +55,7 @@ def declared(tables: Mapping[str, Params]) -> Iterator[tuple[str, Any, Spec]]:
 
 
 def assumptions(
-    tables: Mapping[str, Params],
-    consensus: Params,
-    sources: Mapping[str, Source],
-    file: TomlFile,
+    tables: Mapping[str, Params], consensus: Params, sources: Mapping[str, Source], file: TomlFile
 ) -> list[Assumption]:
     """Every assumption, in the order of the tables."""
     rows = []
@@ -71,22 +68,18 @@ def assumptions(
             source = _TYPED
         else:
             source = _closest(key, sources) or _closest(placed, sources) or UNSOURCED
-        technology = key.startswith("technology.")
+        name = key.removeprefix("technology.")
         rows.append(
             Assumption(
-                key,
-                value,
-                getattr(consensus, key.removeprefix("technology.")) if technology else None,
-                spec.unit,
-                spec.low,
-                spec.high,
-                source.source,
-                source.date,
-                source.strength,
-                source.weakness,
-                source.quote,
-                spec.doc,
-                origin,
+                key=key,
+                value=value,
+                priced_in=getattr(consensus, name) if name != key else None,
+                unit=spec.unit,
+                low=spec.low,
+                high=spec.high,
+                doc=spec.doc,
+                origin=origin,
+                **source.model_dump(),
             )
         )
     return rows

@@ -23,14 +23,7 @@ class Correlation(Params):
 
     between: tuple[str, str] = Field(description="keys of two uncertain assumptions")
     rho: float = quantity(
-        ...,
-        unit="1",
-        low=-0.999,
-        high=0.999,
-        source="set by the scenario",
-        strength="D",
-        doc="correlation of their normal scores",
-        uncertain=False,
+        ..., "1", -0.999, 0.999, "correlation of their normal scores", "D", "set by the scenario"
     )
 
 
@@ -69,7 +62,7 @@ def sound_correlations(
             message = "an assumption is correlated with itself"
             problems.append(file.problem(path, message, expected="two different keys"))
         elif pair in seen:
-            problems.append(file.problem(path, "this pair is there twice", hint="keep one"))
+            problems.append(file.problem(path, "this pair appears twice", hint="keep one"))
         else:
             sound[index] = correlation
         seen.add(pair)
@@ -79,7 +72,7 @@ def sound_correlations(
 
 
 def _keys(correlations: Sequence[Correlation]) -> tuple[str, ...]:
-    return tuple(sorted({key for one in correlations for key in one.between}))
+    return tuple(sorted({key for pair in correlations for key in pair.between}))
 
 
 def _consistent(correlations: Sequence[Correlation]) -> bool:
@@ -100,7 +93,7 @@ def _contradiction(file: TomlFile, sound: dict[int, Correlation]) -> Problem:
 
     index = min(sound, key=share)
     given = sound[index].rho
-    others = [one for at, one in sound.items() if at != index]
+    others = [pair for at, pair in sound.items() if at != index]
     trials = sorted(np.linspace(-0.99, 0.99, 199), key=lambda rho: abs(rho - given))
     mended = next(
         (

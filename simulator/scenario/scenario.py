@@ -1,4 +1,4 @@
-"""A scenario: a TOML file that was read, checked at the door, and may be trusted from here on."""
+"""A scenario: a TOML file that was read, checked once, and valid from here on."""
 
 from __future__ import annotations
 
@@ -14,17 +14,20 @@ import numpy as np
 
 from simulator.arrays import FloatArray
 from simulator.errors import Problem, ScenarioError, plain
+from simulator.model.concentration import Concentration
 from simulator.model.events import Event
 from simulator.model.firms import FirmRules
 from simulator.model.market import Market
-from simulator.model.sentiment import Concentration, Sentiment
+from simulator.model.sentiment import Sentiment
 from simulator.model.technology import Technology
 from simulator.model.valuation import Valuation
 from simulator.portfolio import Portfolio, read_portfolio
 from simulator.scenario.assumptions import CONSENSUS, Assumption, assumptions, declared
 from simulator.scenario.correlations import Correlation, correlation_matrix, sound_correlations
+from simulator.scenario.scenario_files import find_scenario, list_scenarios, locate, read_universe
 from simulator.scenario.scenario_schema import (
     FORMAT_VERSION,
+    ScenarioFile,
     ScenarioTable,
     firm_problems,
     read_tables,
@@ -40,19 +43,12 @@ from simulator.schema import (
     Quantity,
     Source,
     TomlFile,
-    is_name,
     parse_override,
     read_sources,
     read_toml,
     suggestion,
 )
-from simulator.universe import (
-    Universe,
-    find_universe,
-    load_universe,
-    shipped_scenarios,
-    universe_names,
-)
+from simulator.universe import Universe
 
 __all__ = [
     "Assumption",
@@ -139,17 +135,17 @@ class Scenario:
 
     def uncertain(self) -> dict[str, Distribution]:
         """Every distribution by dotted key, keys sorted."""
-        found: dict[str, Distribution] = {}
+        uncertain: dict[str, Distribution] = {}
         for prefix, table in self.tables().items():
-            found |= table.uncertain(prefix)
-        return dict(sorted(found.items()))
+            uncertain |= table.uncertain(prefix)
+        return dict(sorted(uncertain.items()))
 
     def copula(self) -> tuple[tuple[str, ...], FloatArray]:
         """Keys of the correlated assumptions, sorted, and the lower Cholesky root `(key, key)`.
 
         Independent standard normal scores z of these keys become correlated ones as root @ z.
         """
-        keys = tuple(sorted({key for one in self.correlations for key in one.between}))
+        keys = tuple(sorted({key for pair in self.correlations for key in pair.between}))
         root = np.linalg.cholesky(correlation_matrix(keys, self.correlations))
         return keys, root.astype(np.float64)
 
@@ -161,21 +157,13 @@ class Scenario:
         if values.keys() != self.uncertain().keys():
             wrong = sorted(values.keys() ^ self.uncertain().keys())
             raise KeyError(f"values must name every uncertain assumption and no other: {wrong}")
-        return replace(
-            self,
-            technology=self.technology.at(values, "technology"),
-            events=tuple(event.at(values, f"events.{i}") for i, event in enumerate(self.events)),
-            concentration=self.concentration.at(values, "concentration"),
-            sentiment=self.sentiment.at(values, "sentiment"),
-            market=self.market.at(values, "market"),
-            firms=self.firms.at(values, "firms"),
-            valuation=self.valuation.at(values, "valuation"),
-            correlations=(),
-        )
+        tables = {name: table.at(values, name) for name, table in self.tables().items()}
+        events = tuple(tables.pop(f"events.{index}") for index in range(len(self.events)))
+        return replace(self, **tables, events=events, correlations=())  # type: ignore[arg-type]
 
     def medians(self) -> Scenario:
         """The scenario with every uncertain assumption at its median."""
-        return self.at({key: one.median() for key, one in self.uncertain().items()})
+        return self.at({key: drawn.median() for key, drawn in self.uncertain().items()})
 
     def with_(self, *, paths: int | None = None, seed: int | None = None) -> Scenario:
         """The scenario with other run settings; raises ScenarioError if they are out of range."""
@@ -193,9 +181,8 @@ class Scenario:
             try:
                 spec.check(name, int(value))
             except InvalidValue as refusal:
-                problems.append(
-                    Problem(name, 0, 0, f"scenario.{name}", refusal.message, refusal.expected)
-                )
+                key, allowed = f"scenario.{name}", refusal.expected
+                problems.append(Problem(name, 0, 0, key, refusal.message, allowed))
             changed[name] = int(value)
         if problems:
             raise ScenarioError(problems)
@@ -228,8 +215,8 @@ class Scenario:
             },
             **tables,
             "events": [_dump(event) for event in self.events],
-            "thresholds": {one.name: one.text for one in self.thresholds},
-            "correlations": [_dump(one) for one in self.correlations],
+            "thresholds": {limit.name: limit.text for limit in self.thresholds},
+            "correlations": [_dump(pair) for pair in self.correlations],
             "sources": {key: _dump(source) for key, source in sorted(self.sources.items())},
         }
 
@@ -278,7 +265,7 @@ def load_scenario(
     ScenarioError
         With every problem of the file, of its universe, of the overrides and of the holdings.
     """
-    file = read_toml(_locate(path_or_name))
+    file = read_toml(locate(path_or_name))
     changed = file.with_overrides(overrides) if overrides else file
     return _checked(changed, portfolio=portfolio, rates=rates)
 
@@ -293,7 +280,7 @@ def _checked(
     parsed, problems = read_tables(file)
     faults: list[Problem] = []
     if universe is None:
-        universe, faults = _universe(file)
+        universe, faults = read_universe(file)
     sources, places, unsound = read_sources(file, ("sources",), file.data.get("sources", {}))
     problems += faults + unsound
     holdings = portfolio if isinstance(portfolio, Portfolio) else None
@@ -312,33 +299,17 @@ def _checked(
     if parsed is None or universe is None:
         raise ScenarioError(problems)
     problems += table_problems(file, parsed, universe)
-    table, technology = parsed.scenario, parsed.technology
-    scenario = Scenario(
-        **table.model_dump(exclude={"universe", "as_of"}),
-        as_of=table.as_of or universe.as_of,
-        technology=Technology.model_construct(
-            **{name: getattr(technology, name) for name in Technology.model_fields}
-        ),
-        consensus=technology.consensus,
-        events=parsed.events,
-        concentration=parsed.concentration,
-        sentiment=parsed.sentiment,
-        market=parsed.market,
-        firms=parsed.firms,
-        valuation=parsed.valuation,
-        universe=universe,
+    scenario = replace(
+        _composed(file, parsed, universe),
         thresholds=thresholds,
         sources=sources,
-        correlations=(),
-        file=file,
         portfolio=holdings,
     )
     known = _known_keys(scenario)
     for key in [key for key in sources if key not in known][:MOST_PROBLEMS]:
         message = f"a source for `{plain(key, 80)}`, which is not a key of this scenario"
-        problems.append(
-            file.problem(places[key], message, hint=suggestion(key, known), at_key=True)
-        )
+        hint = suggestion(key, known)
+        problems.append(file.problem(places[key], message, hint=hint, at_key=True))
     correlations, faults = sound_correlations(
         file, parsed.correlations, tuple(scenario.uncertain())
     )
@@ -348,55 +319,24 @@ def _checked(
     return replace(scenario, correlations=correlations)
 
 
-def list_scenarios() -> list[str]:
-    """Names of the shipped scenarios."""
-    return sorted(path.stem for path in shipped_scenarios().glob("*.toml"))
-
-
-def find_scenario(name: str) -> Path:
-    """File of a shipped scenario; raises ScenarioError with the nearest name."""
-    known = list_scenarios()
-    if name in known:
-        return shipped_scenarios() / f"{name}.toml"
-    message = f"no scenario is called {plain(name, 80)}, and there is no such file"
-    raise ScenarioError(
-        [Problem(plain(name, 80), 0, 0, "", message, ", ".join(known), suggestion(name, known))]
+def _composed(file: TomlFile, parsed: ScenarioFile, universe: Universe) -> Scenario:
+    """The scenario of checked tables, without thresholds, sources, correlations and portfolio."""
+    table, technology = parsed.scenario, parsed.technology
+    parts = ("events", "concentration", "sentiment", "market", "firms", "valuation")
+    return Scenario(
+        **table.model_dump(exclude={"universe", "as_of"}),
+        **{name: getattr(parsed, name) for name in parts},
+        as_of=table.as_of or universe.as_of,
+        technology=Technology.model_construct(
+            **{name: getattr(technology, name) for name in Technology.model_fields}
+        ),
+        consensus=technology.consensus,
+        universe=universe,
+        thresholds=(),
+        sources={},
+        correlations=(),
+        file=file,
     )
-
-
-def _locate(path_or_name: str | Path) -> Path:
-    path = Path(path_or_name)
-    if isinstance(path_or_name, Path) or path.suffix == ".toml" or len(path.parts) != 1:
-        return path
-    if path_or_name in list_scenarios():
-        return find_scenario(path_or_name)
-    own = (
-        path,
-        Path(f"{path}.toml"),
-        Path("scenarios", f"{path}.toml"),
-    )  # as `crashsim new` writes it
-    try:
-        return next((file for file in own if file.is_file()), None) or find_scenario(path_or_name)
-    except (OSError, ValueError):  # too long, or with a null byte
-        return find_scenario(path_or_name)
-
-
-def _universe(file: TomlFile) -> tuple[Universe | None, list[Problem]]:
-    table = file.data.get("scenario")
-    name = table.get("universe") if isinstance(table, dict) else None
-    if not isinstance(name, str) or not is_name(name):
-        return None, []  # the table's own check has said so
-    folder = Path(file.file).parent
-    path = find_universe(name, folder)
-    if path is None:
-        known = universe_names(folder)
-        message, hint = f"no universe is called {name}", suggestion(name, known)
-        where = ("scenario", "universe")
-        return None, [file.problem(where, message, expected=", ".join(known), hint=hint)]
-    try:
-        return load_universe(path), []
-    except ScenarioError as error:
-        return None, list(error.problems)
 
 
 def _known_keys(scenario: Scenario) -> set[str]:

@@ -9,10 +9,11 @@ from typing import Any
 from pydantic import Field, ValidationError, field_validator
 
 from simulator.errors import Problem, plain
+from simulator.model.concentration import Concentration
 from simulator.model.events import Event
 from simulator.model.firms import FirmRules
 from simulator.model.market import Market
-from simulator.model.sentiment import Concentration, Sentiment
+from simulator.model.sentiment import Sentiment
 from simulator.model.technology import Technology
 from simulator.model.valuation import Valuation
 from simulator.scenario.assumptions import CONSENSUS
@@ -40,16 +41,7 @@ _DAYS_APART = 31
 
 
 def _setting(default: Any, unit: str, low: float, high: float, doc: str) -> Any:
-    return quantity(
-        default,
-        unit=unit,
-        low=low,
-        high=high,
-        source="judgement: a setting of the run",
-        strength="D",
-        doc=doc,
-        uncertain=False,
-    )
+    return quantity(default, unit, low, high, doc, "D", "judgement: a setting of the run")
 
 
 class ScenarioTable(Params):
@@ -104,20 +96,19 @@ class ScenarioFile(Params):
         default=None, description="cells of `crashsim sweep`; a run takes no notice of it"
     )
     sources: dict[str, Any] = Field(
-        default_factory=dict,
-        description="key -> { source, date, quote, weakness, strength }",
+        default_factory=dict, description="key -> { source, date, quote, weakness, strength }"
     )
 
 
 def read_tables(file: TomlFile) -> tuple[ScenarioFile | None, list[Problem]]:
-    """The tables of a file, each checked by itself, and every problem found in them."""
-    problems = _uncertain_consensus(file)
+    """The tables of a file, each checked by itself, and every problem in them."""
+    problems = _uncertain_consensus(file) or _implied_growth(file)
     try:
         parsed = ScenarioFile.model_validate(_with_consensus(file.data))
     except ValidationError as error:
-        found = _told_once(problems_of(error, ScenarioFile, file), file.data)
+        faults = _without_echoes(problems_of(error, ScenarioFile, file), file.data)
         inside = tuple(f"{problem.key}." for problem in problems)
-        return None, problems + [one for one in found if not one.key.startswith(inside)]
+        return None, problems + [fault for fault in faults if not fault.key.startswith(inside)]
     return (None if problems else parsed), problems
 
 
@@ -128,23 +119,25 @@ def _with_consensus(data: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(technology, dict) or not isinstance(consensus, dict):
         return data
     growth = spending_kept(consensus)
-    if growth is not None:
+    if growth is not None and _is_growth(growth):
         consensus = {**consensus, "autonomous_growth": growth}
         technology = {**technology, "consensus": consensus}
     return {**data, "technology": {**consensus, **technology}}
 
 
-def spending_kept(consensus: dict[str, Any]) -> float | None:
-    """Autonomous growth at which spending grows as it does with the default consensus.
+_MOVES_SPENDING = ("elasticity", "annual_price_decline")
 
-    Only the sum g + (elasticity - 1) x decline is seen in spending, so whoever prices in another elasticity
+
+def spending_kept(consensus: dict[str, Any]) -> float | None:
+    """Autonomous growth at which spending grows at first as it does with the default consensus.
+
+    Only the sum g + (elasticity - 1) x decline shows in spending, so whoever prices in another elasticity
     or price decline moves g. None where neither is given, or g is, or one of them is not a sound number.
     """
-    moved = ("elasticity", "annual_price_decline")
-    if "autonomous_growth" in consensus or not any(key in consensus for key in moved):
+    if "autonomous_growth" in consensus or not any(key in consensus for key in _MOVES_SPENDING):
         return None
     default = Technology()
-    values = {key: consensus.get(key, getattr(default, key)) for key in moved}
+    values = {key: consensus.get(key, getattr(default, key)) for key in _MOVES_SPENDING}
     for key, value in values.items():
         if isinstance(value, bool) or not isinstance(value, int | float):
             return None
@@ -152,25 +145,52 @@ def spending_kept(consensus: dict[str, Any]) -> float | None:
         if not spec.low <= value <= spec.high:
             return None
 
-    def answer(elasticity: float, decline: float) -> float:
+    def price_effect(elasticity: float, decline: float) -> float:
         return (elasticity - 1.0) * -math.log1p(-decline)
 
-    kept = float(default.autonomous_growth) + answer(
+    kept = float(default.autonomous_growth) + price_effect(
         float(default.elasticity), float(default.annual_price_decline)
     )
-    return kept - answer(*map(float, values.values()))
+    return kept - price_effect(*map(float, values.values()))
 
 
-def _told_once(found: list[Problem], data: dict[str, Any]) -> list[Problem]:
-    """Without the echo of what is wrong under `technology.consensus` in the keys it hands on."""
+def _without_echoes(problems: list[Problem], data: dict[str, Any]) -> list[Problem]:
+    """Without problems of `[technology]` that only repeat those of `technology.consensus`."""
     technology = data.get("technology")
     given = technology if isinstance(technology, dict) else {}
     own = [
         problem
-        for problem in found
+        for problem in problems
         if not problem.key.startswith("technology.") or problem.key.split(".")[1] in given
     ]
-    return own or found
+    return own or problems
+
+
+def _is_growth(growth: float) -> bool:
+    spec = Technology.spec("autonomous_growth")
+    return spec.low <= growth <= spec.high
+
+
+def _implied_growth(file: TomlFile) -> list[Problem]:
+    """Growth that keeps spending, where it is beyond what autonomous_growth may be."""
+    technology = file.data.get("technology")
+    consensus = technology.get("consensus") if isinstance(technology, dict) else None
+    if not isinstance(consensus, dict):
+        return []
+    growth = spending_kept(consensus)
+    if growth is None or _is_growth(growth):
+        return []
+    keys = [key for key in _MOVES_SPENDING if key in consensus]
+    spec = Technology.spec("autonomous_growth")
+    return [
+        file.problem(
+            (*CONSENSUS.split("."), keys[0]),
+            f"{' and '.join(keys)} would need demand at unchanged prices to grow by {growth:.3g} in logs a year, "
+            "for spending on AI to grow as is priced in",
+            expected=f"{spec.low:g} to {spec.high:g} (autonomous_growth)",
+            hint="move it less, or give technology.consensus.autonomous_growth as well",
+        )
+    ]
 
 
 def _uncertain_consensus(file: TomlFile) -> list[Problem]:

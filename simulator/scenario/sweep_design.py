@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self, get_args
@@ -144,7 +145,7 @@ class SweepTable(Params):
         return self
 
     def as_design(self) -> Design:
-        """The design; raises Refusal."""
+        """The design; raises InvalidValue."""
         specs = {k: None if v == "own" else v for k, v in _flat(self.vary).items()}
         return _design(self.design, specs, self.cells, self.seed)
 
@@ -195,30 +196,23 @@ def _design(kind: str, vary: Mapping[str, Spec], size: int | None, seed: int) ->
 
 
 def _values(key: str, spec: object) -> tuple[Number, ...] | None:
-    """The values of a spec. Raises Refusal."""
+    """The values of a spec. Raises InvalidValue."""
     if spec is None:
         return None
     if isinstance(spec, str) and ":" in spec:
-        found: tuple[Number, ...] = _range(key, spec)
+        numbers: tuple[Number, ...] = _range(key, spec)
     elif isinstance(spec, str):
-        found = tuple(_number(key, part) for part in spec.split(","))
+        numbers = tuple(_number(key, part) for part in spec.split(","))
     elif isinstance(spec, list | tuple | np.ndarray):
-        found = tuple(_number(key, item) for item in spec)
+        numbers = tuple(_number(key, item) for item in spec)
     else:
-        found = (_number(key, spec),)
-    if not 1 <= len(found) <= MOST_VALUES:
-        raise InvalidValue(f"{len(found)} values for {plain(key)}", f"1 to {MOST_VALUES:,}")
-    twice = [value for value, times in _times(found).items() if times > 1]
+        numbers = (_number(key, spec),)
+    if not 1 <= len(numbers) <= MOST_VALUES:
+        raise InvalidValue(f"{len(numbers)} values for {plain(key)}", f"1 to {MOST_VALUES:,}")
+    twice = [value for value, times in Counter(numbers).items() if times > 1]
     if twice:
         raise InvalidValue(f"{plain(key)} has {twice[0]:g} twice", "each value once")
-    return found
-
-
-def _times(values: Sequence[Number]) -> dict[Number, int]:
-    found: dict[Number, int] = {}
-    for value in values:
-        found[value] = found.get(value, 0) + 1
-    return found
+    return numbers
 
 
 def _number(key: str, item: object) -> Number:
@@ -261,8 +255,8 @@ def tidy(values: FloatArray) -> tuple[float, ...]:
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Values by dotted key: keys may be quoted or nested."""
-    found: dict[str, Any] = {}
+    flat: dict[str, Any] = {}
     for name, value in table.items():
         key = f"{prefix}{name}"
-        found |= _flat(value, f"{key}.") if isinstance(value, Mapping) else {key: value}
-    return found
+        flat |= _flat(value, f"{key}.") if isinstance(value, Mapping) else {key: value}
+    return flat

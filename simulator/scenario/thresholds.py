@@ -112,30 +112,14 @@ def parse_threshold(
 ) -> Threshold:
     """Parses one sentence.
 
-    Raises Refusal for a form, entity or metric that is not known, a metric that a run on ``grid``
+    Raises InvalidValue for a form, entity or metric that is not known, a metric that a run on ``grid``
     does not have, and a value that the quantity cannot be.
     """
     match = _SENTENCE.fullmatch(text)
     if match is None:
         raise InvalidValue(f"threshold `{name}` cannot be read", FORM)
     entity, _, metric = match["what"].rpartition(".")
-    known = tuple(entities)
-    if entity not in known:
-        hint = suggestion(entity, known)
-        if entity == "portfolio":
-            hint = "give the holdings: --portfolio holdings.csv"
-        raise InvalidValue(
-            f"threshold `{name}` names the unknown entity `{entity}`", ", ".join(known), hint
-        )
-    if metric not in METRICS:
-        hint = suggestion(metric, METRICS)
-        raise InvalidValue(
-            f"threshold `{name}` names the unknown metric `{metric}`", ", ".join(METRICS), hint
-        )
-    if grid is not None and (why := grid.missing(metric)):
-        raise InvalidValue(
-            f"threshold `{name}` asks for {metric}, which this run does not have: {why}"
-        )
+    _check_quantity(name, entity, metric, tuple(entities), grid)
     statistic, level = match["statistic"], None
     if match["level"] is not None:
         level = _value(name, metric, match["level"], grid)
@@ -166,17 +150,32 @@ def parse_threshold(
             "a loss is negative",
             f"a loss of at most {100 * limit:g} % is `>= {-limit:g}`",
         )
+    comparison, relation = match["comparison"] or "", match["relation"]
     return Threshold(
-        name,
-        statistic,
-        entity,
-        metric,
-        match["comparison"] or "",
-        level,
-        match["relation"],
-        limit,
-        text.strip(),
+        name, statistic, entity, metric, comparison, level, relation, limit, text.strip()
     )
+
+
+def _check_quantity(
+    name: str, entity: str, metric: str, entities: tuple[str, ...], grid: TimeGrid | None
+) -> None:
+    """Refuse an entity or metric that is not known, or that a run on ``grid`` does not have."""
+    if entity not in entities:
+        hint = suggestion(entity, entities)
+        if entity == "portfolio":
+            hint = "give the holdings: --portfolio holdings.csv"
+        raise InvalidValue(
+            f"threshold `{name}` names the unknown entity `{entity}`", ", ".join(entities), hint
+        )
+    if metric not in METRICS:
+        hint = suggestion(metric, METRICS)
+        raise InvalidValue(
+            f"threshold `{name}` names the unknown metric `{metric}`", ", ".join(METRICS), hint
+        )
+    if grid is not None and (why := grid.missing(metric)):
+        raise InvalidValue(
+            f"threshold `{name}` asks for {metric}, which this run does not have: {why}"
+        )
 
 
 def _value(name: str, metric: str, text: str, grid: TimeGrid | None) -> float:
@@ -227,9 +226,8 @@ def read_thresholds(
             thresholds.append(parse_threshold(name, text, known, grid))
         except InvalidValue as refusal:
             path = ("thresholds", name)
-            problem = file.problem(
-                path, refusal.message, expected=refusal.expected, hint=refusal.hint
-            )
+            expected, hint = refusal.expected, refusal.hint
+            problem = file.problem(path, refusal.message, expected=expected, hint=hint)
             if name.startswith(OPTION) and file.override_of(path) is not None:
                 problem = replace(problem, file="--threshold", line=0, column=0, key=name)
             problems.append(problem)

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from simulator.arrays import FloatArray
 
-# Shares that leave 0 or 1 by rounding are moved back by less than any uniform draw can tell.
+# Shares that leave 0 or 1 by rounding are moved back by less than the spacing of uniform draws.
 _SMALLEST, _LARGEST = 1e-300, 1.0 - 2.0**-53
 # Truncating away nearly everything leaves a shape the author did not mean (and digits that are all rounding).
 LEAST_INSIDE = 0.01

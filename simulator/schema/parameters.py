@@ -1,18 +1,20 @@
 """Parameters declare themselves once, beside their equation: default, unit, hard bounds, source, how sure.
 
     class Technology(Params):
-        elasticity: Quantity = quantity(1.1, unit="1", low=0.0, high=4.0, source="NBER 2025", strength="C", doc="...")
-        half_life_years: float = quantity(0.5, unit="years", low=0.0, high=20.0, source="judgement", strength="D",
-                                          doc="...", uncertain=False)
+        elasticity: Quantity = quantity(1.1, "1", 0.0, 4.0, "price elasticity of demand",
+            "C", "NBER 2025")
+        half_life_years: float = quantity(0.5, "years", 0.0, 20.0, "half-life of that demand",
+            "D", "judgement")
 
-From this one declaration come validation, error messages, the JSON Schema and the ledger of sources.
+A file may give a distribution for a `Quantity`, for other fields only a number. From this one declaration come
+validation, error messages, the JSON Schema and the ledger of sources.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeAlias, cast, get_args
 
 from pydantic import (
@@ -25,6 +27,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 from pydantic_core.core_schema import ValidationInfo
 
 from simulator.arrays import FloatArray
@@ -65,8 +68,8 @@ def _number(value: object) -> float:
     except OverflowError:
         number = math.inf
     if not math.isfinite(number):
-        came = value if isinstance(value, float) else "a huge integer"
-        raise InvalidValue(f"{came} is not a finite number", "a finite number")
+        shown = value if isinstance(value, float) else "a huge integer"
+        raise InvalidValue(f"{shown} is not a finite number", "a finite number")
     return number
 
 
@@ -82,7 +85,7 @@ FormatVersion = Annotated[Literal[1], BeforeValidator(_no_bool)]
 
 
 Number = Annotated[float, BeforeValidator(_number)]
-"""A float field that says what came when it is not a number."""
+"""A float field whose error says what was given instead of a number."""
 
 if TYPE_CHECKING:
     Quantity: TypeAlias = float | FloatArray
@@ -111,7 +114,9 @@ class Spec:
     source: str
     strength: Strength
     doc: str
-    uncertain: bool
+    uncertain: bool = (
+        True  # whether a file may give a distribution: `Params` reads it off the field's type
+    )
 
     @property
     def allowed(self) -> str:
@@ -155,27 +160,30 @@ class Spec:
 
 
 def quantity(
-    default: Any,
-    *,
-    unit: str,
-    low: float,
-    high: float,
-    source: str,
-    strength: Strength,
-    doc: str,
-    uncertain: bool = True,
+    default: Any, unit: str, low: float, high: float, doc: str, strength: Strength, source: str
 ) -> Any:
     """Declares a parameter of a `Params` class.
 
-    Args:
-        default: a number, a `Distribution`, None for an optional number, or `...` where the file must give it.
-        unit: "1" for a pure number, else e.g. "share per year", "USD billion".
-        low: lowest allowed value (inclusive, finite).
-        high: highest allowed value (inclusive, finite).
-        source: where the default comes from, with date; "judgement" (strength "D") where it comes from nowhere.
-        strength: "A" measured or official, "B" several consistent sources, "C" thin or derived, "D" judgement.
-        doc: one sentence for users.
-        uncertain: whether a file may give a distribution; then the field is a `Quantity`.
+    Parameters
+    ----------
+    default
+        A number, a `Distribution`, None for an optional number, or `...` where the file must give it.
+    unit
+        "1" for a pure number, else e.g. "share per year", "USD billion".
+    low
+        Lowest allowed value (inclusive, finite).
+    high
+        Highest allowed value (inclusive, finite).
+    doc
+        One sentence for users.
+    strength
+        "A" measured or official, "B" several consistent sources, "C" thin or derived, "D" judgement.
+    source
+        Where the default comes from, with date; "judgement" (strength "D") where it comes from nowhere.
+
+    Raises
+    ------
+        ValueError: for a declaration that contradicts itself.
     """
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise ValueError(f"bounds must be finite and low < high, not {low} and {high}")
@@ -186,18 +194,16 @@ def quantity(
     if not (unit and source and doc):
         raise ValueError("unit, source and doc must be given")
     spec = Spec(
-        None if default is ... else default,
-        unit,
-        float(low),
-        float(high),
-        source,
-        strength,
-        doc,
-        uncertain,
+        None if default is ... else default, unit, float(low), float(high), source, strength, doc
     )
     if default is not ...:
         default = spec.check("default", default)
     return Field(default, description=doc, json_schema_extra=spec)
+
+
+def _is_quantity(field: FieldInfo) -> bool:
+    """Whether a field may hold a distribution."""
+    return any(isinstance(item, Discriminator) for item in field.metadata)
 
 
 class Params(BaseModel):
@@ -211,15 +217,10 @@ class Params(BaseModel):
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
         cls._specs = {
-            name: field.json_schema_extra
+            name: replace(field.json_schema_extra, uncertain=_is_quantity(field))
             for name, field in cls.model_fields.items()
             if isinstance(field.json_schema_extra, Spec)
         }
-        for name, spec in cls._specs.items():
-            if spec.uncertain and cls.model_fields[name].annotation is float:
-                raise TypeError(
-                    f"{cls.__name__}.{name} is a plain float: make it a Quantity or say uncertain=False"
-                )
 
     @classmethod
     def spec(cls, field: str) -> Spec:

@@ -2,7 +2,7 @@
 
 A `TomlFile` is the file's data plus the place of every key, with values from the command
 line (`--set`) laid over it. It turns a key path into a `Problem` that points at the file's
-line, or at the override the value came from.
+line, or at the override that set the value.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MOST_BYTES = 256 * 1024
 MOST_LEVELS = 12
 MOST_VALUES = 20_000
 LONGEST_STRING = 200
-LONGEST_SOURCE = 600  # strings under [sources]: quotations need room
+LONGEST_SOURCE = 600  # strings under [sources]: quotations are long
 MOST_PROBLEMS = 200
 OVERRIDE = "--set"
 
@@ -98,21 +98,17 @@ class TomlFile:
         for typed in reversed(list(self.overrides)):
             keys = override_path(typed)
             if keys == path[: len(keys)] or (
-                path and path == keys[: len(path)] and not self._in_file(path)
+                path and path == keys[: len(path)] and path not in self.places
             ):
                 return typed
         return None
 
-    def _in_file(self, path: KeyPath) -> bool:
-        return path in self.places
-
     def origin(self, path: KeyPath) -> str:
-        """Where a value came from: "--set", or file:line."""
+        """Origin of a value: "--set", or file:line."""
         if self.override_of(path) is not None:
             return OVERRIDE
-        line, _ = (
-            line_and_column(self.text, self.places[path].value) if path in self.places else (0, 0)
-        )
+        place = self.places.get(path)
+        line = line_and_column(self.text, place.value)[0] if place else 0
         return f"{Path(self.file).name}:{line}"
 
     def with_overrides(self, overrides: Mapping[str, Any]) -> TomlFile:
@@ -157,9 +153,8 @@ def read_toml(path: Path) -> TomlFile:
         with path.open("rb") as stream:
             raw = stream.read(MOST_BYTES + 1)
     except FileNotFoundError:
-        raise refuse(
-            f"{plain(shown)} does not exist", hint="check the path; `crashsim new` starts one"
-        ) from None
+        hint = "check the path; `crashsim new` starts one"
+        raise refuse(f"{plain(shown)} does not exist", hint=hint) from None
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
         reason = getattr(error, "strerror", None) or error
         raise refuse(f"{plain(shown)} cannot be read: {reason}") from None
@@ -175,19 +170,8 @@ def parse_toml(raw: bytes, file: str) -> TomlFile:
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         column = error.start - raw.rfind(b"\n", 0, error.start)
-        raise ScenarioError(
-            [
-                Problem(
-                    file,
-                    line,
-                    column,
-                    "",
-                    "this byte is not UTF-8",
-                    "UTF-8 text",
-                    "save the file as UTF-8",
-                )
-            ]
-        ) from None
+        fault, hint = "this byte is not UTF-8", "save the file as UTF-8"
+        raise ScenarioError([Problem(file, line, column, "", fault, "UTF-8 text", hint)]) from None
     bare = TomlFile(file, raw, text, {})
     hidden = _hidden_characters(bare)
     if hidden:
@@ -202,10 +186,8 @@ def parse_toml(raw: bytes, file: str) -> TomlFile:
         raise ScenarioError([deep]) from None
     except ValueError:  # Python's own limit on the digits of an integer
         digits = re.search(r"[0-9A-Fa-f_]{1000,}", text)
-        offset = digits.start() if digits else 0
-        raise ScenarioError(
-            [bare.problem_at(offset, "a number with thousands of digits")]
-        ) from None
+        long = bare.problem_at(digits.start() if digits else 0, "a number with thousands of digits")
+        raise ScenarioError([long]) from None
     parsed = TomlFile(file, raw, text, data)
     problems = _unhygienic(parsed)
     if problems:
@@ -252,9 +234,8 @@ def _unhygienic(file: TomlFile, *, overridden_only: bool = False) -> list[Proble
         if overridden_only and file.override_of(path) is None:
             continue
         if len(path) > MOST_LEVELS:
-            problems.append(
-                file.problem(path, "nested too deeply", expected=f"at most {MOST_LEVELS} levels")
-            )
+            levels = f"at most {MOST_LEVELS} levels"
+            problems.append(file.problem(path, "nested too deeply", expected=levels))
             continue
         longest = LONGEST_SOURCE if "sources" in path else LONGEST_STRING
         for text, what, at_key in ((path[-1], "key", True), (value, "text", False)):
@@ -265,10 +246,8 @@ def _unhygienic(file: TomlFile, *, overridden_only: bool = False) -> list[Proble
                 message = f"invisible character U+{ord(hidden):04X} in this {what}"
                 problems.append(file.problem(path, message, hint="delete it", at_key=at_key))
             elif len(text) > longest:
-                message = f"{what} of {len(text):,} characters"
-                problems.append(
-                    file.problem(path, message, expected=f"at most {longest}", at_key=at_key)
-                )
+                message, most = f"{what} of {len(text):,} characters", f"at most {longest}"
+                problems.append(file.problem(path, message, expected=most, at_key=at_key))
     return problems
 
 

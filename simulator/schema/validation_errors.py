@@ -1,4 +1,4 @@
-"""Turns what pydantic says about a value into what a user needs: place, what came, what is allowed, what to try."""
+"""Turns what pydantic says about a value into what a user needs: place, value, what is allowed, what to try."""
 
 from __future__ import annotations
 
@@ -31,6 +31,14 @@ _TYPES = {
 }
 
 
+_LIMITS = {
+    "greater_than_equal": ("ge", "at least"),
+    "less_than_equal": ("le", "at most"),
+    "greater_than": ("gt", "more than"),
+    "less_than": ("lt", "less than"),
+}
+
+
 def suggestion(word: str, known: Iterable[str]) -> str:
     """A hint that names the known word most like this one, "" if none is."""
     matches = difflib.get_close_matches(word[:64], list(known), n=1, cutoff=0.6)
@@ -45,61 +53,50 @@ def shown(value: object) -> str:
 def problems_of(
     error: ValidationError, root: type[BaseModel], file: TomlFile, path: Path = ()
 ) -> list[Problem]:
-    """Problems for every fault pydantic found in the table at `path`, which has the class `root`."""
-    found = error.errors(include_url=False, include_context=True)
-    return [_complaint(dict(fault), root, file, path) for fault in found[:MOST_PROBLEMS]]
+    """Problems for every fault that pydantic finds in the table at `path`, which has the class `root`."""
+    faults = error.errors(include_url=False, include_context=True)
+    return [_problem(dict(fault), root, file, path) for fault in faults[:MOST_PROBLEMS]]
 
 
-def _complaint(fault: dict[str, Any], root: type[BaseModel], file: TomlFile, base: Path) -> Problem:
+def _problem(fault: dict[str, Any], root: type[BaseModel], file: TomlFile, base: Path) -> Problem:
     loc: Path = fault["loc"]
     kind, value, context = fault["type"], fault.get("input"), fault.get("ctx") or {}
     path = base + _without_tags(loc, _value_at(file.data, base))
     last = str(path[-1]) if path else ""
     cause = context.get("error")
     if isinstance(cause, InvalidValue):
-        return file.problem(
-            path + cause.where, cause.message, expected=cause.expected, hint=cause.hint
-        )
-    if kind == "extra_forbidden":
-        keys = keys_at(root, loc[:-1])
-        hint = suggestion(last, keys) or (
-            "known keys: " + ", ".join(keys) if 0 < len(keys) <= 12 else ""
-        )
-        what = "table" if isinstance(value, dict) else "key"
-        where = f" in {'.'.join(map(str, path[:-1]))}" if path[:-1] else ""
-        return file.problem(
-            path, f"unknown {what} `{plain(last, 64)}`{where}", hint=hint, at_key=True
-        )
+        path += cause.where
+        return file.problem(path, cause.message, expected=cause.expected, hint=cause.hint)
     spec = spec_at(root, loc)
-    allowed = spec.allowed if spec else ""
-    if kind == "missing":
-        message = f"`{last}` is missing"
-        return file.problem(path, message, expected=allowed, hint=_advice(root, loc), at_key=True)
+    allowed, hint = spec.allowed if spec else "", ""
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         return _wrong_tag(fault, path, file, allowed)
+    if kind == "extra_forbidden":
+        keys = keys_at(root, loc[:-1])
+        few = "known keys: " + ", ".join(keys) if 0 < len(keys) <= 12 else ""
+        what = "table" if isinstance(value, dict) else "key"
+        where = f" in {'.'.join(map(str, path[:-1]))}" if path[:-1] else ""
+        message, hint = f"unknown {what} `{plain(last, 64)}`{where}", suggestion(last, keys) or few
+        return file.problem(path, message, hint=hint, at_key=True)
+    if kind == "missing":
+        message, hint = f"`{last}` is missing", _advice(root, loc)
+        return file.problem(path, message, expected=allowed, hint=hint, at_key=True)
+    message, expected = f"{last} = {shown(value)}", allowed
     if kind in _TYPES:
+        message += " is of the wrong type"
         expected = _TYPES[kind] + (f", {allowed}" if allowed else "")
-        return file.problem(
-            path, f"{last} = {shown(value)} is of the wrong type", expected=expected
-        )
-    if kind in ("greater_than_equal", "less_than_equal", "greater_than", "less_than"):
-        words = {"ge": "at least", "le": "at most", "gt": "more than", "lt": "less than"}
-        expected = " and ".join(
-            f"{words[name]} {limit:,}" for name, limit in context.items() if name in words
-        )
-        return file.problem(
-            path, f"{last} = {shown(value)} is outside the allowed range", expected=expected
-        )
-    if kind == "literal_error":
+    elif kind in _LIMITS:
+        message += " is outside the allowed range"
+        limits = [(word, context[name]) for name, word in _LIMITS.values() if name in context]
+        expected = " and ".join(f"{word} {limit:,}" for word, limit in limits)
+    elif kind == "literal_error":
+        message += " is not known"
         expected = str(context.get("expected", ""))
         hint = suggestion(str(value), expected.replace("'", "").replace(" or ", ", ").split(", "))
-        return file.problem(
-            path, f"{last} = {shown(value)} is not known", expected=expected, hint=hint
-        )
-    message = fault["msg"].removeprefix("Value error, ")
-    return file.problem(
-        path, f"{last} = {shown(value)}: {message}" if last else message, expected=allowed
-    )
+    else:
+        reason = fault["msg"].removeprefix("Value error, ")
+        message = f"{message}: {reason}" if last else reason
+    return file.problem(path, message, expected=expected, hint=hint)
 
 
 def _wrong_tag(fault: dict[str, Any], path: Path, file: TomlFile, allowed: str) -> Problem:

@@ -160,30 +160,15 @@ def load_universe(name_or_path: str | Path, folder: Path | None = None) -> Unive
 
     Raises ScenarioError with every problem of the file.
     """
-    if (
-        isinstance(name_or_path, str)
-        and is_name(name_or_path)
-        and not name_or_path.endswith(".toml")
-    ):
-        path = find_universe(name_or_path, folder)
-        if path is None:
-            known = sorted({file.stem for file in _universe_files(folder)})
-            message = f"no universe is called {name_or_path}"
-            raise ScenarioError(
-                [
-                    Problem(
-                        name_or_path,
-                        0,
-                        0,
-                        "",
-                        message,
-                        ", ".join(known),
-                        suggestion(name_or_path, known),
-                    )
-                ]
-            )
-        return _load(path)
-    return _load(Path(name_or_path))
+    name = name_or_path
+    if not isinstance(name, str) or not is_name(name) or name.endswith(".toml"):
+        return _load(Path(name))
+    path = find_universe(name, folder)
+    if path is None:
+        known = universe_names(folder)
+        message, hint = f"no universe is called {name}", suggestion(name, known)
+        raise ScenarioError([Problem(name, 0, 0, "", message, ", ".join(known), hint)])
+    return _load(path)
 
 
 def find_universe(name: str, folder: Path | None = None) -> Path | None:
@@ -259,10 +244,8 @@ def _checks(
     for name, bounds in parsed.checks.items():
         path = ("checks", name)
         if name not in known:
-            hint = (
-                suggestion(name, known)
-                or "<group>_total, <group>_weight (of sp500) or <group>_beta"
-            )
+            names = "<group>_total, <group>_weight (of sp500) or <group>_beta"
+            hint = suggestion(name, known) or names
             problems.append(file.problem(path, f"unknown check `{name}`", hint=hint, at_key=True))
             continue
         check = Check(name, known[name], bounds.low, bounds.high, bounds.source)

@@ -31,16 +31,7 @@ _SHARES = ("core_share", "chips_share", "rental_share", "models_share")
 
 def _figure(default: Any, unit: str, low: float, high: float, doc: str) -> Any:
     """A number of one firm. Its source stands in the universe file, not here."""
-    return quantity(
-        default,
-        unit=unit,
-        low=low,
-        high=high,
-        source="the universe file",
-        strength="D",
-        doc=doc,
-        uncertain=False,
-    )
+    return quantity(default, unit, low, high, doc, "D", "the universe file")
 
 
 class FirmRow(Params):
@@ -167,10 +158,10 @@ def _read_all_sources(file: TomlFile, parsed: UniverseFile) -> tuple[Sources, li
         (firm.ticker, ("firms", index, "sources"), firm.sources)
         for index, firm in enumerate(parsed.firms)
     ]
-    found: Sources = {}
+    sources: Sources = {}
     problems: list[Problem] = []
     for ticker, path, table in tables:
-        found[ticker], places, faults = read_sources(file, path, table)
+        sources[ticker], places, faults = read_sources(file, path, table)
         problems += faults
         problems += [
             file.problem(
@@ -179,46 +170,47 @@ def _read_all_sources(file: TomlFile, parsed: UniverseFile) -> tuple[Sources, li
                 hint=suggestion(key, allowed),
                 at_key=True,
             )
-            for key in found[ticker]
+            for key in sources[ticker]
             if key not in allowed
         ]
-    return found, problems
+    return sources, problems
 
 
 def _row_problems(file: TomlFile, parsed: UniverseFile) -> list[Problem]:
     """Faults within and between rows that no single figure shows."""
     problems: list[Problem] = []
+
+    def fault(*path: str | int, message: str, **more: Any) -> None:
+        problems.append(file.problem(path, message, **more))
+
     if not is_name(parsed.name):
-        problems.append(file.problem(("name",), "not a usable name", expected=NAME_RULE))
-    first: dict[str, int] = {}
+        fault("name", message="not a usable name", expected=NAME_RULE)
+    tickers: set[str] = set()
     for index, firm in enumerate(parsed.firms):
-        row: Path = ("firms", index)
-        if firm.ticker in first:
-            message = f"{firm.ticker} is there twice"
-            problems.append(file.problem((*row, "ticker"), message, hint="one row for each firm"))
-        first.setdefault(firm.ticker, index)
+        row = ("firms", index)
+        if firm.ticker in tickers:
+            message = f"{firm.ticker} appears twice"
+            fault(*row, "ticker", message=message, hint="one row for each firm")
+        tickers.add(firm.ticker)
         total = sum(getattr(firm, share) for share in _SHARES)
         if abs(total - 1.0) > 1e-6:
             message = f"the revenue shares of {firm.ticker} add up to {total:.6g}"
-            expected = " + ".join(_SHARES) + " = 1"
-            problems.append(file.problem((*row, "core_share"), message, expected=expected))
+            fault(*row, "core_share", message=message, expected=" + ".join(_SHARES) + " = 1")
         if firm.normal_margin is None and firm.operating_margin < 1e-3:
             message = f"{firm.ticker} makes no profit, and has no normal margin"
             hint = "add normal_margin, the margin of the mature business"
-            problems.append(file.problem((*row, "operating_margin"), message, hint=hint))
+            fault(*row, "operating_margin", message=message, hint=hint)
         if firm.pe_band is not None and not 0.0 < firm.pe_band[0] < firm.pe_band[1]:
             message = "pe_band does not increase"
-            problems.append(
-                file.problem((*row, "pe_band"), message, expected="[low, high], above 0")
-            )
+            fault(*row, "pe_band", message=message, expected="[low, high], above 0")
         for group, share in firm.membership.items():
             path = (*row, "membership", group)
             if group not in parsed.groups:
                 hint = suggestion(group, parsed.groups) or "add it under [groups]"
-                problems.append(file.problem(path, f"no group `{group}`", hint=hint, at_key=True))
+                fault(*path, message=f"no group `{group}`", hint=hint, at_key=True)
             elif not 0.0 <= share <= 1.0:
                 message = f"{share:g} of the market value is counted in {group}"
-                problems.append(file.problem(path, message, expected="0 to 1 (share)"))
+                fault(*path, message=message, expected="0 to 1 (share)")
     return problems
 
 
@@ -229,28 +221,18 @@ def _group_problems(file: TomlFile, parsed: UniverseFile) -> list[Problem]:
         if group not in parsed.groups
     ]
     if parsed.bubble_group not in parsed.groups:
-        problems.append(
-            file.problem(
-                ("bubble_group",) if "bubble_group" in file.data else ("groups",),
-                f"the bubble group `{parsed.bubble_group}` is not among the groups",
-                hint='name the group the scenario is about, e.g. bubble_group = "nasdaq"',
-            )
-        )
+        key = "bubble_group" if "bubble_group" in file.data else "groups"
+        message = f"the bubble group `{parsed.bubble_group}` is not among the groups"
+        hint = 'name the group the scenario is about, e.g. bubble_group = "nasdaq"'
+        problems.append(file.problem((key,), message, hint=hint))
     tickers = {firm.ticker for firm in parsed.firms}
     for group in parsed.groups:
         path = ("groups", group)
         if group in tickers or not (group.isascii() and group.isidentifier() and group.islower()):
+            message = f"`{group}` cannot name a group"
             expected = "lower-case letters, digits and underscores, unlike any ticker"
-            problems.append(
-                file.problem(path, f"`{group}` cannot name a group", expected=expected, at_key=True)
-            )
+            problems.append(file.problem(path, message, expected=expected, at_key=True))
         if not any(firm.membership.get(group, 0.0) > 0.0 for firm in parsed.firms):
-            problems.append(
-                file.problem(
-                    path,
-                    f"the group `{group}` has no members",
-                    hint="add it to a firm",
-                    at_key=True,
-                )
-            )
+            message, hint = f"the group `{group}` has no members", "add it to a firm"
+            problems.append(file.problem(path, message, hint=hint, at_key=True))
     return problems

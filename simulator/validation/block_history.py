@@ -12,7 +12,6 @@ import numpy as np
 
 from simulator.arrays import FloatArray
 from simulator.engine import consensus_path
-from simulator.engine.factors import FACTORS
 from simulator.engine.simulation import Simulation
 from simulator.engine.streams import BlockShocks
 from simulator.model.market import jump_chances
@@ -93,13 +92,10 @@ def simulate_block_history(
     levels = np.empty((scenario.steps + 1, groups + firms, paths))
     values = run.values[:, None]
     levels[0, groups:] = values
-    log_price = np.empty(run.shape, shocks.precision)
-    factors = np.empty((len(FACTORS), paths), shocks.precision)
     chain = run.state.technology
     capex, demand = [chain.capex.copy()], [chain.demand.copy()]
     revenue = [run.state.firms.revenue.copy()]
-    for k in range(1, scenario.steps + 1):
-        run.step(k, log_price, np.empty_like(log_price), factors)
+    for k, log_price in enumerate(run.prices(1, scenario.steps), start=1):
         np.multiply(np.exp(log_price), values, out=levels[k, groups:])
         if k % run.clock == 0:
             chain = run.state.technology

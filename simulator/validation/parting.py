@@ -15,6 +15,7 @@ import numpy as np
 from simulator.arrays import FloatArray
 from simulator.history.baselines import baseline
 from simulator.runs import Run, simulate
+from simulator.runs.story import without_story
 from simulator.scenario import Scenario, load_scenario
 from simulator.statistics import jackknife, max_drawdown
 from simulator.validation.crisis_targets import CRASH, INDICES
@@ -65,14 +66,7 @@ def falls(scenario: Scenario, paths: int) -> Falls:
 
 def placebo(scenario: Scenario) -> Scenario:
     """The scenario without its story: technology as priced in, no events, rules for firms at their medians."""
-    return replace(
-        scenario,
-        name=f"{scenario.name}-placebo",
-        correlations=(),
-        events=(),
-        technology=scenario.consensus,
-        firms=scenario.firms.medians(),
-    )
+    return replace(without_story(scenario), name=f"{scenario.name}-placebo")
 
 
 def placebo_rows(paths: int) -> Table:

@@ -22,7 +22,7 @@ from simulator.engine.factors import FACTORS, factor_loadings
 from simulator.engine.simulation import Simulation, State
 from simulator.engine.streams import BLOCK_PATHS, BlockShocks, StepShocks
 from simulator.errors import RunError
-from simulator.model import market, sentiment
+from simulator.model import concentration, market
 from simulator.model.market import jump_chances
 from simulator.scenario.scenario import Scenario, load_scenario
 
@@ -166,9 +166,9 @@ def test_fair_prices_need_the_firms_own_jump_correction(
 
 def test_volatility_has_mean_square_one(calm: Scenario) -> None:
     """So that calm_sd and stressed_sd, and a firm's volatility, mean what they say."""
-    weather = market.MarketProcess(calm.market, calm.universe, calm.dt, (14, 4))
+    process = market.MarketProcess(calm.market, calm.universe, calm.dt, (14, 4))
     z, sd = np.linspace(-8, 8, 20_001), calm.market.volatility_sd
-    squares = np.exp(2 * (np.clip(sd * z, -2.5 * sd, 2.5 * sd) - weather._norm))
+    squares = np.exp(2 * (np.clip(sd * z, -2.5 * sd, 2.5 * sd) - process._norm))
     assert np.average(squares, weights=np.exp(-(z**2) / 2)) == pytest.approx(1.0, abs=1e-6)
 
 
@@ -177,17 +177,21 @@ def test_volatility_has_mean_square_one(calm: Scenario) -> None:
 
 def test_premium_is_what_earnings_do_not_explain() -> None:
     year = {"mag7_share_of_gains": 0.5, "index_gain": 0.2, "weight_at_start": 0.25}
-    one = sentiment.Concentration.model_validate(
+    one = concentration.Concentration.model_validate(
         {**year, "earnings_growth": 0.2, "forward_pe": 32.0}
     )
-    assert sentiment.premium(one) == pytest.approx(np.log(1.4 / 1.2), abs=1e-15)
+    assert concentration.premium(one) == pytest.approx(np.log(1.4 / 1.2), abs=1e-15)
     earlier = {**year, "index_gain": 0.1, "earnings_growth": 0.3}
-    two = one.model_copy(update={"earlier_years": (sentiment.GainYear.model_validate(earlier),)})
-    assert sentiment.premium(two) == pytest.approx(np.log(1.4 / 1.2) + np.log(1.2 / 1.3), abs=1e-15)
+    two = one.model_copy(
+        update={"earlier_years": (concentration.GainYear.model_validate(earlier),)}
+    )
+    assert concentration.premium(two) == pytest.approx(
+        np.log(1.4 / 1.2) + np.log(1.2 / 1.3), abs=1e-15
+    )
     capped = one.model_copy(update={"forward_pe": 17.0})
-    assert sentiment.premium(capped) == pytest.approx(np.log(17.0 / 16.0), abs=1e-15)
+    assert concentration.premium(capped) == pytest.approx(np.log(17.0 / 16.0), abs=1e-15)
     floored = one.model_copy(update={"earnings_growth": 0.9})
-    assert sentiment.premium(floored) == 0.0
+    assert concentration.premium(floored) == 0.0
 
 
 # Directions, in paired runs
@@ -297,9 +301,8 @@ def after_30_steps(scenario: Scenario) -> Simulation:
     chances = jump_chances(scenario.universe, scenario.dt)
     shocks = BlockShocks(1, 0, scenario.universe.tickers, chances)
     block = Simulation(scenario, consensus_path(scenario), shocks)
-    for k in range(1, 31):
-        log_price, own = np.empty((2, *block.shape), shocks.precision)
-        block.step(k, log_price, own, np.empty((len(FACTORS), shocks.paths), shocks.precision))
+    for _ in block.prices(1, 30):
+        pass
     return block
 
 

@@ -100,20 +100,20 @@ def helped(helpers: WorkerPool[Any, Any], items: list[Any]) -> list[Any]:
     found: list[Any] = []
     left = deque(items)
     while left or helpers.busy:
-        while left and helpers.hungry:
-            helpers.give(left.popleft())
+        while left and helpers.has_room:
+            helpers.submit(left.popleft())
         assert helpers.busy <= 4
-        found += helpers.take(wait=True)
+        found += helpers.completed(wait=True)
     return found
 
 
 @pytest.mark.slow
 def test_helpers_compute_everything_once(tmp_path: Path) -> None:
     with WorkerPool(2, square) as helpers:
-        assert not list(helpers.take(wait=True)), "nothing was given"
+        assert not list(helpers.completed(wait=True)), "nothing was given"
         assert sorted(helped(helpers, list(range(20)))) == [n * n for n in range(20)]
-        helpers.give(3)
-        helpers.give(4)  # dropped
+        helpers.submit(3)
+        helpers.submit(4)  # dropped
     with WorkerPool(2, die_once) as helpers:
         items = [(tmp_path / "died", number) for number in range(9)]
         assert sorted(helped(helpers, items)) == list(range(9))
@@ -133,8 +133,8 @@ def test_errors_and_deaths_of_helpers_end_the_run() -> None:
 
 def test_no_helpers_start_no_process() -> None:
     with WorkerPool(0, square) as helpers:
-        assert not helpers.hungry
-        assert not list(helpers.take(wait=False))
+        assert not helpers.has_room
+        assert not list(helpers.completed(wait=False))
         assert helpers.busy == 0
 
 

@@ -7,16 +7,14 @@ import math
 import numpy as np
 import pytest
 
-from simulator.model.sentiment import (
+from simulator.model.concentration import (
     Concentration,
     GainYear,
-    Sentiment,
-    answer_to_surprise,
-    law_of_run_ups,
     net_run_up,
     premium,
     weight_today,
 )
+from simulator.model.sentiment import Sentiment, run_up_hazard, surprise_response
 
 LAW = Sentiment(hazard_level=0.037, hazard_slope=1.54, hazard_cap=0.6, hazard_scale=1.0)
 YEAR_2023 = GainYear(mag7_share_of_gains=0.62, index_gain=0.263, weight_at_start=0.20)
@@ -35,7 +33,7 @@ def test_the_run_up_compounds_the_groups_gains_over_the_indexs() -> None:
 def test_a_group_that_lags_the_index_has_no_run_up() -> None:
     slow = Concentration(mag7_share_of_gains=0.0)
     assert float(net_run_up(slow)) == 0.0
-    assert float(law_of_run_ups(LAW, net_run_up(slow))) == 0.0
+    assert float(run_up_hazard(LAW, net_run_up(slow))) == 0.0
 
 
 @pytest.mark.parametrize(
@@ -45,27 +43,27 @@ def test_the_hazard_rises_with_the_share_of_gains_as_the_evidence_says(
     share: float, hazard: float
 ) -> None:
     """The law estimated on 49 industries, with 2023 as it was; the figures have two digits."""
-    law = float(law_of_run_ups(LAW, net_run_up(concentration(share))))
+    law = float(run_up_hazard(LAW, net_run_up(concentration(share))))
     assert law == pytest.approx(hazard, abs=0.025)
 
 
 def test_the_hazard_is_capped_and_scaled() -> None:
     steep = LAW.model_copy(update={"hazard_slope": 5.0, "hazard_scale": 0.5})
-    assert float(law_of_run_ups(steep, np.array(3.0))) == pytest.approx(0.3)
+    assert float(run_up_hazard(steep, np.array(3.0))) == pytest.approx(0.3)
 
 
 def test_the_answer_to_a_surprise_averages_one_over_surprises_of_its_own_spread() -> None:
     params = Sentiment(hazard_disappointment=1.2, average_surprise=-0.05, surprise_sd=0.25)
     surprises = np.random.default_rng(1).normal(-0.05, 0.25, 400_000)
-    answers = answer_to_surprise(params, surprises)
+    answers = surprise_response(params, surprises)
     error = answers.std() / math.sqrt(answers.size)
     assert abs(answers.mean() - 1.0) < 5 * error + 1e-3  # the clip at 1 is four spreads away
-    assert (np.diff(answer_to_surprise(params, np.linspace(-0.9, 0.9, 9))) < 0).all()
+    assert (np.diff(surprise_response(params, np.linspace(-0.9, 0.9, 9))) < 0).all()
 
 
 def test_surprises_beyond_one_count_as_one() -> None:
     params = Sentiment(hazard_disappointment=1.2)
-    far, one = answer_to_surprise(params, np.array([-3.0, -1.0]))
+    far, one = surprise_response(params, np.array([-3.0, -1.0]))
     assert far == one
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from typing import Any, Literal
 
@@ -17,20 +18,22 @@ import pytest
 from scipy import stats
 from table_cells import Numbers, Table, near, numbers, rounding
 
-from simulator import Run, load_scenario, simulate
+from simulator import Run, baseline, load_scenario, simulate, what_the_story_adds
 from simulator.engine.block_simulation import run_block
 from simulator.engine.recorder import Keep
 from simulator.engine.results import DRIVERS
 from simulator.plots import KINDS, picture
 from simulator.runs.statistic_labels import CAUSE_NAMES
+from simulator.runs.story import world
 
 PATHS, SEED = 700, 3
 
 
 @cache
 def run() -> Run:
-    story = load_scenario("deepseek").with_(paths=PATHS, seed=SEED)
-    return simulate(story, keep_levels=True, workers=1)
+    scenario = load_scenario("deepseek").with_(paths=PATHS, seed=SEED)
+    made = simulate(scenario, keep_levels=True, workers=1)
+    return replace(made, story=what_the_story_adds(made))
 
 
 def levels(entity: str = "sp500") -> Any:
@@ -318,7 +321,47 @@ def check_uncertainty(table: Table) -> None:
     near(row[2], min(1 - share, 1.0), slack=0.001)
 
 
+DOTCOM = float(baseline("dotcom").measure(52)["max_drawdown"].iloc[0])
+"""The S&P 500's fall, weekly."""
+
+
+@cache
+def other_worlds() -> list[Any]:
+    """Levels of the S&P 500 without either, with the boom alone, with the story alone, with both."""
+    found = []
+    for number in range(3):
+        made = simulate(world(run().scenario, number), keep_levels=True)
+        found.append(pd.DataFrame(np.asarray(made.levels[0], np.float64)))
+    return [*found, levels()]
+
+
+def story(shown: Table) -> None:
+    heads, rows = shown
+    assert heads == ["", "this run", "by chance", "boom", "this story", "as priced in"]
+    falls = [-(of / of.cummax() - 1).min() for of in other_worlds()]
+    lost = [(1 - of.min() / of.iloc[0]).clip(lower=0) for of in other_worlds()]
+    expected = {
+        "falls as after 2000": [(x >= DOTCOM).mean() for x in falls],
+        "30 % or more below today at some time": [(x >= 0.3).mean() for x in lost],
+        "mean largest fall": [x.mean() for x in falls],
+        "mean lowest against today": [x.mean() for x in lost],
+    }
+    assert [row[0] for row in rows] == list(expected)
+    for row, (neither, boom, told, both) in zip(rows, expected.values(), strict=True):
+        parts = (
+            both,
+            neither,
+            (boom - neither + both - told) / 2,
+            (told - neither + both - boom) / 2,
+            boom,
+        )
+        for cell, part in zip(row[1:], parts, strict=True):
+            value, _, error = cell.replace("\N{MINUS SIGN}", "-").partition("\N{PLUS-MINUS SIGN}")
+            assert abs(float(value) - 100 * part) <= 0.06 + 0.5 * (float(error or 1) >= 0.95)
+
+
 CHECKS: dict[str, Callable[[Table], None]] = {
+    "story": story,
     "fan": check_fan,
     "underwater": check_underwater,
     "histogram": check_histogram,

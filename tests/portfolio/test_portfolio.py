@@ -135,7 +135,7 @@ def test_what_was_done_to_the_file_is_said(read: Read) -> None:
         ("ticker\nNVDA\n", 1, "neither weight nor value"),
         ("tickr,weight\nNVDA,1\n", 1, "did you mean `ticker`"),
         ("ticker,weight,betta\nNVDA,1,2\n", 1, "did you mean `beta`"),
-        ("ticker,weight,weight\nNVDA,1,1\n", 1, "there twice"),
+        ("ticker,weight,weight\nNVDA,1,1\n", 1, "appears twice"),
         ("ticker,weight\nCRWD,1\n", 2, "maps_to (a firm or group), sector, or beta"),
         ("ticker,weight\nGOGL,1\n", 2, "did you mean `GOOGL`"),
         ("ticker,weight,maps_to\nVOO,1,sp50\n", 2, "did you mean `sp500`"),

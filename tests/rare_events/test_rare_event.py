@@ -15,7 +15,6 @@ from told_paths import Recorded, stress_scenario
 
 from simulator import load_scenario, simulate
 from simulator.engine.consensus import consensus_path
-from simulator.engine.factors import FACTORS
 from simulator.engine.simulation import Simulation
 from simulator.engine.streams import BLOCK_PATHS, BlockShocks, FreshShocks, StratifiedShocks
 from simulator.errors import UsageError
@@ -45,11 +44,8 @@ def test_a_clone_under_the_same_noise_is_the_same_path(tmp_path: Path, branch: i
         )
 
     def advance(simulation: Simulation, first: int, last: int) -> np.ndarray:
-        log_price, own = np.empty((2, *simulation.shape))
-        factors = np.empty((len(FACTORS), simulation.shape[1]))
-        for k in range(first, last + 1):
-            simulation.step(k, log_price, own, factors)
-        return log_price
+        *_, log_price = simulation.prices(first, last)
+        return np.asarray(log_price)
 
     worlds, whole = begin(), begin()
     advance(whole, 1, branch)

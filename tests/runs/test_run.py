@@ -292,13 +292,13 @@ def test_a_killed_worker_changes_no_byte(scenario: Scenario) -> None:
 
 def test_a_short_run_starts_no_worker(scenario: Scenario, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[int] = []
-    begin = executors.WorkerPool.give
+    begin = executors.WorkerPool.submit
 
     def give(self: Any, item: Any) -> None:
         started.append(1)
         begin(self, item)
 
-    monkeypatch.setattr(executors.WorkerPool, "give", give)
+    monkeypatch.setattr(executors.WorkerPool, "submit", give)
     simulate(scenario, paths=3_000, workers=2)
     assert started, "asked for, as every test does"
     started.clear()

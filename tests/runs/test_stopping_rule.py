@@ -224,13 +224,13 @@ def test_workers_that_start_at_a_later_look_do_not_matter(monkeypatch: pytest.Mo
     rows = story.steps * len(story.universe.entities)
     monkeypatch.setattr(runner, "_WORTH_A_WORKER", 5 * rows)
     given: list[range] = []
-    give = WorkerPool.give
+    give = WorkerPool.submit
 
     def remember(self: WorkerPool[range, Any], item: range) -> None:
         given.append(item)
         give(self, item)
 
-    monkeypatch.setattr(WorkerPool, "give", remember)
+    monkeypatch.setattr(WorkerPool, "submit", remember)
     two = simulate(story, until=text, workers=2)
     assert given
     assert min(blocks.start for blocks in given) >= 4

@@ -19,29 +19,14 @@ MID = np.linspace(0.001, 0.999, 41)
 
 
 class Toy(Params):
-    elasticity: Quantity = quantity(
-        1.1, unit="1", low=0.0, high=4.0, source="NBER 2025", strength="C", doc="elasticity"
-    )
-    half_life_years: float = quantity(
-        0.5,
-        unit="years",
-        low=0.1,
-        high=9.0,
-        source="judgement",
-        strength="D",
-        doc="half-life",
-        uncertain=False,
-    )
-    count: int = quantity(
-        2, unit="1", low=1, high=9, source="judgement", strength="D", doc="n", uncertain=False
-    )
+    elasticity: Quantity = quantity(1.1, "1", 0.0, 4.0, "elasticity", "C", "NBER 2025")
+    half_life_years: float = quantity(0.5, "years", 0.1, 9.0, "half-life", "D", "judgement")
+    count: int = quantity(2, "1", 1, 9, "n", "D", "judgement")
 
 
 class Shock(Params):
     kind: Literal["shock"] = "shock"
-    cut: Quantity = quantity(
-        ..., unit="share", low=0.0, high=0.99, source="judgement", strength="D", doc="cut"
-    )
+    cut: Quantity = quantity(..., "share", 0.0, 0.99, "cut", "D", "judgement")
 
 
 class Story(Params):
@@ -291,11 +276,12 @@ def test_a_wrong_declaration_fails_at_once(wrong: dict[str, Any]) -> None:
         quantity(**{**good, **wrong})
 
 
-def test_an_uncertain_parameter_must_be_a_quantity() -> None:
-    with pytest.raises(TypeError, match="plain float"):
-
-        class Slip(Params):
-            x: float = quantity(1.0, unit="1", low=0.0, high=2.0, source="x", strength="A", doc="d")
+def test_only_quantities_take_distributions() -> None:
+    assert {name: spec.uncertain for name, spec in Toy.specs().items()} == {
+        "elasticity": True,
+        "half_life_years": False,
+        "count": False,
+    }
 
 
 def test_tables_are_frozen() -> None:

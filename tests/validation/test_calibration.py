@@ -10,12 +10,12 @@ import pytest
 from simulator import calibration
 from simulator.arrays import FloatArray
 from simulator.calibration import (
-    Answers,
-    answers,
+    Responses,
     crash_probability,
     crash_share,
     distance,
     index_figures,
+    responses,
     solve_centre,
     solve_news_response,
     targets,
@@ -58,19 +58,19 @@ def test_centre_of_normal_surprises_is_their_mean_and_standard_deviation() -> No
     # For x normal, E exp(-b (x - m)) = exp(b^2 sd^2 / 2) at every b.
     generator = np.random.default_rng(7)
     surprise = generator.normal(-0.1, 0.3, (20, 50_000))
-    found = solve_centre(Answers(surprise, generator.uniform(0.3, 2.0, 50_000)))
+    found = solve_centre(Responses(surprise, generator.uniform(0.3, 2.0, 50_000)))
     assert found == pytest.approx((-0.1, 0.3), abs=0.005)
 
 
 def test_surprises_without_spread_need_no_correction() -> None:
-    found = solve_centre(Answers(np.full((4, 8), 0.2), np.ones(8)))
+    found = solve_centre(Responses(np.full((4, 8), 0.2), np.ones(8)))
     assert found == pytest.approx((0.2, 0.0))
 
 
 def test_the_law_of_run_ups_holds_on_average_over_the_default_scenarios_stories() -> None:
     default = load_scenario("deepseek")
     sentiment = default.sentiment
-    mean = answers(default, 2).mean(sentiment.average_surprise, sentiment.surprise_sd)
+    mean = responses(default, 2).mean(sentiment.average_surprise, sentiment.surprise_sd)
     assert mean == pytest.approx(1.0, abs=0.05)  # solved on other draws
 
 

@@ -23,14 +23,21 @@ from simulator.model.shocks import TINY, ChainShocks, StartShocks, StepShocks
 class BlockShocks:
     """Shocks of one block, or of a few that follow each other: grouping changes no number.
 
-    Args:
-        seed: run seed, any non-negative integer; 0 is a seed like any other.
-        block: number of the first block; it holds paths ``block * BLOCK_PATHS`` onwards.
-        tickers: one noise stream per firm, addressed by its ticker, so that adding a
-            firm moves no other firm's noise.
-        chances: per firm, of a jump in a step.
-        count: number of blocks.
-        precision: of the paths; the draws are the same.
+    Parameters
+    ----------
+    seed
+        Run seed, any non-negative integer; 0 is a seed like any other.
+    block
+        Number of the first block; it holds paths ``block * BLOCK_PATHS`` onwards.
+    tickers
+        One noise stream per firm, addressed by its ticker, so that adding a
+        firm moves no other firm's noise.
+    chances
+        Per firm, of a jump in a step.
+    count
+        Number of blocks.
+    precision
+        Of the paths; the draws are the same.
     """
 
     _NORMALS = ("market", "volatility", "sector")
@@ -52,7 +59,7 @@ class BlockShocks:
         self._firms = BoxMullerNormals(self._bits("firm", tickers))
         self._quarters = BoxMullerNormals(self._bits("chain", ("price", "demand")))
         self._uniforms = self._bits("step", self._UNIFORMS)
-        self._room = np.empty((0, 0, 0), precision)
+        self._buffer = np.empty((0, 0, 0), precision)
         (war,) = self._bits("chain", ("price_war",))
         self._war = [np.random.Generator(bits) for bits in war]
         gaps, sizes = (self._bits(kind, tickers) for kind in ("jump", "jump size"))
@@ -87,10 +94,10 @@ class BlockShocks:
     def steps(self, count: int) -> StepShocks:
         """The draws of the next ``count`` steps that firms share: buffers, valid until the next call."""
         normals = len(self._NORMALS)
-        if self._room.shape[1] != count:  # fresh memory costs more than what is drawn
+        if self._buffer.shape[1] != count:  # fresh memory costs more than what is drawn
             shape = (normals + len(self._UNIFORMS), count, self.paths)
-            self._room = np.empty(shape, self.precision)
-        normal, uniform = self._room[:normals], self._room[normals:]
+            self._buffer = np.empty(shape, self.precision)
+        normal, uniform = self._buffer[:normals], self._buffer[normals:]
         for step in range(count):
             normal[:, step] = self._common.step()
         for row, blocks in enumerate(self._uniforms):
@@ -101,7 +108,7 @@ class BlockShocks:
         uniform += 0.5
         uniform *= 2.0**-32
         names = (*self._NORMALS, *self._UNIFORMS)
-        rows = dict(zip(names, self._room, strict=True))
+        rows = dict(zip(names, self._buffer, strict=True))
         return StepShocks(**rows, jumps=self._jumps.steps(count))
 
     def firms(self) -> FloatArray:

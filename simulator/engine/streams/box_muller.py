@@ -19,8 +19,10 @@ class BoxMullerNormals:
     The first 1,024 of a pair's 2,048 half words are its radius, the rest its angle; the earlier step
     gets the cosine. 32 bits reach to 6.8 standard deviations, and cost a third of a ziggurat.
 
-    Args:
-        streams: for each row its generators, one a block.
+    Parameters
+    ----------
+    streams
+        For each row its generators, one a block.
     """
 
     _AHEAD = 8  # steps drawn at once, even; it changes no number

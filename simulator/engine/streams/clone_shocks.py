@@ -1,4 +1,4 @@
-"""The shocks of paths that are cloned (rare events): worlds drawn once, and ever fresh noise."""
+"""The shocks of paths that are cloned (rare events): assumptions drawn once, and new noise at every step."""
 
 from __future__ import annotations
 
@@ -13,14 +13,19 @@ class StratifiedShocks:
     """Assumptions and starts of many paths, in strata; no noise of steps (rare events).
 
     Within each group every uniform falls once into each of as many equal strata as there are
-    paths, in an order of its own: each path alone is as random as ever, and the group covers
-    every assumption evenly. Groups are independent.
+    paths, in an order of its own: each path alone has the usual distribution, and the group
+    covers every assumption evenly. Groups are independent.
 
-    Args:
-        seed: run seed.
-        number: of the batch of groups; each has worlds of its own.
-        groups, size: groups, and paths in each.
-        tickers: names of the firms' streams.
+    Parameters
+    ----------
+    seed
+        Run seed.
+    number
+        Of the batch of groups; each has worlds of its own.
+    groups, size
+        Groups, and paths in each.
+    tickers
+        Names of the firms' streams.
     """
 
     def __init__(
@@ -46,28 +51,33 @@ class StratifiedShocks:
         return start_shocks(self._once, self._tickers)
 
     def steps(self, count: int) -> StepShocks:
-        """Not here: the world has no noise."""
+        """Not available: worlds have no noise of steps."""
         raise NotImplementedError("worlds are drawn once; FreshShocks has the noise of steps")
 
     def firms(self) -> FloatArray:
-        """Not here: the world has no noise."""
+        """Not available: worlds have no noise of steps."""
         raise NotImplementedError("worlds are drawn once; FreshShocks has the noise of steps")
 
     def chain(self) -> ChainShocks:
-        """Not here: the world has no noise."""
+        """Not available: worlds have no noise of steps."""
         raise NotImplementedError("worlds are drawn once; FreshShocks has the noise of steps")
 
 
 class FreshShocks:
     """Noise of steps for any number of paths, which may change on the way (rare events).
 
-    One stream serves all: its numbers depend on how many paths asked before.
+    One stream serves all: its numbers depend on how many were drawn before.
 
-    Args:
-        seed: run seed.
-        name: of the stream, with its number the address.
-        number: distinguishes streams of that name.
-        chances: per firm, of a jump in a step.
+    Parameters
+    ----------
+    seed
+        Run seed.
+    name
+        Of the stream, with its number the address.
+    number
+        Distinguishes streams of that name.
+    chances
+        Per firm, of a jump in a step.
     """
 
     def __init__(self, seed: int, name: str, number: int, chances: FloatArray) -> None:
@@ -77,11 +87,11 @@ class FreshShocks:
         self.precision: Precision = np.float64
 
     def assumption(self, key: str) -> FloatArray:
-        """Not here: clones keep the world of their parent."""
+        """Not available: clones keep the assumptions of their parent."""
         raise NotImplementedError(f"{key} is drawn with the world")
 
     def start(self) -> StartShocks:
-        """Not here: clones keep the start of their parent."""
+        """Not available: clones keep the start of their parent."""
         raise NotImplementedError("starts are drawn with the world")
 
     def steps(self, count: int) -> StepShocks:

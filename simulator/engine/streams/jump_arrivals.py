@@ -30,11 +30,11 @@ class FirmJumps:
         self._firm, self._first, self._chance = firm, block * BLOCK_PATHS, chance
         self._gaps, self._sizes = np.random.Generator(gaps), np.random.Generator(sizes)
         self._log_none = math.log1p(-min(max(chance, 1e-30), 1.0 - 2.0**-53))  # no jump
-        # The last cell asked for, and what is drawn beyond it.
+        # The last cell returned, and events drawn beyond it.
         self._cells, self._uniforms = np.array([-1]), np.array([0.5])
 
     def until(self, step: int) -> Arrivals:
-        """The jumps before a step that were not asked for."""
+        """The jumps before a step that have not been returned yet."""
         cells, uniforms, end = self._cells, self._uniforms, step * BLOCK_PATHS
         while cells[-1] < end:
             mean = self._chance * (end - cells[-1])
@@ -65,11 +65,11 @@ class JumpArrivals:
         begin, self._now = self._now, self._now + count
         while self._drawn < self._now:
             self._drawn += self._AHEAD
-            new = joined([one.until(self._drawn) for one in self._each])
+            new = joined([jumps.until(self._drawn) for jumps in self._each])
             # Short numbers are sorted by their digits.
             since = new.step - (self._drawn - self._AHEAD)
             order = np.argsort(since.astype(np.int16), kind="stable")
             self._held = joined([self._held, new[order]])
         due = np.searchsorted(self._held.step, self._now)
-        found, self._held = self._held[:due], self._held[due:]
-        return replace(found, step=found.step - begin)
+        due_now, self._held = self._held[:due], self._held[due:]
+        return replace(due_now, step=due_now.step - begin)

@@ -11,9 +11,12 @@ from simulator.model.shocks import ChainShocks, StartShocks, StepShocks, joined
 class ZeroShocks:
     """Noise off: every normal 0, every uniform in the middle, no jump.
 
-    Args:
-        paths: columns.
-        firms: number of firms.
+    Parameters
+    ----------
+    paths
+        Columns.
+    firms
+        Number of firms.
     """
 
     def __init__(self, paths: int, firms: int) -> None:

@@ -1,0 +1,43 @@
+"""What the story adds, as rows of text for the terminal and the report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from simulator.plots.run_plot import label
+from simulator.runs.story import PARTS
+from simulator.runs.story_text import STATISTICS, is_sure, number, parts
+from simulator.statistics.formatting import format_error
+
+if TYPE_CHECKING:
+    from simulator.reports.run_tables import Cell
+    from simulator.runs import Run
+
+
+@dataclass(frozen=True)
+class StoryRow:
+    """One headline of one entity: a cell for each of ``PARTS``, in percent."""
+
+    entity: str
+    statistic: str
+    name: str
+    what: str
+    cells: list[Cell]
+    sure: bool
+    """Whether the story's part can be told from nothing."""
+
+
+def story(run: Run) -> list[StoryRow]:
+    """Every headline that is split; nothing where what the story adds is not known."""
+    if run.story is None:
+        return []
+    rows = []
+    for entity in dict.fromkeys(run.story["entity"]):
+        for statistic, what in STATISTICS.items():
+            of = parts(run.story, entity, statistic)
+            if of:
+                cells = [(number(of[part]), format_error(of[part])) for part in PARTS]
+                sure = is_sure(of["story"])
+                rows.append(StoryRow(entity, statistic, label(run, entity), what, cells, sure))
+    return rows

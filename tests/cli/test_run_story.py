@@ -1,0 +1,84 @@
+"""``crashsim run`` and what the story adds: order, option, folder, JSON."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from simulator.cli.app import invoke
+from simulator.errors import RunError
+from simulator.runs import load_run, story
+
+ARGUMENTS = ["run", "glut", "--paths", "200", "--set", "scenario.horizon_years=1", "-q"]
+
+
+def folder_in(parent: Path) -> Path:
+    (folder,) = parent.iterdir()
+    return folder
+
+
+def test_the_plain_answer_is_printed_before_other_worlds_are_simulated(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    work: Callable[..., object] = story.what_the_story_adds
+
+    def watched(*args: object, **options: object) -> object:
+        seen.append(capsys.readouterr().out)
+        return work(*args, **options)
+
+    monkeypatch.setattr(story, "what_the_story_adds", watched)
+    assert invoke([*ARGUMENTS, "-o", str(tmp_path)]) == 0
+    assert len(seen) == 1
+    assert "simulated futures" in seen[0]
+    rest = capsys.readouterr().out
+    assert rest.startswith("Without an AI boom")
+    assert "simulated futures" not in rest
+    run = load_run(folder_in(tmp_path))
+    assert run.story is not None
+    assert "What the story adds" in (folder_in(tmp_path) / "report.html").read_text(
+        encoding="utf-8"
+    )
+
+
+def test_it_is_left_out_on_request_and_added_by_the_next_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [*ARGUMENTS, "-o", str(tmp_path)]
+    assert invoke([*command, "--no-counterfactual"]) == 0
+    assert "this story" not in capsys.readouterr().out
+    folder = folder_in(tmp_path)
+    assert load_run(folder).story is None
+    assert "What the story adds" not in (folder / "report.html").read_text(encoding="utf-8")
+    assert invoke(command) == 0
+    said = capsys.readouterr().out
+    assert "this story" in said
+    assert "What the story adds" in (folder / "report.html").read_text(encoding="utf-8")
+    assert invoke(command) == 0
+    assert capsys.readouterr().out == said
+
+
+def test_json_has_the_parts_and_they_add_up(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert invoke([*ARGUMENTS, "-o", str(tmp_path), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    stored = json.loads((folder_in(tmp_path) / "summary.json").read_text(encoding="utf-8"))
+    assert document["contributions"] == stored["contributions"]
+    for statistics in document["contributions"].values():
+        for of in statistics.values():
+            parts = sum(of[part]["value"] for part in ("chance", "boom", "story"))
+            assert abs(parts - of["total"]["value"]) < 1e-12
+
+
+def test_a_world_that_fails_costs_a_warning_not_the_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise RunError("not finite")
+
+    monkeypatch.setattr(story, "run_block", fails)
+    assert invoke([*ARGUMENTS, "-o", str(tmp_path)]) == 0
+    assert "what the story adds could not be worked out: not finite" in capsys.readouterr().err
+    assert load_run(folder_in(tmp_path)).story is None
