@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from math import isfinite
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,10 +79,7 @@ class Reached:
 
     def document(self) -> dict[str, Any]:
         """For JSON, which has no infinity."""
-        numbers = {
-            name: value if isfinite(value) else None
-            for name, value in asdict(self.estimate).items()
-        }
+        numbers = self.estimate.as_json()
         return {"text": self.text, **numbers, "wanted_half_width": self.wanted, "met": self.met}
 
     def sentence(self, paths: int) -> str:

@@ -37,7 +37,7 @@ class PlotRequest:
 def plot_sweep(screen: Screen, folder: Path, wanted: PlotRequest, output: Path | None) -> None:
     """Draw a figure of a sweep; without ``output`` into figures/ of its folder."""
     from simulator.plots import available, draw, picture, render
-    from simulator.plots.sweep_plot import STATISTIC
+    from simulator.plots.plot import STATISTIC
     from simulator.sweeps import load_sweep
 
     found = load_sweep(folder)
@@ -88,7 +88,7 @@ def compare_sweep(
 ) -> None:
     """The cells of a sweep, from the largest to the smallest change of a statistic."""
     from simulator.plots import available
-    from simulator.plots.sweep_plot import STATISTIC
+    from simulator.plots.plot import STATISTIC
     from simulator.sweeps import load_sweep
 
     found, asked = load_sweep(folder), sort or STATISTIC

@@ -124,12 +124,12 @@ def document(scenario: Scenario, results: Results) -> dict[str, Any]:
         "holdings": [asdict(holding) for holding in portfolio.holdings],
         "notices": list(portfolio.notices),
         "risk": {
-            entity: {name: estimate.document() for name, estimate in risk(results, entity).items()}
+            entity: {name: estimate.as_json() for name, estimate in risk(results, entity).items()}
             for entity in (PORTFOLIO, BESIDE)
         },
         "contributions": {
             f"es_{level}_{when}": {
-                holding.ticker: estimate.document()
+                holding.ticker: estimate.as_json()
                 for holding, estimate in losers(scenario, results, level, when)
             }
             for level, when in product((95, 99), MEASURES)

@@ -263,11 +263,11 @@ class Run:
             "paths": self.paths,
             "verdict": self.verdict,
             "entities": {
-                entity: {name: found.document() for name, found in found_all.items()}
+                entity: {name: found.as_json() for name, found in found_all.items()}
                 for entity, found_all in self.estimates().items()
             },
             "drivers": {
-                entity: {name: found.document() for name, found in self.drivers(entity).items()}
+                entity: {name: found.as_json() for name, found in self.drivers(entity).items()}
                 for entity in self.entities
             },
             "baselines": self._baselines(),
@@ -276,7 +276,7 @@ class Run:
                     "fall": one.fall,
                     "entity": one.entity,
                     "measure": one.measure,
-                    "reached": chance.document(),
+                    "reached": chance.as_json(),
                 }
                 for one, chance in official.reached(self.scenario, self.results)
             },
@@ -286,7 +286,7 @@ class Run:
                     "text": result.threshold.text,
                     "passed": result.passed,
                     "sure": result.sure,
-                    "estimate": result.estimate.document(),
+                    "estimate": result.estimate.as_json(),
                 }
                 for result in self.threshold_results()
             ],
@@ -306,7 +306,7 @@ class Run:
         ):
             of = story_text.parts(self.story, entity, statistic)
             found.setdefault(entity, {})[statistic] = {
-                part: one.document() for part, one in of.items()
+                part: one.as_json() for part, one in of.items()
             }
         return {"contributions": found, "contributions_in_words": self.story_sentences}
 
@@ -325,7 +325,7 @@ class Run:
                 }
         for name, entry in found.items():
             reached = {
-                entity: statistics_[f"reach_{name}"].document()
+                entity: statistics_[f"reach_{name}"].as_json()
                 for entity, statistics_ in self.estimates().items()
                 if f"reach_{name}" in statistics_
             }

@@ -94,7 +94,7 @@ def document(scenario: Scenario, results: Results) -> list[dict[str, Any]]:
             "strength": str(rows["strength"].iloc[0]),
             "moves_most": str(rows.loc[rows["moves_most"], "entity"].iloc[0]),
             "rank_correlation": {
-                str(row["entity"]): Estimate(*map(float, row.iloc[2:6])).document()
+                str(row["entity"]): Estimate(*map(float, row.iloc[2:6])).as_json()
                 for _, row in rows.iterrows()
             },
         }

@@ -54,8 +54,8 @@ class Estimate:
             return self
         return Estimate(self.value, self.mc_error, max(self.low, low), min(self.high, high))
 
-    def document(self) -> dict[str, float | None]:
-        """The fields for JSON, which has no infinity: null."""
+    def as_json(self) -> dict[str, float | None]:
+        """By name; None for infinity and NaN, which JSON does not have."""
         return {name: x if isfinite(x) else None for name, x in asdict(self).items()}
 
     def without_noise(self) -> Estimate:
