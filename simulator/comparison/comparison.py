@@ -21,10 +21,9 @@ from simulator.comparison.paired_statistics import (
     statistics_by_name,
 )
 from simulator.comparison.scenario_diff import Difference, differences
-from simulator.errors import UsageError, plain
+from simulator.errors import UsageError, plain, plural
 from simulator.history import crashes, index_of
 from simulator.statistics import Estimate
-from simulator.statistics.formatting import plural
 from simulator.statistics.paired import changed, changed_mean, changed_share, unpaired_change
 
 if TYPE_CHECKING:
