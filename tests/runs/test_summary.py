@@ -153,7 +153,7 @@ def test_intervals_of_drivers_cover() -> None:
         results.n = n
         results.channels = np.zeros((6, n), np.float32)
         found = drivers(results, "sp500")["revenue_core"]
-        hits += found.low <= truth <= found.high
+        hits += bool(found.low <= truth <= found.high)
     assert 0.90 <= hits / repeats <= 0.985
 
 
