@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simulator.cli.console import Screen
-from simulator.errors import StoreError
-from simulator.statistics.formatting import plural
+from simulator.errors import StoreError, plural
 
 if TYPE_CHECKING:
     from simulator.runs import Run

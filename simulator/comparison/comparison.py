@@ -16,12 +16,11 @@ import pandas as pd
 
 from simulator.comparison.paired_statistics import jackknife_values
 from simulator.comparison.scenario_diff import Difference, differences
-from simulator.errors import UsageError, plain
+from simulator.errors import UsageError, plain, plural
 from simulator.history import crashes, index_of
 from simulator.runs.samples import measured
 from simulator.runs.statistic_catalogue import Statistic, statistics_by_name
 from simulator.statistics import Estimate
-from simulator.statistics.formatting import plural
 from simulator.statistics.paired import changed, changed_mean, changed_share, unpaired_change
 
 if TYPE_CHECKING:

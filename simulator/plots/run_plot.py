@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from simulator.arrays import FloatArray, IntArray
-from simulator.errors import UsageError, plain
+from simulator.errors import UsageError, plain, plural
 from simulator.plots.plot import Plot
 from simulator.runs.samples import Sample, sample
 from simulator.statistics import Estimate, Z
-from simulator.statistics.formatting import format_interval, often, percent, plural
+from simulator.statistics.formatting import format_interval, often, percent
 
 if TYPE_CHECKING:
     from simulator.history import Crash

@@ -11,12 +11,11 @@ import numpy as np
 import pandas as pd
 
 from simulator.arrays import FloatArray
-from simulator.errors import UsageError, plain
+from simulator.errors import UsageError, plain, plural
 from simulator.plots.plot import Plot
 from simulator.plots.style import INK, note
 from simulator.runs.statistic_labels import format_change, number, title, unit_of
 from simulator.statistics import Estimate
-from simulator.statistics.formatting import plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from simulator.comparison import Comparison
 from simulator.comparison.scenario_diff import PATHS, SEED
-from simulator.errors import plain
+from simulator.errors import plain, plural
 from simulator.plots.run_plot import label
 from simulator.reports.text_table import table
 from simulator.runs.statistic_labels import (
@@ -19,7 +19,7 @@ from simulator.runs.statistic_labels import (
     short,
     title,
 )
-from simulator.statistics.formatting import MINUS, plural
+from simulator.statistics.formatting import MINUS
 
 if TYPE_CHECKING:
     from simulator.comparison import Explanation

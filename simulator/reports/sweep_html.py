@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from simulator.comparison.scenario_diff import value_text
-from simulator.errors import plain
+from simulator.errors import plain, plural
 from simulator.plots import Plot, available, picture
 from simulator.plots.plot import STATISTIC
 from simulator.plots.sweep_plot import (
@@ -19,7 +19,6 @@ from simulator.plots.sweep_plot import (
 )
 from simulator.reports import html_page
 from simulator.runs.statistic_labels import format_change, number, title
-from simulator.statistics.formatting import plural
 from simulator.sweeps.sweep import add_files
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.engine import Results
-from simulator.errors import UsageError
+from simulator.errors import UsageError, plural
 from simulator.history import Crash, crashes, index_of
 from simulator.runs import official, portfolio_risk, sensitivity, storage, story_text
 from simulator.runs.digest import run_digest
@@ -22,7 +22,6 @@ from simulator.runs.samples import sample
 from simulator.runs.summary import ThresholdResult, drivers, evaluate_threshold, statistics
 from simulator.runs.verdict import verdict
 from simulator.statistics import Estimate
-from simulator.statistics.formatting import plural
 
 if TYPE_CHECKING:
     import pandas as pd
