@@ -20,39 +20,46 @@ if TYPE_CHECKING:
 _INDEX = {"sp500": "S&P 500", "nasdaq": "NASDAQ"}
 
 
-def baseline(
-    screen: Screen,
-    *,
-    name: Annotated[
+NameArgument = Annotated[
         str | None,
         Argument(
             metavar="[NAME]",
             help="One crash, with its measures; or official: what authorities assume.",
         ),
-    ] = None,
-    csv: Annotated[
+    ]
+CsvOption = Annotated[
         Path | None,
         Option(
             "--csv",
             metavar="FILE",
             help="Prices of your own: a CSV with a date and a close column.",
         ),
-    ] = None,
-    column: Annotated[
+    ]
+ColumnOption = Annotated[
         str | None,
         Option(metavar="NAME", help="Column of the prices in the CSV.  [default: the close]"),
-    ] = None,
-    dfast: Annotated[
+    ]
+DfastOption = Annotated[
         Path | None,
         Option(metavar="FILE", help="The Fed's table of a stress-test scenario, as CSV."),
-    ] = None,
-    steps_per_year: Annotated[
+    ]
+GridOption = Annotated[
         int | None,
         Option(
             min=1,
             help="Grid of the measures: 52 is weekly, 12 monthly.  [default: 52; 4 with --dfast]",
         ),
-    ] = None,
+    ]
+
+
+def baseline(
+    screen: Screen,
+    *,
+    name: NameArgument = None,
+    csv: CsvOption = None,
+    column: ColumnOption = None,
+    dfast: DfastOption = None,
+    steps_per_year: GridOption = None,
 ) -> None:
     """Print real crashes and their measures.
 

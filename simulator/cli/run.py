@@ -40,14 +40,7 @@ THRESHOLD_FAILED = 99
 """Exit code, as k6 has it."""
 
 
-def run(
-    screen: Screen,
-    *,
-    scenario: ScenarioArgument,
-    paths: PathsOption = None,
-    seed: SeedOption = None,
-    set_: SetOption = None,
-    until: Annotated[
+UntilOption = Annotated[
         str | None,
         Option(
             "--until",
@@ -55,44 +48,60 @@ def run(
             help='Add paths until a number is so sure: "P(sp500.max_drawdown>=0.49) +-0.5pp". '
             "--paths is then the most, 10 million unless given.",
         ),
-    ] = None,
-    threshold: Annotated[
+    ]
+ThresholdOption = Annotated[
         list[str] | None,
         Option(
             metavar="RULE",
             help='A rule that must hold, or exit 99: "P(sp500.max_drawdown >= 0.49) < 0.1". Repeatable.',
         ),
-    ] = None,
-    portfolio: PortfolioOption = None,
-    rate: RateOption = None,
-    output: ParentOption = RESULTS,
-    workers: WorkersOption = None,
-    max_memory: Annotated[
+    ]
+MemoryOption = Annotated[
         str | None,
         Option(metavar="SIZE", help="Such as 4GB.  [default: half of what is available]"),
-    ] = None,
-    keep_paths: Annotated[
+    ]
+KeepPathsOption = Annotated[
         int,
         Option(
             metavar="N",
             parser=whole_number,
             help="Paths that get a row in the tables; statistics use all of them.",
         ),
-    ] = 100_000,
-    deterministic: Annotated[
+    ]
+DeterministicOption = Annotated[
         bool,
         Option("--deterministic", help="One path without noise, assumptions at their median."),
-    ] = False,
-    force: Annotated[
+    ]
+ForceOption = Annotated[
         bool, Option("--force", help="Simulate again even if the run is there already.")
-    ] = False,
-    counterfactual: Annotated[
+    ]
+CounterfactualOption = Annotated[
         bool,
         Option(
             "--counterfactual/--no-counterfactual",
             help="Simulate the same futures without the boom and without the story, too.",
         ),
-    ] = True,
+    ]
+
+
+def run(
+    screen: Screen,
+    *,
+    scenario: ScenarioArgument,
+    paths: PathsOption = None,
+    seed: SeedOption = None,
+    set_: SetOption = None,
+    until: UntilOption = None,
+    threshold: ThresholdOption = None,
+    portfolio: PortfolioOption = None,
+    rate: RateOption = None,
+    output: ParentOption = RESULTS,
+    workers: WorkersOption = None,
+    max_memory: MemoryOption = None,
+    keep_paths: KeepPathsOption = 100_000,
+    deterministic: DeterministicOption = False,
+    force: ForceOption = False,
+    counterfactual: CounterfactualOption = True,
 ) -> None:
     """Simulate a scenario and write a report.
 

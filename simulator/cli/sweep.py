@@ -47,11 +47,7 @@ _MOST_ROWS = 30
 _MOST_KEYS = 4
 
 
-def sweep(
-    screen: Screen,
-    *,
-    scenario: ScenarioArgument,
-    vary: Annotated[
+VaryOption = Annotated[
         list[str] | None,
         Option(
             "--vary",
@@ -59,8 +55,8 @@ def sweep(
             help="Values of a key: x,y,z or a:b:n (evenly spaced) or log:a:b:n; with lhs, sobol "
             "and oat KEY alone takes its own distribution. Repeatable.  [default: the file's [sweep]]",
         ),
-    ] = None,
-    design: Annotated[
+    ]
+DesignOption = Annotated[
         str | None,
         Option(
             metavar="[grid|zip|lhs|sobol|oat|FILE.csv]",
@@ -68,33 +64,45 @@ def sweep(
             "from the distributions; oat: one at a time, for a tornado; a file: one row a cell, "
             "columns are keys.  [default: grid]",
         ),
-    ] = None,
-    cells: Annotated[
+    ]
+CellsOption = Annotated[
         int | None,
         Option(metavar="N", parser=whole_number, help="Number of cells of lhs and sobol."),
-    ] = None,
-    paths: PathsOption = None,
-    seed: SeedOption = None,
-    set_: SetOption = None,
-    extend: Annotated[
+    ]
+ExtendOption = Annotated[
         int | None,
         Option(
             metavar="N",
             parser=whole_number,
             help="Add N paths to every cell of the finished sweep.",
         ),
-    ] = None,
+    ]
+ParquetOption = Annotated[
+        bool, Option("--parquet", help="Write sweep.parquet beside sweep.csv.")
+    ]
+DryRunOption = Annotated[
+        bool, Option("--dry-run", help="Say what would be computed, and compute nothing.")
+    ]
+
+
+def sweep(
+    screen: Screen,
+    *,
+    scenario: ScenarioArgument,
+    vary: VaryOption = None,
+    design: DesignOption = None,
+    cells: CellsOption = None,
+    paths: PathsOption = None,
+    seed: SeedOption = None,
+    set_: SetOption = None,
+    extend: ExtendOption = None,
     portfolio: PortfolioOption = None,
     rate: RateOption = None,
     output: ParentOption = RESULTS,
     workers: WorkersOption = None,
     scheduler: SchedulerOption = None,
-    parquet: Annotated[
-        bool, Option("--parquet", help="Write sweep.parquet beside sweep.csv.")
-    ] = False,
-    dry_run: Annotated[
-        bool, Option("--dry-run", help="Say what would be computed, and compute nothing.")
-    ] = False,
+    parquet: ParquetOption = False,
+    dry_run: DryRunOption = False,
 ) -> None:
     """Simulate a scenario in many versions.
 
