@@ -21,35 +21,35 @@ _INDEX = {"sp500": "S&P 500", "nasdaq": "NASDAQ"}
 
 
 NameArgument = Annotated[
-        str | None,
-        Argument(
-            metavar="[NAME]",
-            help="One crash, with its measures; or official: what authorities assume.",
-        ),
-    ]
+    str | None,
+    Argument(
+        metavar="[NAME]",
+        help="One crash, with its measures; or official: what authorities assume.",
+    ),
+]
 CsvOption = Annotated[
-        Path | None,
-        Option(
-            "--csv",
-            metavar="FILE",
-            help="Prices of your own: a CSV with a date and a close column.",
-        ),
-    ]
+    Path | None,
+    Option(
+        "--csv",
+        metavar="FILE",
+        help="Prices of your own: a CSV with a date and a close column.",
+    ),
+]
 ColumnOption = Annotated[
-        str | None,
-        Option(metavar="NAME", help="Column of the prices in the CSV.  [default: the close]"),
-    ]
+    str | None,
+    Option(metavar="NAME", help="Column of the prices in the CSV.  [default: the close]"),
+]
 DfastOption = Annotated[
-        Path | None,
-        Option(metavar="FILE", help="The Fed's table of a stress-test scenario, as CSV."),
-    ]
+    Path | None,
+    Option(metavar="FILE", help="The Fed's table of a stress-test scenario, as CSV."),
+]
 GridOption = Annotated[
-        int | None,
-        Option(
-            min=1,
-            help="Grid of the measures: 52 is weekly, 12 monthly.  [default: 52; 4 with --dfast]",
-        ),
-    ]
+    int | None,
+    Option(
+        min=1,
+        help="Grid of the measures: 52 is weekly, 12 monthly.  [default: 52; 4 with --dfast]",
+    ),
+]
 
 
 def baseline(

@@ -41,47 +41,47 @@ THRESHOLD_FAILED = 99
 
 
 UntilOption = Annotated[
-        str | None,
-        Option(
-            "--until",
-            metavar="GOAL",
-            help='Add paths until a number is so sure: "P(sp500.max_drawdown>=0.49) +-0.5pp". '
-            "--paths is then the most, 10 million unless given.",
-        ),
-    ]
+    str | None,
+    Option(
+        "--until",
+        metavar="GOAL",
+        help='Add paths until a number is so sure: "P(sp500.max_drawdown>=0.49) +-0.5pp". '
+        "--paths is then the most, 10 million unless given.",
+    ),
+]
 ThresholdOption = Annotated[
-        list[str] | None,
-        Option(
-            metavar="RULE",
-            help='A rule that must hold, or exit 99: "P(sp500.max_drawdown >= 0.49) < 0.1". Repeatable.',
-        ),
-    ]
+    list[str] | None,
+    Option(
+        metavar="RULE",
+        help='A rule that must hold, or exit 99: "P(sp500.max_drawdown >= 0.49) < 0.1". Repeatable.',
+    ),
+]
 MemoryOption = Annotated[
-        str | None,
-        Option(metavar="SIZE", help="Such as 4GB.  [default: half of what is available]"),
-    ]
+    str | None,
+    Option(metavar="SIZE", help="Such as 4GB.  [default: half of what is available]"),
+]
 KeepPathsOption = Annotated[
-        int,
-        Option(
-            metavar="N",
-            parser=whole_number,
-            help="Paths that get a row in the tables; statistics use all of them.",
-        ),
-    ]
+    int,
+    Option(
+        metavar="N",
+        parser=whole_number,
+        help="Paths that get a row in the tables; statistics use all of them.",
+    ),
+]
 DeterministicOption = Annotated[
-        bool,
-        Option("--deterministic", help="One path without noise, assumptions at their median."),
-    ]
+    bool,
+    Option("--deterministic", help="One path without noise, assumptions at their median."),
+]
 ForceOption = Annotated[
-        bool, Option("--force", help="Simulate again even if the run is there already.")
-    ]
+    bool, Option("--force", help="Simulate again even if the run is there already.")
+]
 CounterfactualOption = Annotated[
-        bool,
-        Option(
-            "--counterfactual/--no-counterfactual",
-            help="Simulate the same futures without the boom and without the story, too.",
-        ),
-    ]
+    bool,
+    Option(
+        "--counterfactual/--no-counterfactual",
+        help="Simulate the same futures without the boom and without the story, too.",
+    ),
+]
 
 
 def run(
@@ -109,21 +109,23 @@ def run(
     DIR/<name>-<digest>/ with tables, figures and report.html. The same run again is
     verified and printed, not simulated.
     """
-    from simulator.reports.run_text import opening_lines
     from simulator.runs import atomic_files
     from simulator.runs.stopping_rule import MOST_PATHS
     from simulator.runs.storage import run_folder
     from simulator.scenario import load_scenario
     from simulator.scenario.typed_values import parse_overrides
 
-    if deterministic and paths is not None:
-        raise UsageError("--deterministic is a single path: leave --paths out")
+    if deterministic and (paths is not None or until is not None):
+        raise UsageError(
+            "--deterministic is a single path without error: leave --paths and --until out"
+        )
     memory = None if max_memory is None else parse_size(max_memory)
     changes = {**parse_overrides(set_ or (), screen.say), **_thresholds(threshold or [])}
     story = load_scenario(scenario, changes, portfolio, parse_rates(rate))
     for notice in story.portfolio.notices if story.portfolio is not None else ():
         screen.warn(f"{portfolio}: {notice}")
-    story = story.with_(paths=1 if deterministic else paths, seed=seed)
+    most = MOST_PATHS if until is not None and paths is None else paths
+    story = story.with_(paths=1 if deterministic else most, seed=seed)
     shocks: Literal["zero"] | None = "zero" if deterministic else None
     simulate = partial(
         _simulate,
@@ -134,33 +136,33 @@ def run(
         shocks=shocks,
         until=until,
     )
-    made = None
+    made = folder = None
     if until is not None:  # how many paths there are is known when they are there
-        if deterministic:
-            raise UsageError("--deterministic is a single path without error: leave --until out")
-        story = story if paths is not None else story.with_(paths=MOST_PATHS)
-        before = None if force else earlier(story, until, output, keep_paths)
-        made = None if before is not None else simulate(story)
-        story = story.with_(paths=made.paths) if made is not None else story
-        folder = before or run_folder(story, output, shocks, keep_paths)
-    else:
-        folder = run_folder(story, output, shocks, keep_paths)
+        folder = None if force else earlier(story, until, output, keep_paths)
+        made = simulate(story) if folder is None else None
+        story = story if made is None else story.with_(paths=made.paths)
+    folder = folder or run_folder(story, output, shocks, keep_paths)
     found = None if force or made is not None else _stored(screen, folder)
     if found is None:
         with atomic_files.lock(folder):
             found = made if made is not None else simulate(story)
             found.save(folder)
-    goal = reached(found)
+    _present(screen, found, folder, counterfactual=counterfactual, force=force)
+
+
+def _present(screen: Screen, run: Run, folder: Path, *, counterfactual: bool, force: bool) -> None:
+    """Print, compare with the other worlds, report and end: in the order in which it is known."""
+    from simulator.reports.run_text import opening_lines
+
+    goal = reached(run)
     if not screen.as_json:
-        screen.lines(opening_lines(found, screen.width))
-    plain_run = found
-    if counterfactual and found.story is None:
-        found = _with_story(screen, found, folder)
-    _print(screen, found, folder, goal)
-    is_there = (folder / REPORT).exists() and not force and found is plain_run
-    reported = is_there or _report(screen, found, folder)
+        screen.lines(opening_lines(run, screen.width))
+    complete = _with_story(screen, run, folder) if counterfactual and run.story is None else run
+    _print(screen, complete, folder, goal)
+    is_there = (folder / REPORT).exists() and not force and complete is run
+    reported = is_there or _report(screen, complete, folder)
     screen.next(_following(folder))
-    _exit(screen, found, goal, reported=reported)
+    _exit(screen, complete, goal, reported=reported)
 
 
 def _thresholds(rules: list[str]) -> dict[str, str]:

@@ -48,41 +48,39 @@ _MOST_KEYS = 4
 
 
 VaryOption = Annotated[
-        list[str] | None,
-        Option(
-            "--vary",
-            metavar="KEY=SPEC",
-            help="Values of a key: x,y,z or a:b:n (evenly spaced) or log:a:b:n; with lhs, sobol "
-            "and oat KEY alone takes its own distribution. Repeatable.  [default: the file's [sweep]]",
-        ),
-    ]
+    list[str] | None,
+    Option(
+        "--vary",
+        metavar="KEY=SPEC",
+        help="Values of a key: x,y,z or a:b:n (evenly spaced) or log:a:b:n; with lhs, sobol "
+        "and oat KEY alone takes its own distribution. Repeatable.  [default: the file's [sweep]]",
+    ),
+]
 DesignOption = Annotated[
-        str | None,
-        Option(
-            metavar="[grid|zip|lhs|sobol|oat|FILE.csv]",
-            help="grid: every combination; zip: first values, second values, ...; lhs, sobol: drawn "
-            "from the distributions; oat: one at a time, for a tornado; a file: one row a cell, "
-            "columns are keys.  [default: grid]",
-        ),
-    ]
+    str | None,
+    Option(
+        metavar="[grid|zip|lhs|sobol|oat|FILE.csv]",
+        help="grid: every combination; zip: first values, second values, ...; lhs, sobol: drawn "
+        "from the distributions; oat: one at a time, for a tornado; a file: one row a cell, "
+        "columns are keys.  [default: grid]",
+    ),
+]
 CellsOption = Annotated[
-        int | None,
-        Option(metavar="N", parser=whole_number, help="Number of cells of lhs and sobol."),
-    ]
+    int | None,
+    Option(metavar="N", parser=whole_number, help="Number of cells of lhs and sobol."),
+]
 ExtendOption = Annotated[
-        int | None,
-        Option(
-            metavar="N",
-            parser=whole_number,
-            help="Add N paths to every cell of the finished sweep.",
-        ),
-    ]
-ParquetOption = Annotated[
-        bool, Option("--parquet", help="Write sweep.parquet beside sweep.csv.")
-    ]
+    int | None,
+    Option(
+        metavar="N",
+        parser=whole_number,
+        help="Add N paths to every cell of the finished sweep.",
+    ),
+]
+ParquetOption = Annotated[bool, Option("--parquet", help="Write sweep.parquet beside sweep.csv.")]
 DryRunOption = Annotated[
-        bool, Option("--dry-run", help="Say what would be computed, and compute nothing.")
-    ]
+    bool, Option("--dry-run", help="Say what would be computed, and compute nothing.")
+]
 
 
 def sweep(
