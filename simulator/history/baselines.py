@@ -82,13 +82,18 @@ class Baseline:
     def from_peak(self, index: str, steps_per_year: int) -> Closes:
         """The closes on a grid of that many steps a year, from the peak of the deepest fall on.
 
-        The peak is one of the grid's own closes, as everything after it.
+        The peak is one of the grid's own closes, as everything after it. The first close of all counts
+        as one: a run too begins at its as-of date and not at the end of a week.
         """
+        series = self.levels(index)
         try:
-            dates, closes = sample(self.levels(index), steps_per_year)
+            dates, closes = sample(series, steps_per_year)
         except BaselineError as error:
             source = self.facts[index].source if index in self.facts else self.name
             raise BaselineError(f"{source}: {error}") from None
+        if dates[0] > series.dates[0]:
+            dates = np.concatenate([series.dates[:1], dates])
+            closes = np.concatenate([series.closes[:1], closes])
         peak = int(measure_drawdowns(closes).peak_step)
         return Closes(dates[peak:], closes[peak:])
 

@@ -150,6 +150,14 @@ def closes(days: list[str], levels: list[float]) -> Closes:
     return Closes(np.array(days, dtype="datetime64[D]"), np.array(levels))
 
 
+def test_a_series_that_falls_in_its_first_week_has_fallen_on_weekly_closes(tmp_path: Path) -> None:
+    path = tmp_path / "week.csv"
+    path.write_text("date,close\n2021-01-04,100\n2021-01-05,90\n2021-01-07,75\n2021-01-08,76\n")
+    measured = load_baseline_csv(path).measure("week", 52)
+    assert measured["max_drawdown"] == pytest.approx(0.24)
+    assert (measured["peak_date"], measured["recovery_date"]) == (date(2021, 1, 4), None)
+
+
 def test_sample_takes_the_last_close_of_each_period() -> None:
     # 2024-01-05 is a Friday, the 7th a Sunday, the 8th a Monday
     days = ["2024-01-05", "2024-01-07", "2024-01-08", "2024-01-31", "2024-02-01", "2024-04-30"]
