@@ -16,6 +16,7 @@ from typer import Exit, Option
 from simulator.cli.console import Screen
 from simulator.cli.options import (
     NOT_REACHED,
+    FullOption,
     PathsOption,
     PortfolioOption,
     RateOption,
@@ -83,6 +84,7 @@ def run(
     force: Annotated[
         bool, Option("--force", help="Simulate again even if the run is there already.")
     ] = False,
+    full: FullOption = False,
     counterfactual: Annotated[
         bool,
         Option(
@@ -149,7 +151,7 @@ def run(
     plain_run = found
     if counterfactual and found.story is None:
         found = _with_story(screen, found, folder)
-    _print(screen, found, folder, goal)
+    _print(screen, found, folder, goal, full=full)
     is_there = (folder / REPORT).exists() and not force and found is plain_run
     reported = is_there or _report(screen, found, folder)
     screen.next(_following(folder))
@@ -278,7 +280,7 @@ def _report(screen: Screen, run: Run, folder: Path) -> bool:
     return True
 
 
-def _print(screen: Screen, run: Run, folder: Path, goal: Reached | None) -> None:
+def _print(screen: Screen, run: Run, folder: Path, goal: Reached | None, *, full: bool) -> None:
     from simulator.reports.run_text import following_lines
 
     if screen.as_json:
@@ -287,7 +289,7 @@ def _print(screen: Screen, run: Run, folder: Path, goal: Reached | None) -> None
             {"folder": str(folder), **run.document(), **until, "next": _following(folder)}
         )
         return
-    screen.lines(following_lines(run, str(folder), screen.width))
+    screen.lines(following_lines(run, str(folder), screen.width, full=full))
     if goal is not None:
         screen.text(f"\n{goal.sentence(run.paths)}")
 

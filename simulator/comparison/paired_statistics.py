@@ -87,6 +87,8 @@ def statistics_by_name(depths: Mapping[str, float], grid: TimeGrid) -> dict[str,
             continue
         found[f"{name}_median"] = Statistic(name, "quantile", 0.5)
         found[f"{name}_worst_1_in_20"] = Statistic(name, "quantile", 0.05)
+        if name == "terminal_return":
+            found[f"{name}_best_1_in_20"] = Statistic(name, "quantile", 0.95)
     return found
 
 

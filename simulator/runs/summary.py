@@ -295,6 +295,8 @@ def statistics(results: Results, entity: str, depths: Mapping[str, float]) -> di
         returns = sample(results, entity, measure)
         found[f"{measure}_median"] = returns.quantile(0.5)
         found[f"{measure}_worst_1_in_20"] = returns.quantile(0.05)
+        if measure == "terminal_return":
+            found[f"{measure}_best_1_in_20"] = returns.quantile(0.95)
     return found
 
 

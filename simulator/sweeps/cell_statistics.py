@@ -115,6 +115,8 @@ def _asked(counts: CellHistograms, depths: Depths) -> Iterator[StatisticSpec]:
             continue
         yield StatisticSpec(f"{measure}_median", grid, "quantile", 0.5)
         yield StatisticSpec(f"{measure}_worst_1_in_20", grid, "quantile", 0.05)
+        if measure == "terminal_return":
+            yield StatisticSpec(f"{measure}_best_1_in_20", grid, "quantile", 0.95)
 
 
 def _from_start(entities: int) -> Iterator[StatisticSpec]:
