@@ -46,7 +46,7 @@ def test_a_portfolio_with_thresholds_fits_forty_lines(tmp_path: Path) -> None:
     text = terminal_summary(run, "results/glut-0123456789ab")
     assert len(text.splitlines()) <= MOST
     assert "THRESHOLDS: 0 of 8 hold; FAIL: t1" in text
-    assert text.count("\n The portfolio") == 2, "in both tables"
+    assert text.count("\n Portfolio") == 2, "in both tables"
 
 
 def test_at_sixty_columns_every_line_fits_and_says_what_is_missing(run: Run) -> None:
