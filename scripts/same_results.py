@@ -47,7 +47,16 @@ def compute(checkout: Path, into: Path, paths: int, seeds: int) -> None:
     vary = [argument for spec in VARY for argument in ("--vary", spec)]
     crashsim(checkout, "sweep", "deepseek", "-n", "512", *vary, "-o", str(into / "sweep"), "-q")
     answer = crashsim(
-        checkout, "rare", "deepseek", "--event", EVENT, "--rel-error", "0.5", "--json"
+        checkout,
+        "rare",
+        "deepseek",
+        "--event",
+        EVENT,
+        "--rel-error",
+        "0.5",
+        "--max-seconds",
+        "900",
+        "--json",
     )
     document = json.loads(answer)
     document.pop("seconds", None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -87,9 +88,13 @@ def baseline(
         screen.document({"baselines": {one.name: _record(one, measured) for one in chosen}})
     else:
         detailed = len(chosen) == 1
-        parts = [_facts(chosen, measured, steps_per_year)]
-        parts += [_measures(one, measured[one.name], steps_per_year) for one in chosen if detailed]
-        parts += [_sources(chosen[0])] if name else []
+        parts = [_facts(chosen, measured, steps_per_year, screen.width)]
+        parts += [
+            _measures(one, measured[one.name], steps_per_year, screen.width)
+            for one in chosen
+            if detailed
+        ]
+        parts += [_sources(chosen[0], screen.width)] if name else []
         screen.text("\n\n".join(part for part in parts if part))
     screen.next("crashsim run deepseek" if len(chosen) == 1 else "crashsim baseline dotcom")
 
@@ -122,7 +127,9 @@ def _plain(fields: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _facts(chosen: list[Baseline], measured: dict[str, Any], steps_per_year: int) -> str:
+def _facts(
+    chosen: list[Baseline], measured: dict[str, Any], steps_per_year: int, width: int
+) -> str:
     """One line for each crash and index."""
     from simulator.history import TITLES
 
@@ -143,12 +150,14 @@ def _facts(chosen: list[Baseline], measured: dict[str, Any], steps_per_year: int
             )
     own = "daily" if chosen[0].name in TITLES else "as given"
     header = ("crash", "index", "peak", "trough", own, _grid(steps_per_year), "regained")
-    return table(header, rows, left=4)
+    return table(header, rows, left=4, width=width)
 
 
-def _measures(one: Baseline, found: dict[str, Any], steps_per_year: int) -> str:
+def _measures(one: Baseline, found: dict[str, Any], steps_per_year: int, width: int) -> str:
     if not found:
-        return f"No series of closes is kept for {one.name}: only its facts are known."
+        return textwrap.fill(
+            f"No series of closes is kept for {one.name}: only its facts are known.", width
+        )
     weekly = steps_per_year >= 52  # a coarser grid has no weeks
     rows = [
         (
@@ -163,12 +172,12 @@ def _measures(one: Baseline, found: dict[str, Any], steps_per_year: int) -> str:
         for index, of in found.items()
     ]
     header = ("", "fall", "to trough", "under water", "regained", "worst week", "worst month")
-    return f"ON {_grid(steps_per_year).upper()} CLOSES, from the peak\n{table(header, rows)}"
+    return f"ON {_grid(steps_per_year).upper()} CLOSES, from the peak\n{table(header, rows, width=width)}"
 
 
-def _sources(one: Baseline) -> str:
+def _sources(one: Baseline, width: int) -> str:
     return "\n".join(
-        f"{_INDEX.get(index, index)}: {_closes(fact)}. Source: {fact.source}"
+        textwrap.fill(f"{_INDEX.get(index, index)}: {_closes(fact)}. Source: {fact.source}", width)
         for index, fact in one.facts.items()
     )
 

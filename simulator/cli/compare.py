@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -11,7 +10,7 @@ from typer import Argument, Option
 
 from simulator.cli.console import Screen
 from simulator.cli.find import entity_of, find, kind_of, newest_first
-from simulator.cli.options import FileOption
+from simulator.cli.options import FileOption, SchedulerOption, WorkersOption, make_executor
 from simulator.cli.stored_sweeps import compare_sweep
 from simulator.errors import UsageError
 
@@ -46,13 +45,8 @@ def compare(
             "--by", help="What --why takes for one change.  [default: keys up to 8, else tables]"
         ),
     ] = None,
-    workers: Annotated[
-        int | None, Option("--workers", min=1, help="Processes for --why.  [default: all cores]")
-    ] = None,
-    scheduler: Annotated[
-        str | None,
-        Option(metavar="ADDRESS", help="A Dask scheduler for --why, tcp://host:8786, or local."),
-    ] = None,
+    workers: WorkersOption = None,
+    scheduler: SchedulerOption = None,
     output: FileOption = None,
 ) -> None:
     """Show what differs between runs, and what that changes.
@@ -81,8 +75,9 @@ def compare(
     of = _load(folders, entity or [])
     order = list(range(1, len(folders)))
     if sort is not None:
-        order = of.order((entity or ["sp500"])[0], sort)
-    found = _explain(screen, of, by, _executor(workers, scheduler)) if why else None
+        first = entity_of(of.runs[0].scenario, (entity or ["sp500"])[0])
+        order = of.order(first, sort)
+    found = _explain(screen, of, by, make_executor(workers, scheduler)) if why else None
     following = f"crashsim compare {shlex.join(map(str, folders))} --why"
     if why or len(folders) > 2:
         following = f"crashsim show {shlex.quote(str(folders[-1]))}"
@@ -109,17 +104,6 @@ def _load(folders: list[Path], more: list[str]) -> Comparison:
     if len(set(labels)) < len(labels):
         labels = tuple(map(str, folders))
     return Comparison(runs, labels, entities, blocks)
-
-
-def _executor(workers: int | None, scheduler: str | None) -> Executor:
-    from simulator.engine import get_executor
-
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    if scheduler is None:
-        return get_executor(workers or cores or 1)
-    from simulator.engine.dask_executor import get_cluster
-
-    return get_cluster(scheduler, workers or cores or 1)
 
 
 def _explain(

@@ -31,10 +31,19 @@ def kind_of(folder: Path) -> Literal["run", "sweep"] | None:
 
 def newest_first(folders: Iterable[Path]) -> list[Path]:
     """Those of the folders that hold a finished run or a sweep, the newest first."""
-    manifests = {"run": "manifest.json", "sweep": "sweep.json"}
-    made = [(folder, kind) for folder in folders if (kind := kind_of(folder)) is not None]
-    made.sort(key=lambda of: ((of[0] / manifests[of[1]]).stat().st_mtime_ns, of[0].name))
-    return [folder for folder, _ in reversed(made)]
+    made = [(made_at(folder), folder.name, folder) for folder in folders if kind_of(folder)]
+    return [folder for *_, folder in sorted(made, reverse=True)]
+
+
+def made_at(folder: Path) -> float:
+    """When the numbers of a run or sweep were written: seconds since 1970.
+
+    Manifests are no measure: they are written again when a figure is added.
+    """
+    for name in ("summary.json", "sweep.csv"):
+        if (folder / name).exists():
+            return (folder / name).stat().st_mtime
+    return folder.stat().st_mtime  # damaged, or a sweep that was stopped
 
 
 def find(screen: Screen, names: Sequence[str], want: Want = "run") -> Path:
@@ -96,25 +105,14 @@ def entity_of(scenario: Scenario, typed: str) -> str:
         With the entities there are.
     """
     from simulator.schema import suggestion
+    from simulator.universe import find_entity
 
-    universe = scenario.universe
-    if typed in universe.entities:
-        return typed
-    by_word: dict[str, str] = {}
-    for entity in universe.entities:
-        title = universe.title_of(entity)
-        for word in (entity, title, title.split(" (")[0]):
-            by_word.setdefault(_word(word), entity)
-    if _word(typed) in by_word:
-        return by_word[_word(typed)]
-    hint = suggestion(typed, universe.entities)
-    raise UsageError(
-        f"no entity is called {plain(typed, 40)!r}{'; ' + hint if hint else ''}; there are "
-        f"{', '.join(universe.entities)}"
-    )
-
-
-def _word(text: str) -> str:
-    """Letters and digits alone: "S&P 500" and "sp500" are one word."""
-    word = "".join(character for character in text.casefold() if character.isalnum())
-    return word.removeprefix("the")
+    titles = scenario.universe.titles
+    entity = find_entity(typed, titles)
+    if entity is None:
+        hint = suggestion(typed, titles)
+        raise UsageError(
+            f"no entity is called {plain(typed, 40)!r}{'; ' + hint if hint else ''}; there are "
+            f"{', '.join(titles)}"
+        )
+    return entity

@@ -10,13 +10,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Option
 
 from simulator.cli.console import Screen
+from simulator.cli.options import whole_number
+from simulator.errors import UsageError
 
 if TYPE_CHECKING:
     from simulator.validation import Hindcast
     from simulator.validation.target_table import Row
 
+FEWEST_PATHS = 100
 _PATHS = Annotated[
-    int, Option("--paths", "-n", min=100, help="Paths of each main run; fewer are quicker.")
+    int,
+    Option(
+        "--paths",
+        "-n",
+        metavar="N",
+        parser=whole_number,
+        help="Paths of each main run, 100 or more; fewer are quicker.",
+    ),
 ]
 
 
@@ -29,6 +39,8 @@ def hindcast(screen: Screen, *, paths: _PATHS = 10_000) -> None:
     """
     from simulator.validation.hindcast import hindcast as hold
 
+    if paths < FEWEST_PATHS:
+        raise UsageError(f"--paths {paths}: a verdict needs {FEWEST_PATHS} or more")
     found = hold(
         paths, lambda done, stages: screen.say(f"judged {done} of {stages} groups of rows")
     )

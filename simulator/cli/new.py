@@ -25,11 +25,16 @@ def new(
     The file is scenarios/NAME.toml where there is a folder scenarios, else NAME.toml.
     It is never overwritten.
     """
-    from simulator.scenario import load_scenario
+    from simulator.scenario import list_scenarios, load_scenario
     from simulator.schema import NAME_RULE, is_name
 
     if not is_name(name):
         raise UsageError(f"{name!r} cannot name a scenario: {NAME_RULE}, and no device name")
+    if name in list_scenarios():
+        raise UsageError(
+            f"{name} is a scenario that comes with crashsim, and is what that name stands for; "
+            "choose another name"
+        )
     origin = load_scenario(source)
     folder = Path("scenarios") if Path("scenarios").is_dir() else Path()
     target = folder / f"{name}.toml"

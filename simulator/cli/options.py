@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, BadParameter, Option
 
 from simulator.cli.console import Screen
 from simulator.errors import UsageError, plain
+
+if TYPE_CHECKING:
+    from simulator.engine import Executor
 
 
 def whole_number(text: str) -> int:
@@ -22,7 +26,7 @@ def whole_number(text: str) -> int:
     )
     number = float(re.sub("[,_]", "", match[1])) * _UNITS[match[2].lower()] if match else 0.0
     if number < 1 or not number.is_integer():
-        raise BadParameter(f"{text!r} is not a number of paths; write 10000, 10,000 or 10k")
+        raise BadParameter(f"{text!r} is not a count above 0; write 10000, 10,000 or 10k")
     return int(number)
 
 
@@ -50,7 +54,8 @@ SetOption = Annotated[
     Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Replace one value of the scenario, written as in the file. Repeatable.",
+        help="Replace one value of the scenario: technology.elasticity=0.8, or elasticity=0.8, or "
+        "annual_price_decline=90%. Repeatable.",
     ),
 ]
 SeedOption = Annotated[
@@ -79,6 +84,17 @@ RateOption = Annotated[
         metavar="EUR=USD",
         help="USD for one unit of a currency of the holdings, such as EUR=1.08. Repeatable.",
     ),
+]
+ParentOption = Annotated[
+    Path, Option("--output", "-o", metavar="DIR", help="Folder in which the new folder is made.")
+]
+WorkersOption = Annotated[
+    int | None,
+    Option("--workers", metavar="N", min=1, help="Processes.  [default: all cores]"),
+]
+SchedulerOption = Annotated[
+    str | None,
+    Option(metavar="ADDRESS", help="A Dask scheduler, tcp://host:8786, or local."),
 ]
 BesideOption = Annotated[
     Path | None,
@@ -127,6 +143,25 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         ]
     )
     return run
+
+
+def cores() -> int:
+    """Processors that this process may use: a container may have fewer than its machine."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def make_executor(workers: int | None, scheduler: str | None, tasks: int | None = None) -> Executor:
+    """What computes: local processes, no more than ``tasks``, or a Dask cluster."""
+    from simulator.engine import get_executor
+
+    processes = workers or cores()
+    if scheduler is None:
+        return get_executor(processes if tasks is None else min(processes, max(tasks, 1)))
+    from simulator.engine.dask_executor import get_cluster
+
+    return get_cluster(scheduler, processes)
 
 
 def parse_rates(texts: list[str] | None) -> dict[str, float]:

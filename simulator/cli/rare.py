@@ -18,9 +18,12 @@ from simulator.cli.options import (
     RateOption,
     SeedOption,
     SetOption,
+    WorkersOption,
+    cores,
     parse_rates,
 )
 from simulator.errors import UsageError
+from simulator.statistics.formatting import plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,9 +69,7 @@ def rare(
     set_: SetOption = None,
     portfolio: PortfolioOption = None,
     rate: RateOption = None,
-    workers: Annotated[
-        int | None, Option("--workers", min=1, help="Processes.  [default: all cores]")
-    ] = None,
+    workers: WorkersOption = None,
 ) -> None:
     """Estimate the probability of a rare crash.
 
@@ -76,12 +77,10 @@ def rare(
     splitting: paths that fell furthest are cloned and go on with fresh noise, so that one in
     100,000 takes seconds. Unbiased; the interval comes from independent repetitions.
     """
-    from simulator.cli.run import _cores
-
     if (event is None) == (not tail):
         raise UsageError('give an --event such as "sp500.max_drawdown >= 0.70", or --tail')
     story, folder = _story(screen, scenario, seed, set_, portfolio, parse_rates(rate))
-    processes = workers or _cores()
+    processes = workers or cores()
     if event is not None:
         _event(screen, story, event, rel_error, max_seconds, processes, shlex.quote(scenario))
     else:
@@ -131,7 +130,7 @@ def _event(
             error = found.relative_error
             rest = f", {100 * error:.0f} % error" if isfinite(error) else ""
             screen.say(
-                f"{found.groups} groups, {found.path_steps / 1e6:.1f} million path-steps: "
+                f"{plural(found.groups, 'group')}, {found.path_steps / 1e6:.1f} million path-steps: "
                 f"probability {found.estimate.value:.2g}{rest}"
             )
 
@@ -194,7 +193,7 @@ def _told(found: Rare, story: Scenario) -> str:
             f"  95 % interval  {estimate.low:.3g} to {estimate.high:.3g} "
             f"(standard error {100 * found.relative_error:.1f} %)",
         ]
-    lines.append(f"  {found.groups} groups, {found.path_steps:,} path-steps")
+    lines.append(f"  {plural(found.groups, 'group')}, {found.path_steps:,} path-steps")
     if isfinite(found.plain_path_steps):
         gain = found.plain_path_steps / found.path_steps
         lines[-1] += f"; plain Monte Carlo needs {gain:,.3g} times as many"

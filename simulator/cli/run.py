@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import threading
@@ -14,19 +13,25 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from typer import Exit, Option
 
 from simulator.cli.console import Screen
+from simulator.cli.find import RESULTS
 from simulator.cli.options import (
     NOT_REACHED,
     FullOption,
+    ParentOption,
     PathsOption,
     PortfolioOption,
     RateOption,
     ScenarioArgument,
     SeedOption,
     SetOption,
+    WorkersOption,
+    cores,
     parse_rates,
+    whole_number,
 )
 from simulator.cli.run_until import Reached, earlier, reached, teller
 from simulator.errors import RunError, UsageError
+from simulator.statistics.formatting import plural
 
 if TYPE_CHECKING:
     from simulator.runs import Run
@@ -62,20 +67,19 @@ def run(
     ] = None,
     portfolio: PortfolioOption = None,
     rate: RateOption = None,
-    output: Annotated[
-        Path,
-        Option("--output", "-o", metavar="DIR", help="Folder in which the run folder is made."),
-    ] = Path("results"),
-    workers: Annotated[
-        int | None, Option("--workers", min=1, help="Processes.  [default: all cores]")
-    ] = None,
+    output: ParentOption = RESULTS,
+    workers: WorkersOption = None,
     max_memory: Annotated[
         str | None,
         Option(metavar="SIZE", help="Such as 4GB.  [default: half of what is available]"),
     ] = None,
     keep_paths: Annotated[
         int,
-        Option(min=1, help="Paths that get a row in the tables; statistics use all of them."),
+        Option(
+            metavar="N",
+            parser=whole_number,
+            help="Paths that get a row in the tables; statistics use all of them.",
+        ),
     ] = 100_000,
     deterministic: Annotated[
         bool,
@@ -168,7 +172,9 @@ def _exit(screen: Screen, run: Run, goal: Reached | None, *, reported: bool) -> 
                 "cannot tell; more --paths narrow it"
             )
     if goal is not None and not goal.met:
-        screen.warn(f"{goal.text} was not reached after {run.paths:,} paths; allow more --paths")
+        screen.warn(
+            f"{goal.text} was not reached after {plural(run.paths, 'path')}; allow more --paths"
+        )
     if not all(result.passed for result in results):
         raise Exit(THRESHOLD_FAILED)
     if not reported or (goal is not None and not goal.met):
@@ -211,8 +217,10 @@ def _simulate(
     from simulator.runs import simulate
 
     blocks = -(-story.paths // BLOCK_PATHS)
-    processes = min(workers or _cores(), blocks)
-    screen.detail(f"{blocks} blocks of {BLOCK_PATHS} paths, {processes} processes")
+    processes = min(workers or cores(), blocks)
+    screen.detail(
+        f"{plural(blocks, 'block')} of {BLOCK_PATHS} paths, {processes} process{'es' * (processes > 1)}"
+    )
     with screen.progress("simulating") as tick:
         if processes > 1:  # they compute; this one gets ready to draw
             threading.Thread(target=_prepare_to_draw, daemon=True).start()
@@ -228,7 +236,7 @@ def _simulate(
             look=None if until is None else teller(screen, until),
         )
     screen.say(
-        f"simulated {found.paths:,} paths in {found.seconds:.1f} s, "
+        f"simulated {plural(found.paths, 'path')} in {found.seconds:.1f} s, "
         f"{found.paths / max(found.seconds, 1e-9):,.0f} paths/s"
     )
     return found
@@ -296,9 +304,3 @@ def _print(screen: Screen, run: Run, folder: Path, goal: Reached | None, *, full
 
 def _following(folder: Path) -> str:
     return f"crashsim plot {shlex.quote(str(folder))} fan"
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):  # a container may have fewer than its machine
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

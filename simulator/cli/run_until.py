@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from simulator.cli.console import Screen
 from simulator.errors import StoreError
+from simulator.statistics.formatting import plural
 
 if TYPE_CHECKING:
     from simulator.runs import Run
@@ -24,7 +25,7 @@ def earlier(story: Scenario, text: str, parent: Path, keep_paths: int) -> Path |
     from simulator.runs.stopping_rule import parse_goal
     from simulator.runs.storage import is_complete, read_manifest
 
-    goal = parse_goal(text, story.universe.entities, story.grid)
+    goal = parse_goal(text, story.universe.titles, story.grid)
     for folder in sorted(parent.glob(f"{story.name}-*")):
         if not is_complete(folder):
             continue
@@ -90,7 +91,7 @@ class Reached:
         of = self.estimate
         met = "as narrow as asked" if self.met else f"not within {self.wanted:.2g} as asked"
         return (
-            f"{self.text}: {of.value:.4g} after {paths:,} paths, "
+            f"{self.text}: {of.value:.4g} after {plural(paths, 'path')}, "
             f"95 % interval {of.low:.4g} to {of.high:.4g}, {met}"
         )
 
@@ -101,6 +102,6 @@ def reached(run: Run) -> Reached | None:
 
     if run.until is None:
         return None
-    goal = parse_goal(run.until, run.scenario.universe.entities)
+    goal = parse_goal(run.until, run.scenario.universe.titles)
     estimate = goal.estimate(run.results)
     return Reached(goal.text, estimate, goal.wanted(estimate))

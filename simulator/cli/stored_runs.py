@@ -14,11 +14,12 @@ from typing import Annotated, Any, Literal
 from typer import Argument, Option
 
 from simulator.cli.console import Screen
-from simulator.cli.find import LATEST, RESULTS, entity_of, find, kind_of, newest_first
+from simulator.cli.find import LATEST, RESULTS, entity_of, find, kind_of, made_at, newest_first
 from simulator.cli.options import BesideOption, FileOption, FullOption, RunArgument, RunsArgument
 from simulator.cli.stored_sweeps import PlotRequest, compare_sweep, plot_sweep, report_sweep
 from simulator.errors import StoreError, UsageError
 from simulator.reports.text_table import table
+from simulator.statistics.formatting import plural
 
 KINDS = (
     "histogram",
@@ -46,7 +47,8 @@ def list_runs(
 ) -> None:
     """List the runs and sweeps in a folder, newest first."""
     if folder != RESULTS and not folder.is_dir():
-        raise UsageError(f"there is no folder {folder}")
+        what = f"{folder} is a file" if folder.exists() else f"there is no folder {folder}"
+        raise UsageError(f"{what}; list takes a folder that runs and sweeps are in")
     entries, damaged = [], []
     for path in newest_first(folder.glob("*")):
         try:
@@ -287,7 +289,7 @@ def _sweep_entry(folder: Path) -> dict[str, Any]:
     from simulator.sweeps.plan import MANIFEST
 
     manifest = atomic_files.read_sealed(folder / MANIFEST)
-    made = datetime.fromtimestamp((folder / MANIFEST).stat().st_mtime, UTC)
+    made = datetime.fromtimestamp(made_at(folder), UTC)
     names = ("name", "digest", "seed", "paths", "cells", "finished", "overrides")
     return {
         "kind": "sweep",
@@ -304,7 +306,7 @@ def _cells(entry: dict[str, Any], width: int) -> tuple[str, ...]:
         )
         changed = " ".join(f"{change['key']}={change['value']}" for change in entry["overrides"])
     else:
-        falls = (f"{entry['cells']} cells", "" if entry["finished"] else "unfinished")
+        falls = (plural(entry["cells"], "cell"), "" if entry["finished"] else "unfinished")
         changed = " ".join(f"{key}={value}" for key, value in entry["overrides"].items())
     room = max(width - 88, 12)
     return (

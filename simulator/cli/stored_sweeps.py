@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simulator.cli.console import Screen
+from simulator.cli.find import entity_of
 from simulator.errors import UsageError
 from simulator.reports.text_table import table
 
@@ -39,7 +40,8 @@ def plot_sweep(screen: Screen, folder: Path, wanted: PlotRequest, output: Path |
     from simulator.plots.sweep_plot import STATISTIC
     from simulator.sweeps import load_sweep
 
-    found, entity = load_sweep(folder), wanted.entity
+    found = load_sweep(folder)
+    entity = entity_of(found.scenario, wanted.entity)
     kind, statistic = wanted.kind or available(found)[0], wanted.statistic or STATISTIC
     of = picture(kind, found, entity, statistic, wanted.keys)
     content = render(draw(of, wanted.inches), wanted.format)
@@ -90,6 +92,7 @@ def compare_sweep(
     from simulator.sweeps import load_sweep
 
     found, asked = load_sweep(folder), sort or STATISTIC
+    entity = entity_of(found.scenario, entity)
     rows = _rows(found, entity, asked)
     following = f"crashsim plot {shlex.quote(str(folder))} {available(found)[0]}"
     if output is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -13,22 +13,30 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Exit, Option
 
 from simulator.cli.console import Screen
+from simulator.cli.find import RESULTS
 from simulator.cli.options import (
     NOT_REACHED,
+    ParentOption,
     PathsOption,
     PortfolioOption,
     RateOption,
     ScenarioArgument,
+    SchedulerOption,
     SeedOption,
     SetOption,
+    WorkersOption,
+    cores,
+    make_executor,
     parse_rates,
+    whole_number,
 )
-from simulator.cli.run import _cores
 from simulator.errors import FailedCells, LockedError, ScenarioError, UsageError
 from simulator.reports.text_table import table
+from simulator.statistics.formatting import plural
 
 if TYPE_CHECKING:
     from simulator.scenario import Design, Scenario
+    from simulator.scenario.sweep_design import Spec
     from simulator.sweeps import Plan, Sweep
 
 CELLS_FAILED = 5
@@ -63,28 +71,25 @@ def sweep(
         ),
     ] = None,
     cells: Annotated[
-        int | None, Option(min=1, metavar="N", help="Number of cells of lhs and sobol.")
+        int | None,
+        Option(metavar="N", parser=whole_number, help="Number of cells of lhs and sobol."),
     ] = None,
     paths: PathsOption = None,
     seed: SeedOption = None,
     set_: SetOption = None,
     extend: Annotated[
-        int,
-        Option(min=0, metavar="N", help="Add N paths to every cell of the finished sweep."),
-    ] = 0,
+        int | None,
+        Option(
+            metavar="N",
+            parser=whole_number,
+            help="Add N paths to every cell of the finished sweep.",
+        ),
+    ] = None,
     portfolio: PortfolioOption = None,
     rate: RateOption = None,
-    output: Annotated[
-        Path,
-        Option("--output", "-o", metavar="DIR", help="Folder in which the sweep folder is made."),
-    ] = Path("results"),
-    workers: Annotated[
-        int | None, Option("--workers", min=1, help="Processes.  [default: all cores]")
-    ] = None,
-    scheduler: Annotated[
-        str | None,
-        Option(metavar="ADDRESS", help="A Dask scheduler, tcp://host:8786, or local."),
-    ] = None,
+    output: ParentOption = RESULTS,
+    workers: WorkersOption = None,
+    scheduler: SchedulerOption = None,
     parquet: Annotated[
         bool, Option("--parquet", help="Write sweep.parquet beside sweep.csv.")
     ] = False,
@@ -97,58 +102,68 @@ def sweep(
     All cells share their noise, so the table gives each one's paired difference to the base,
     the scenario as it is. The same command again computes only what is missing.
     """
-    with _resumable(screen):
-        from simulator.reports.sweep_html import write_report
-        from simulator.runs import atomic_files
-        from simulator.scenario import load_scenario
-        from simulator.scenario.typed_values import parse_overrides
-        from simulator.sweeps.design import resolve_design
-        from simulator.sweeps.sweep import make_plan, run_plan, sweep_folder
-        from simulator.sweeps.table import need_parquet
+    from simulator.runs import atomic_files
+    from simulator.scenario import load_scenario
+    from simulator.scenario.typed_values import parse_overrides, parse_varied
+    from simulator.sweeps.design import resolve_design
+    from simulator.sweeps.sweep import make_plan, run_plan, sweep_folder
+    from simulator.sweeps.table import need_parquet
 
-        if extend and paths is not None:
-            raise UsageError("--extend adds to the paths that are there: leave --paths out")
-        if parquet:
-            need_parquet()
-        changes = parse_overrides(set_ or (), screen.say)
-        rates = parse_rates(rate)
-        story = load_scenario(scenario, changes, portfolio, rates).with_(paths=paths, seed=seed)
-        chosen = resolve_design(_design(story, vary, design, cells), story)
-        if dry_run:
-            plan = make_plan(story, chosen, output, extend=extend)
-            _tell(screen, plan)
-            _forecast(screen, plan, workers or _cores())
-            return
-        with atomic_files.lock(sweep_folder(story, chosen, output), wait=0.1):
-            plan = make_plan(story, chosen, output, extend=extend)
-            _tell(screen, plan)
-            executor = _executor(workers, scheduler, plan.to_compute)
+    if extend and paths is not None:
+        raise UsageError("--extend adds to the paths that are there: leave --paths out")
+    if parquet:
+        need_parquet()
+    changes = parse_overrides(set_ or (), screen.say)
+    rates = parse_rates(rate)
+    story = load_scenario(scenario, changes, portfolio, rates).with_(paths=paths, seed=seed)
+    specs = parse_varied(vary or (), screen.say)
+    chosen = resolve_design(_design(story, specs, design, cells), story)
+    if dry_run:
+        plan = make_plan(story, chosen, output, extend=extend or 0)
+        _announce(screen, plan)
+        _forecast(screen, plan, workers or cores())
+        return
+    folder = sweep_folder(story, chosen, output)
+    with _resumable(screen, folder):
+        with atomic_files.lock(folder, wait=0.1):
+            plan = make_plan(story, chosen, output, extend=extend or 0)
+            _announce(screen, plan)
+            executor = make_executor(workers, scheduler, plan.to_compute)
             with screen.progress("sweeping") as tick:
-                found = run_plan(plan, executor, parquet=parquet, progress=tick)
-        following = _print(screen, plan, found)
-        if len(found.failures) < found.cells <= REPORTED:
-            try:
-                screen.say(f"report: {write_report(found)}")
-            except Exception as error:  # noqa: BLE001 - the table is safe and printed
-                screen.warn(
-                    f"the sweep is stored in {found.folder}, but its report could not be made "
-                    f"({type(error).__name__}: {error})"
-                )
-                raise Exit(NOT_REACHED) from None
+                result = run_plan(plan, executor, parquet=parquet, progress=tick)
+        following = _print(screen, plan, result)
+        _report(screen, result)
         screen.next(following)
-        if found.failures:
+        if result.failures:
             raise Exit(CELLS_FAILED)
 
 
+def _report(screen: Screen, sweep: Sweep) -> None:
+    """Write the report of a sweep that is not too large for one. Raises Exit if that fails."""
+    from simulator.reports.sweep_html import write_report
+
+    if not len(sweep.failures) < sweep.cells <= REPORTED:
+        return
+    try:
+        screen.say(f"report: {write_report(sweep)}")
+    except Exception as error:  # noqa: BLE001 - the table is safe and printed
+        screen.warn(
+            f"the sweep is stored in {sweep.folder}, but its report could not be made "
+            f"({type(error).__name__}: {error})"
+        )
+        raise Exit(NOT_REACHED) from None
+
+
 @contextmanager
-def _resumable(screen: Screen) -> Iterator[None]:
-    """Say how to go on where a signal, a full disk or the like stopped a sweep."""
+def _resumable(screen: Screen, folder: Path) -> Iterator[None]:
+    """Say how to go on where a signal, a full disk or the like stopped a sweep in ``folder``."""
     try:
         yield
     except (Exit, UsageError, ScenarioError, FailedCells, LockedError):
         raise  # the same command would end in the same way
     except BaseException:
-        screen.warn(f"stopped; finished cells are kept. To go on: {_typed()}")
+        if folder.is_dir():
+            screen.warn(f"stopped; finished cells are kept. To go on: {_typed()}")
         raise
 
 
@@ -156,44 +171,33 @@ def _typed() -> str:
     return shlex.join(["crashsim", *sys.argv[1:]])
 
 
-def _design(story: Scenario, vary: list[str] | None, kind: str | None, cells: int | None) -> Design:
+def _design(
+    story: Scenario, specs: Mapping[str, Spec], kind: str | None, cells: int | None
+) -> Design:
     """The design of the options, else that of the file."""
-    from simulator.scenario import Design, parse_vary
+    from simulator.scenario import Design
     from simulator.sweeps.design import scenario_design
     from simulator.sweeps.design_file import read_design
 
     own = scenario_design(story)
-    if not vary and kind is None and cells is None:
+    if not specs and kind is None and cells is None:
         if own is None:
             raise UsageError(
                 f"nothing varies: give --vary KEY=x,y,z or a [sweep] table in {story.path.name}"
             )
         return own
     if kind is not None and kind.endswith(".csv"):
-        if vary or cells is not None:
+        if specs or cells is not None:
             raise UsageError("a design file says which keys vary: leave --vary and --cells out")
         return read_design(kind)
-    specs = dict(parse_vary(text) for text in vary or ())
-    if len(specs) < len(vary or ()):
-        raise UsageError("--vary names a key twice")
     return Design.of(kind or "grid", specs, size=cells)
 
 
-def _executor(workers: int | None, scheduler: str | None, cells: int) -> Any:
-    from simulator.engine import get_executor
-
-    if scheduler is None:
-        return get_executor(min(workers or _cores(), max(cells, 1)))
-    from simulator.engine.dask_executor import get_cluster
-
-    return get_cluster(scheduler, workers or _cores())
-
-
-def _tell(screen: Screen, plan: Plan) -> None:
+def _announce(screen: Screen, plan: Plan) -> None:
     """Why each cell runs."""
     missing = plan.to_compute
     screen.say(
-        f"{plan.cells:,} cells with the base: {plan.cells - missing:,} are there, "
+        f"{plural(plan.cells, 'cell')} with the base: {plan.cells - missing:,} are there, "
         f"{missing:,} to compute"
     )
     for reason, of in plan.why.items():
@@ -218,7 +222,10 @@ def _forecast(screen: Screen, plan: Plan, workers: int) -> None:
         rows = [
             ("cells to compute", f"{found.cells:,} of {plan.cells:,}"),
             ("paths", f"{found.paths:,}"),
-            ("time", f"about {_duration(found.seconds)} with {workers} workers of this machine"),
+            (
+                "time",
+                f"about {_duration(found.seconds)} with {plural(workers, 'worker')} of this machine",
+            ),
             ("memory", f"about {found.memory / 1e9:.1f} GB"),
             ("disk", f"about {found.disk / 1e6:,.0f} MB in {plan.folder}"),
         ]

@@ -24,6 +24,7 @@ from simulator.comparison.scenario_diff import Difference, differences
 from simulator.errors import UsageError, plain
 from simulator.history import crashes, index_of
 from simulator.statistics import Estimate
+from simulator.statistics.formatting import plural
 from simulator.statistics.paired import changed, changed_mean, changed_share, unpaired_change
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def pairing(first: Run, other: Run, blocks: tuple[int, int] | None = None) -> Pa
     if first.shocks != other.shocks:
         return Pairing(0, "not paired: one run is without noise")
     shared = min(first.results.kept, other.results.kept)
-    note = f"paired: {shared:,} paths with the same noise"
+    note = f"paired: {plural(shared, 'path')} with the same noise"
     if shared < max(first.paths, other.paths):
         note += " (those that both runs have in their tables)"
     return Pairing(shared, note)
@@ -83,6 +84,8 @@ def changes(
         else:
             x, y = (run.estimates()[entity] for run in (first, other))
             found |= {(entity, name): unpaired_change(x[name], y[name]) for name in names}
+    if first.shocks == other.shocks == "zero":
+        found = {name: change.without_noise() for name, change in found.items()}
     return found
 
 

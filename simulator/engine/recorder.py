@@ -85,8 +85,8 @@ class Recorder:
         values = groups.sum(axis=1) + s.universe.group_cash
         self._groups = values.size
         self._values = np.concatenate([values, simulation.values])  # USD billion
-        self._shares = (groups / values[:, None]).astype(precision)
-        self._cash = None
+        self._shares: FloatArray = (groups / values[:, None]).astype(precision)
+        self._cash: FloatArray | None = None
         if s.universe.cash:
             self._cash = (s.universe.group_cash / values)[:, None].astype(precision)
         entities = self._groups + firm_count
@@ -109,7 +109,7 @@ class Recorder:
         )
         self._year = min(s.steps_per_year, s.steps)
         self._worst = np.full((2, entities, paths), np.inf, precision)
-        self._level = np.ones((entities, paths), precision)
+        self._level: FloatArray = np.ones((entities, paths), precision)
         self._sum_groups()
         self._start = self._level.copy()  # 1, but for the last digit of sums
         self._week_ago, self._month_ago = self._level.copy(), self._level.copy()

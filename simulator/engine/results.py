@@ -103,7 +103,7 @@ class BlockResult:
     """Blocks that follow each other, in path order. E entities, P paths, T steps, K fan times."""
 
     block: int  # number of the first
-    measures: dict[str, NDArray[np.generic]]  # MEASURES -> (E, P)
+    measures: dict[str, NDArray[Any]]  # MEASURES -> (E, P)
     causes: NDArray[np.floating]  # (E, causes, P), logs from peak to trough
     channels: NDArray[np.float32]  # (E, CHANNELS, P), parts of the cause revenue
     inputs: dict[str, FloatArray]  # uncertain assumption -> (P,)
@@ -115,7 +115,7 @@ class BlockResult:
     aligned_bins: NDArray[np.int16] | None = None  # (G, A, P) on FAN_GRID; -1: not aligned
     count: int = 1  # blocks
 
-    def tabled(self, paths: slice) -> dict[str, NDArray[np.generic]]:
+    def tabled(self, paths: slice) -> dict[str, NDArray[Any]]:
         """The measures of some paths, rounded as in tables: counts of blocks are those of the tables."""
         return {
             name: values[:, paths].astype(MEASURES[name], copy=False)
@@ -155,7 +155,7 @@ class Results(Axes):
     """
 
     keep_paths: int
-    measures: dict[str, NDArray[np.generic]]  # MEASURES -> (E, kept)
+    measures: dict[str, NDArray[Any]]  # MEASURES -> (E, kept)
     causes: NDArray[np.floating]  # (E, C, kept), logs from peak to trough
     channels: NDArray[np.float32]  # (pairs of ``sells``, kept): parts of the cause revenue
     inputs: dict[str, FloatArray]  # uncertain assumption -> (kept,)
@@ -293,7 +293,7 @@ class Results(Axes):
         """All that is counted or added up."""
         return [*self.counts.values(), *(getattr(self, name) for name in COUNTS), self.cause_units]
 
-    def add_causes(self, depth: NDArray[np.generic], causes: NDArray[np.floating]) -> None:
+    def add_causes(self, depth: NDArray[Any], causes: NDArray[np.floating]) -> None:
         """Add causes (E, C, P) of paths of these depths (E, P) to ``cause_units``."""
         bins = GRIDS["max_drawdown"].index(np.asarray(depth, np.float64)) // _DEPTHS
         offset = np.arange(causes.shape[1])[:, np.newaxis] * self.cause_units.shape[2]
@@ -301,7 +301,7 @@ class Results(Axes):
             flat = (depths + offset).reshape(-1)
             np.add.at(self.cause_units[row].reshape(-1), flat, _units(causes[row]).reshape(-1))
 
-    def _count_measures(self, measures: dict[str, NDArray[np.generic]]) -> None:
+    def _count_measures(self, measures: dict[str, NDArray[Any]]) -> None:
         """Count (E, P) measures on their grids, and times from peak to trough and recovery."""
         with np.errstate(divide="ignore"):  # a loss to zero has log -inf: the lowest bin
             log_1y, log_terminal = (

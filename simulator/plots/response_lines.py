@@ -152,10 +152,11 @@ class Lines(SweepPlot):
         else:
             ends = self._lines(axes)
         values = self.table[self.key]
-        axes.set_xlim(float(values.min()), float(values.max()))
         if self.sampled or values.min() == values.max():
             axes.margins(x=0.04)
             axes.autoscale(axis="x")
+        else:
+            axes.set_xlim(float(values.min()), float(values.max()))
         self._base_and_crash(axes, ends)
         axes.set_xlabel(self.unit(self.key))
         percents = " %" if unit_of(self.statistic) in (FALL, POINTS) else ""

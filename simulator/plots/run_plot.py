@@ -14,7 +14,7 @@ from simulator.errors import UsageError, plain
 from simulator.plots.plot import Plot
 from simulator.runs.summary import Sample, sample
 from simulator.statistics import Estimate, Z
-from simulator.statistics.formatting import format_interval, often, percent
+from simulator.statistics.formatting import format_interval, often, percent, plural
 
 if TYPE_CHECKING:
     from simulator.history import Crash
@@ -162,7 +162,9 @@ def label(run: Run, entity: str) -> str:
 
 def origin(run: Run) -> str:
     """The scenario, paths and seed behind a figure, on one line."""
-    return f"Scenario: {plain(run.scenario.title, 90)}; {run.paths:,} paths, seed {run.seed}."
+    return (
+        f"Scenario: {plain(run.scenario.title, 90)}; {plural(run.paths, 'path')}, seed {run.seed}."
+    )
 
 
 def closes(run: Run) -> str:

@@ -18,6 +18,7 @@ from simulator.plots.plot import Plot
 from simulator.plots.style import INK
 from simulator.runs.statistic_labels import format_change, number, title, unit_of
 from simulator.statistics import Estimate
+from simulator.statistics.formatting import plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -105,7 +106,7 @@ class SweepPlot(Plot):
     def origin(self) -> str:
         """The scenario, paths and seed."""
         s = self.sweep.scenario
-        return f"Scenario: {plain(s.title, 90)}; {s.paths:,} paths a cell, seed {s.seed}."
+        return f"Scenario: {plain(s.title, 90)}; {plural(s.paths, 'path')} a cell, seed {s.seed}."
 
     def by_values(self, most: int) -> list[str]:
         """The keys of ``against``, then those with the most values first; ``most`` of them."""

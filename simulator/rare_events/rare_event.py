@@ -84,7 +84,7 @@ class Rare:
 def parse_event(text: str, scenario: Scenario) -> Event:
     """Read ``sp500.max_drawdown >= 0.70``. Raises UsageError."""
     try:
-        threshold = parse_threshold("event", f"P({text}) >= 0", scenario.universe.entities)
+        threshold = parse_threshold("event", f"P({text}) >= 0", scenario.universe.titles)
     except InvalidValue as error:
         if error.expected == FORM:  # a threshold's form would mislead here
             raise UsageError(f"{plain(text, 80)!r} is no event; write it as {_FORM!r}") from None
@@ -100,7 +100,8 @@ def parse_event(text: str, scenario: Scenario) -> Event:
         raise UsageError(f"a fall of {depth:g} is not one: expected a share above 0, at most 1")
     if threshold.comparison == ">":
         depth = float(np.nextafter(depth, 2.0))
-    return Event(text.strip(), threshold.entity, depth, threshold.metric == "loss_from_start")
+    event = threshold.text.removeprefix("P(").removesuffix(") >= 0").strip()
+    return Event(event, threshold.entity, depth, threshold.metric == "loss_from_start")
 
 
 class RelativeErrorStopping:

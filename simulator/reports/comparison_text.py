@@ -21,7 +21,7 @@ from simulator.runs.statistic_labels import (
     title,
 )
 from simulator.statistics import Estimate
-from simulator.statistics.formatting import MINUS
+from simulator.statistics.formatting import MINUS, plural
 
 if TYPE_CHECKING:
     from simulator.comparison import Explanation
@@ -60,7 +60,7 @@ def _runs(of: Comparison, names: list[str], chosen: list[int], width: int) -> li
     lines = []
     for at in (0, *chosen):
         run = of.runs[at]
-        size = f"{run.paths:,} paths, seed {run.seed}"
+        size = f"{plural(run.paths, 'path')}, seed {run.seed}"
         line = f"{names[at]}  {plain(of.labels[at])}: {plain(run.scenario.title, 200)}; {size}"
         lines += textwrap.wrap(line, width, subsequent_indent="   ")
     return lines
@@ -179,7 +179,7 @@ def _method(why: Explanation) -> str:
     )
     return (
         "the change in points, split among what changed (Shapley; shares add up exactly). From "
-        f"{how}, {why.paths:,} paths each with the same noise; ± is one Monte Carlo standard error"
+        f"{how}, {plural(why.paths, 'path')} each with the same noise; ± is one Monte Carlo standard error"
         f"{' and that of sampling orders' if why.orders else ''}"
     )
 
@@ -193,7 +193,7 @@ def markdown(of: Comparison, why: Explanation | None, order: Sequence[int]) -> s
     lines = [f"# {plain(of.labels[0])} and {', '.join(plain(of.labels[at]) for at in order)}", ""]
     for at in (0, *order):
         run = of.runs[at]
-        about = f"{plain(run.scenario.title, 200)}, {run.paths:,} paths, seed {run.seed}"
+        about = f"{plain(run.scenario.title, 200)}, {plural(run.paths, 'path')}, seed {run.seed}"
         lines.append(f"- {names[at]}: `{plain(of.labels[at])}`: {_cell(about)}")
     lines += ["", f"{'; '.join(dict.fromkeys(pairing.note for pairing in of.pairings))}.", ""]
     chosen = [0, *order]

@@ -20,6 +20,7 @@ from simulator.plots.sweep_plot import (
 )
 from simulator.reports import html_page
 from simulator.runs.statistic_labels import format_change, number, title
+from simulator.statistics.formatting import plural
 from simulator.sweeps.sweep import add_files
 
 if TYPE_CHECKING:
@@ -60,13 +61,13 @@ def _content(sweep: Sweep) -> dict[str, Any]:
     scenario, design = sweep.scenario, sweep.design
     drawn = _pictures(sweep)
     entities = set(sweep.table["entity"])
-    size = f"{scenario.paths:,} paths"
+    size = plural(scenario.paths, "path")
     shown = [entity for entity in LEADERS if entity in entities]
     return {
         "title": plain(scenario.title, 200),
         "sweep_line": (
-            f"sweep of {plain(scenario.name)} over {_some(len(sweep.keys), 'assumption')}: "
-            f"{_some(len(design), 'cell')} and the base, {size} each, seed {scenario.seed}"
+            f"sweep of {plain(scenario.name)} over {plural(len(sweep.keys), 'assumption')}: "
+            f"{plural(len(design), 'cell')} and the base, {size} each, seed {scenario.seed}"
         ),
         "verdict": drawn[0].headline if drawn else "The base failed, so no changes are known",
         "design": _DESIGNS[design.kind],
@@ -78,15 +79,11 @@ def _content(sweep: Sweep) -> dict[str, Any]:
         ],
         "order": _order(sweep),
         "tables": [_cells(sweep, entity) for entity in shown],
-        "paths": f"{scenario.paths:,}",
+        "paths": size,
         "kind": design.kind,
         "command": _command(sweep),
         "reproduce": _provenance(sweep),
     }
-
-
-def _some(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _pictures(sweep: Sweep) -> list[Plot]:

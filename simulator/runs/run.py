@@ -22,6 +22,7 @@ from simulator.runs.fan import fan, underwater
 from simulator.runs.summary import ThresholdResult, drivers, evaluate_threshold, sample, statistics
 from simulator.runs.verdict import verdict
 from simulator.statistics import Estimate
+from simulator.statistics.formatting import plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +55,7 @@ class Run:
 
     def __repr__(self) -> str:
         name, paths = self.scenario.name, self.paths
-        return f"<Run {name}: {paths:,} paths, seed {self.seed}, digest {self.digest}>"
+        return f"<Run {name}: {plural(paths, 'path')}, seed {self.seed}, digest {self.digest}>"
 
     @property
     def seed(self) -> int:
@@ -183,13 +184,21 @@ class Run:
     @cached_property
     def _estimates(self) -> dict[str, dict[str, Estimate]]:
         return {
-            entity: statistics(
-                self.results,
-                entity,
-                {crash.name: crash.depth for crash in self.crashes(entity) if crash.same_grid},
+            entity: self._exact(
+                statistics(
+                    self.results,
+                    entity,
+                    {crash.name: crash.depth for crash in self.crashes(entity) if crash.same_grid},
+                )
             )
             for entity in self.entities
         }
+
+    def _exact(self, estimates: dict[str, Estimate]) -> dict[str, Estimate]:
+        """The estimates, without errors if the run is one path without noise."""
+        if self.shocks != "zero":
+            return estimates
+        return {name: estimate.without_noise() for name, estimate in estimates.items()}
 
     def summary(self) -> pd.DataFrame:
         """Every statistic with its error, tidy: entity, statistic, value, mc_error, low, high.
@@ -208,13 +217,14 @@ class Run:
 
     def drivers(self, entity: str = "sp500") -> dict[str, Estimate]:
         """Mean of each cause (log, peak to trough) over the entity's worst twentieth of falls."""
-        return drivers(self.results, entity)
+        return self._exact(drivers(self.results, entity))
 
     def threshold_results(self) -> list[ThresholdResult]:
         """Each threshold of the scenario, held against this run."""
-        return [
-            evaluate_threshold(self.results, threshold) for threshold in self.scenario.thresholds
-        ]
+        results = [evaluate_threshold(self.results, one) for one in self.scenario.thresholds]
+        if self.shocks != "zero":
+            return results
+        return [replace(result, estimate=result.estimate.without_noise()) for result in results]
 
     @property
     def verdict(self) -> str:

@@ -91,7 +91,7 @@ def simulate(
         if until is not None:
             raise UsageError("without noise every path is the same: there is no error to narrow")
         paths = 1
-    goal = None if until is None else parse_goal(until, scenario.universe.entities, scenario.grid)
+    goal = None if until is None else parse_goal(until, scenario.universe.titles, scenario.grid)
     if goal is not None and paths is None:
         paths = MOST_PATHS
     scenario = scenario.with_(paths=paths, seed=seed)

@@ -12,7 +12,7 @@ more than 95 %: the chances to be wrong at any of them add up to 5 % at most.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import ceil, inf, isfinite
 
@@ -62,13 +62,13 @@ class Goal:
         return self.width * abs(found.value) if self.relative else self.width
 
 
-def parse_goal(text: str, entities: Iterable[str], grid: TimeGrid | None = None) -> Goal:
+def parse_goal(text: str, titles: Mapping[str, str], grid: TimeGrid | None = None) -> Goal:
     """Read a sentence such as ``P(sp500.max_drawdown >= 0.49) +-0.5pp``. Raises UsageError."""
     match = _SENTENCE.fullmatch(text.strip())
     if match is None:
         raise UsageError(f"--until {plain(text, 80)!r} cannot be read; write it as {FORM}")
     try:
-        asked = parse_threshold("until", f"{match['what']} >= 0", entities, grid)
+        asked = parse_threshold("until", f"{match['what']} >= 0", titles, grid)
     except InvalidValue as refusal:
         message = refusal.message.replace("threshold `until`", f"--until {plain(text, 80)!r}")
         # A threshold's own form would mislead here.
@@ -80,7 +80,8 @@ def parse_goal(text: str, entities: Iterable[str], grid: TimeGrid | None = None)
     width = float(match["width"]) / (100.0 if match["unit"] else 1.0)
     if width <= 0.0:
         raise UsageError(f"--until {plain(text, 80)!r}: a width of 0 is never reached")
-    return Goal(text.strip(), asked, width, match["unit"] == "%")
+    goal = asked.text.removesuffix(" >= 0") + text.strip()[match.end("what") :]
+    return Goal(goal, asked, width, match["unit"] == "%")
 
 
 def _check_unit(text: str, asked: Threshold, width: str, unit: str) -> None:

@@ -294,7 +294,7 @@ def _checked(
         grid = None
         if parsed is not None:
             grid = TimeGrid(parsed.scenario.horizon_years, parsed.scenario.steps_per_year)
-        thresholds, faults = read_thresholds(file, universe.entities, grid)
+        thresholds, faults = read_thresholds(file, universe.titles, grid)
         problems += faults + firm_problems(file, universe)
     if parsed is None or universe is None:
         raise ScenarioError(problems)

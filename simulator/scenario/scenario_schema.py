@@ -102,7 +102,7 @@ class ScenarioFile(Params):
 
 def read_tables(file: TomlFile) -> tuple[ScenarioFile | None, list[Problem]]:
     """The tables of a file, each checked by itself, and every problem in them."""
-    problems = _uncertain_consensus(file)
+    problems = _uncertain_consensus(file) or _implied_growth(file)
     try:
         parsed = ScenarioFile.model_validate(_with_consensus(file.data))
     except ValidationError as error:
@@ -119,23 +119,25 @@ def _with_consensus(data: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(technology, dict) or not isinstance(consensus, dict):
         return data
     growth = spending_kept(consensus)
-    if growth is not None:
+    if growth is not None and _is_growth(growth):
         consensus = {**consensus, "autonomous_growth": growth}
         technology = {**technology, "consensus": consensus}
     return {**data, "technology": {**consensus, **technology}}
 
 
+_MOVES_SPENDING = ("elasticity", "annual_price_decline")
+
+
 def spending_kept(consensus: dict[str, Any]) -> float | None:
-    """Autonomous growth at which spending grows as it does with the default consensus.
+    """Autonomous growth at which spending grows at first as it does with the default consensus.
 
     Only the sum g + (elasticity - 1) x decline shows in spending, so whoever prices in another elasticity
     or price decline moves g. None where neither is given, or g is, or one of them is not a sound number.
     """
-    moved = ("elasticity", "annual_price_decline")
-    if "autonomous_growth" in consensus or not any(key in consensus for key in moved):
+    if "autonomous_growth" in consensus or not any(key in consensus for key in _MOVES_SPENDING):
         return None
     default = Technology()
-    values = {key: consensus.get(key, getattr(default, key)) for key in moved}
+    values = {key: consensus.get(key, getattr(default, key)) for key in _MOVES_SPENDING}
     for key, value in values.items():
         if isinstance(value, bool) or not isinstance(value, int | float):
             return None
@@ -162,6 +164,33 @@ def _without_echoes(problems: list[Problem], data: dict[str, Any]) -> list[Probl
         if not problem.key.startswith("technology.") or problem.key.split(".")[1] in given
     ]
     return own or problems
+
+
+def _is_growth(growth: float) -> bool:
+    spec = Technology.spec("autonomous_growth")
+    return spec.low <= growth <= spec.high
+
+
+def _implied_growth(file: TomlFile) -> list[Problem]:
+    """Growth that keeps spending, where it is beyond what autonomous_growth may be."""
+    technology = file.data.get("technology")
+    consensus = technology.get("consensus") if isinstance(technology, dict) else None
+    if not isinstance(consensus, dict):
+        return []
+    growth = spending_kept(consensus)
+    if growth is None or _is_growth(growth):
+        return []
+    keys = [key for key in _MOVES_SPENDING if key in consensus]
+    spec = Technology.spec("autonomous_growth")
+    return [
+        file.problem(
+            (*CONSENSUS.split("."), keys[0]),
+            f"{' and '.join(keys)} would need demand at unchanged prices to grow by {growth:.3g} in logs a year, "
+            "for spending on AI to grow as is priced in",
+            expected=f"{spec.low:g} to {spec.high:g} (autonomous_growth)",
+            hint="move it less, or give technology.consensus.autonomous_growth as well",
+        )
+    ]
 
 
 def _uncertain_consensus(file: TomlFile) -> list[Problem]:

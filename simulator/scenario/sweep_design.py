@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self, get_args
 
@@ -31,7 +31,16 @@ OAT_SHARES = (0.05, 0.5, 0.95)
 """Low, median and high of one-at-a-time, as shares of the assumption's own distribution."""
 
 _SPEC = 'x,y,z or a:b:n or log:a:b:n, such as "0.5:0.98:9"'
-_NOT_VARIED = ("scenario.paths", "scenario.name", "scenario.title", "scenario.universe")
+_OF_A_SWEEP = {
+    "scenario.paths": "all cells have as many paths: use --paths",
+    "scenario.seed": "all cells share their draws: use --seed",
+    "scenario.name": "it names the sweep",
+    "scenario.title": "it names the sweep",
+    "scenario.universe": "all cells have the same firms",
+}
+"""Keys that are the same in all cells, and why."""
+_NO_ASSUMPTIONS = ("format_version", "sweep", "sources", "thresholds")
+"""Tables without which a cell would be the same."""
 
 
 @dataclass(frozen=True)
@@ -167,8 +176,7 @@ def _design(kind: str, vary: Mapping[str, Spec], size: int | None, seed: int) ->
     sampled = kind in ("lhs", "sobol")
     axes = tuple(Axis(key, _values(key, spec)) for key, spec in vary.items())
     for axis in axes:
-        if axis.key in _NOT_VARIED:
-            raise InvalidValue(f"{axis.key} cannot vary within a sweep", "an assumption")
+        _check_key(axis.key, vary)
         if axis.values is not None and sampled:
             raise InvalidValue(
                 f"{kind} takes the values of {plain(axis.key)} from its own distribution",
@@ -193,6 +201,18 @@ def _design(kind: str, vary: Mapping[str, Spec], size: int | None, seed: int) ->
     if kind == "sobol" and size is not None and size & (size - 1):
         raise InvalidValue(f"{size} cells are not a power of 2", "2, 4, 8, ... for sobol")
     return Design(kind, axes, size or 0, seed)  # type: ignore[arg-type]
+
+
+def _check_key(key: str, vary: Iterable[str]) -> None:
+    """Whether cells that differ in ``key`` differ at all. Raises InvalidValue."""
+    why = _OF_A_SWEEP.get(key)
+    if why is None and key.partition(".")[0] in _NO_ASSUMPTIONS:
+        why = "a cell takes no notice of it"
+    if why is not None:
+        raise InvalidValue(f"{plain(key)} cannot vary within a sweep: {why}", "an assumption")
+    inside = next((other for other in vary if other.startswith(f"{key}.")), None)
+    if inside is not None:
+        raise InvalidValue(f"{plain(inside)} is part of {plain(key)}", "one of the two")
 
 
 def _values(key: str, spec: object) -> tuple[Number, ...] | None:

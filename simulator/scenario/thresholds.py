@@ -4,20 +4,22 @@
     typical_fall   = "median(sp500.max_drawdown) < 0.30"
     bad_but_liveable = "worst_1_in_20(mag7.max_drawdown) <= 0.75"
 
-Drawdowns are positive shares, returns are signed, times are years. `49%` is 0.49.
+Drawdowns are positive shares, returns are signed, times are years. `49%` is 0.49. An entity may be
+called by its title: `nvidia.max_drawdown` is `NVDA.max_drawdown`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from math import inf
 
 from simulator.arrays import FloatArray
-from simulator.errors import Problem
+from simulator.errors import Problem, plain
 from simulator.schema import InvalidValue, TomlFile, suggestion
+from simulator.universe import find_entity
 
 METRICS = (
     "max_drawdown",
@@ -47,7 +49,7 @@ FORM = "P(sp500.max_drawdown >= 0.49) < 0.10, or median(sp500.max_drawdown) < 0.
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _VALUE = rf"{_NUMBER}(?:\s*%)?"
 _SENTENCE = re.compile(
-    rf"\s*(?P<statistic>\w+)\s*\(\s*(?P<what>[\w.-]+)\s*"
+    rf"\s*(?P<statistic>\w+)\s*\(\s*(?P<what>[^\s()<>=]+(?: [^\s()<>=]+)*)\s*"
     rf"(?:(?P<comparison>>=|<=|>|<)\s*(?P<level>{_VALUE})\s*)?\)"
     rf"\s*(?P<relation>>=|<=|>|<)\s*(?P<limit>{_VALUE})\s*",
     re.ASCII,
@@ -108,9 +110,9 @@ class Threshold:
 
 
 def parse_threshold(
-    name: str, text: str, entities: Iterable[str], grid: TimeGrid | None = None
+    name: str, text: str, titles: Mapping[str, str], grid: TimeGrid | None = None
 ) -> Threshold:
-    """Parses one sentence.
+    """Parses one sentence about an entity of these ``titles``.
 
     Raises InvalidValue for a form, entity or metric that is not known, a metric that a run on ``grid``
     does not have, and a value that the quantity cannot be.
@@ -118,8 +120,8 @@ def parse_threshold(
     match = _SENTENCE.fullmatch(text)
     if match is None:
         raise InvalidValue(f"threshold `{name}` cannot be read", FORM)
-    entity, _, metric = match["what"].rpartition(".")
-    _check_quantity(name, entity, metric, tuple(entities), grid)
+    typed, _, metric = match["what"].rpartition(".")
+    entity = _check_quantity(name, typed, metric, titles, grid)
     statistic, level = match["statistic"], None
     if match["level"] is not None:
         level = _value(name, metric, match["level"], grid)
@@ -152,30 +154,38 @@ def parse_threshold(
         )
     comparison, relation = match["comparison"] or "", match["relation"]
     return Threshold(
-        name, statistic, entity, metric, comparison, level, relation, limit, text.strip()
+        name,
+        statistic,
+        entity,
+        metric,
+        comparison,
+        level,
+        relation,
+        limit,
+        f"{text[: match.start('what')]}{entity}.{metric}{text[match.end('what') :]}".strip(),
     )
 
 
 def _check_quantity(
-    name: str, entity: str, metric: str, entities: tuple[str, ...], grid: TimeGrid | None
-) -> None:
-    """Refuse an entity or metric that is not known, or that a run on ``grid`` does not have."""
-    if entity not in entities:
-        hint = suggestion(entity, entities)
-        if entity == "portfolio":
+    name: str, typed: str, metric: str, titles: Mapping[str, str], grid: TimeGrid | None
+) -> str:
+    """The entity that was typed; refuses it or a metric that is not known, or that ``grid`` does not have."""
+    entity = find_entity(typed, titles)
+    if entity is None:
+        hint = suggestion(typed, titles)
+        if typed == "portfolio":
             hint = "give the holdings: --portfolio holdings.csv"
-        raise InvalidValue(
-            f"threshold `{name}` names the unknown entity `{entity}`", ", ".join(entities), hint
-        )
+        message = f"threshold `{name}` names the unknown entity `{plain(typed, 64)}`"
+        raise InvalidValue(message, ", ".join(titles), hint)
     if metric not in METRICS:
         hint = suggestion(metric, METRICS)
-        raise InvalidValue(
-            f"threshold `{name}` names the unknown metric `{metric}`", ", ".join(METRICS), hint
-        )
+        message = f"threshold `{name}` names the unknown metric `{plain(metric, 64)}`"
+        raise InvalidValue(message, ", ".join(METRICS), hint)
     if grid is not None and (why := grid.missing(metric)):
         raise InvalidValue(
             f"threshold `{name}` asks for {metric}, which this run does not have: {why}"
         )
+    return entity
 
 
 def _value(name: str, metric: str, text: str, grid: TimeGrid | None) -> float:
@@ -211,11 +221,10 @@ def _value(name: str, metric: str, text: str, grid: TimeGrid | None) -> float:
 
 
 def read_thresholds(
-    file: TomlFile, entities: Iterable[str], grid: TimeGrid | None = None
+    file: TomlFile, titles: Mapping[str, str], grid: TimeGrid | None = None
 ) -> tuple[tuple[Threshold, ...], list[Problem]]:
     """The thresholds of a scenario file, and what is wrong with them."""
     thresholds: list[Threshold] = []
-    known = tuple(entities)
     problems: list[Problem] = []
     table = file.data.get("thresholds")
     given = table.items() if isinstance(table, dict) else ()
@@ -223,7 +232,7 @@ def read_thresholds(
         if not isinstance(text, str):
             continue  # the table's own check has said so
         try:
-            thresholds.append(parse_threshold(name, text, known, grid))
+            thresholds.append(parse_threshold(name, text, titles, grid))
         except InvalidValue as refusal:
             path = ("thresholds", name)
             expected, hint = refusal.expected, refusal.hint

@@ -1,20 +1,22 @@
-"""``--set KEY=VALUE`` as people type it: short keys and percentages, taken as meant or refused."""
+"""``--set`` and ``--vary`` as people type them: short keys and percentages, taken as meant or refused."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from pydantic import BaseModel
 
 from simulator.errors import UsageError, plain
 from simulator.scenario.scenario_schema import ScenarioFile
+from simulator.scenario.sweep_design import Spec, parse_vary
 from simulator.schema import Params, override_path, parse_override
 from simulator.schema.validation_errors import spec_at
 
 _PERCENTAGE = re.compile(r"[+-]?\d+(?:\.\d+)? ?%")
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 
 
 def parse_overrides(texts: Iterable[str], say: Callable[[str], None]) -> dict[str, Any]:
@@ -36,55 +38,88 @@ def parse_overrides(texts: Iterable[str], say: Callable[[str], None]) -> dict[st
     overrides: dict[str, Any] = {}
     for text in texts:
         typed, equals, right = text.partition("=")
-        key = full_key(typed.strip())
-        if key != typed.strip():
-            say(f"--set {plain(typed.strip())} is taken for {key}")
-        value = parse_override(f"{key}{equals}{_plain_number(key, right.strip())}")[1]
-        if key in overrides:
-            raise UsageError(f"--set gives {plain(key)} twice: leave one out")
-        overrides[key] = value
+        key = _new_key("--set", typed.strip(), overrides, say)
+        value = _plain_number(f"--set {plain(key)}={right}", key, _with_point(key, right.strip()))
+        overrides[key] = parse_override(f"{key}{equals}{value}")[1]
     return overrides
 
 
-def full_key(typed: str) -> str:
-    """The key with its table, for a last part that only one table has; else as typed.
+def parse_varied(texts: Iterable[str], say: Callable[[str], None]) -> dict[str, Spec]:
+    """Specs of the values of a sweep by full key, from texts ``KEY=SPEC`` or ``KEY``.
 
-    What is priced in (``technology.consensus``) must be named in full.
+    Keys and percentages are read as in :func:`parse_overrides`, each value and each end of a range by
+    itself: ``60%,0.9``, ``60%:90%:4``. Raises UsageError as it does.
+    """
+    specs: dict[str, Spec] = {}
+    for text in texts:
+        typed, spec = parse_vary(text)
+        key = _new_key("--vary", typed, specs, say)
+        if isinstance(spec, str):
+            parts = re.split("([,:])", spec)
+            spec = "".join(_plain_number(f"--vary {plain(text)}", key, p.strip()) for p in parts)
+        specs[key] = spec
+    return specs
+
+
+def _new_key(option: str, typed: str, known: Mapping[str, Any], say: Callable[[str], None]) -> str:
+    """The full key, which is not among those ``known`` yet. Raises UsageError."""
+    try:
+        key = full_key(typed)
+    except UsageError as error:
+        raise UsageError(f"{option} {error}") from None
+    if key in known:
+        raise UsageError(f"{option} gives {plain(key)} twice: leave one out")
+    if key != typed:
+        say(f"{option} {plain(typed)} is taken for {key}")
+    return key
+
+
+def full_key(typed: str) -> str:
+    """The key with its table, where what was typed begins in one table only; else as typed.
+
+    ``elasticity.mean`` is ``technology.elasticity.mean``, never what is priced in: that is
+    ``consensus.elasticity``.
 
     Raises
     ------
     UsageError
         With the candidates, where several tables have the key.
     """
-    if "." in typed:
+    name, dot, rest = typed.partition(".")
+    if name in ScenarioFile.model_fields:
         return typed
     tables = {
-        name: field.annotation
-        for name, field in ScenarioFile.model_fields.items()
+        table: field.annotation
+        for table, field in ScenarioFile.model_fields.items()
         if isinstance(field.annotation, type) and issubclass(field.annotation, Params)
     }
-    if typed in ScenarioFile.model_fields:
-        return typed
-    keys = [f"{name}.{typed}" for name, table in tables.items() if typed in _fields(table)]
+    keys = [f"{table}.{name}" for table, owner in tables.items() if name in _fields(owner)]
     if len(keys) > 1:
-        raise UsageError(f"--set {typed} could be {' or '.join(keys)}: write one of them")
-    return keys[0] if keys else typed
+        raise UsageError(f"{typed} could be {' or '.join(keys)}: write one of them")
+    return f"{keys[0]}{dot}{rest}" if keys else typed
 
 
 def _fields(table: type[BaseModel]) -> Iterable[str]:
     return (field.alias or name for name, field in table.model_fields.items())
 
 
-def _plain_number(key: str, right: str) -> str:
-    """The right side with a percentage as the share it stands for. Raises UsageError."""
+def _with_point(key: str, right: str) -> str:
+    """The right side as it is, if no comma stands where a point has to. Raises UsageError."""
     if _DECIMAL_COMMA.fullmatch(right):
+        whole = f" or {right.replace(',', '')}" if _THOUSANDS.fullmatch(right) else ""
         raise UsageError(
-            f"--set {plain(key)}={right}: a decimal point is needed; write {right.replace(',', '.')}"
+            f"--set {plain(key)}={right}: a comma is no part of a number; "
+            f"write {right.replace(',', '.')}{whole}"
         )
-    if not _PERCENTAGE.fullmatch(right):
-        return right
+    return right
+
+
+def _plain_number(text: str, key: str, number: str) -> str:
+    """The number with a percentage as the share it stands for. Raises UsageError."""
+    if not _PERCENTAGE.fullmatch(number):
+        return number
     spec = spec_at(ScenarioFile, override_path(key))
     if spec is None or not spec.unit.startswith(("share", "probability")):
         what = f"is in {spec.unit}" if spec is not None else "is not known to be a share"
-        raise UsageError(f"--set {plain(key)}={right}: {plain(key)} {what}; write it as a number")
-    return f"{float(right.rstrip('% ')) / 100:.12g}"
+        raise UsageError(f"{text}: {plain(key)} {what}; write it as a number")
+    return f"{float(number.rstrip('% ')) / 100:.12g}"

@@ -304,7 +304,7 @@ class Quantiles(_Table):
         share = np.where(u < 0.05, 0.05 - (0.05 - u) * keep_low, u)
         share = np.where(u > 0.95, 0.95 + (u - 0.95) * keep_high, share)
         z = ndtri(np.clip(share, _SMALLEST, _LARGEST))
-        return np.clip(self.p50 + z * np.where(z < 0.0, lower, upper), low, high)
+        return np.asarray(np.clip(self.p50 + z * np.where(z < 0.0, lower, upper), low, high))
 
 
 def shape_of(value: object) -> str | None:

@@ -34,6 +34,10 @@ class Estimate:
     low: float
     high: float
 
+    def without_noise(self) -> Estimate:
+        """The value alone: where nothing is drawn at random it has no error."""
+        return Estimate(self.value, 0.0, self.value, self.value)
+
 
 UNKNOWN = Estimate(nan, inf, -inf, inf)
 """What too few paths know of a tail."""

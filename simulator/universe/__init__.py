@@ -8,6 +8,7 @@ Read first: ``universe_schema`` (what a row of a firm holds), then ``universe``;
 from simulator.universe.new_universe import NewUniverse, new_universe
 from simulator.universe.universe import (
     Universe,
+    find_entity,
     find_universe,
     load_universe,
     shipped_scenarios,

@@ -81,10 +81,15 @@ class Universe:
         """Groups, then firms: the first axis of every result."""
         return self.groups + self.tickers
 
+    @cached_property
+    def titles(self) -> Mapping[str, str]:
+        """A group's or firm's name in full, by entity."""
+        groups = {group: self.group_titles.get(group, group) for group in self.groups}
+        return {**groups, **{firm.ticker: firm.name for firm in self.firms}}
+
     def title_of(self, entity: str) -> str:
         """A group's or firm's name in full."""
-        names = {firm.ticker: firm.name for firm in self.firms}
-        return self.group_titles.get(entity) or names[entity]
+        return self.titles[entity]
 
     def column(self, figure: str) -> FloatArray:
         """One figure of every firm, `(F,)`; `normal_margin` is the reported one where none is given."""
@@ -169,6 +174,27 @@ def load_universe(name_or_path: str | Path, folder: Path | None = None) -> Unive
         message, hint = f"no universe is called {name}", suggestion(name, known)
         raise ScenarioError([Problem(name, 0, 0, "", message, ", ".join(known), hint)])
     return _load(path)
+
+
+def find_entity(typed: str, titles: Mapping[str, str]) -> str | None:
+    """The entity of these ``titles`` that ``typed`` is: its name, or its title, however it is spelled.
+
+    Case, blanks and signs make no difference, nor does what a title has in brackets: "S&P 500"
+    and "sp500" are one. None if nothing is called so.
+    """
+    if typed in titles:
+        return typed
+    by_word: dict[str, str] = {}
+    for entity, title in titles.items():
+        for name in (entity, title, title.split(" (")[0]):
+            by_word.setdefault(_word(name), entity)
+    return by_word.get(_word(typed)) if _word(typed) else None
+
+
+def _word(text: str) -> str:
+    """Letters and digits alone, without a leading "the"."""
+    word = "".join(character for character in text.casefold() if character.isalnum())
+    return word.removeprefix("the")
 
 
 def find_universe(name: str, folder: Path | None = None) -> Path | None:

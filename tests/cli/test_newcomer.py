@@ -6,15 +6,19 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from cli_runs import TINY, CommandLine
 
 from simulator import load_scenario, simulate
-from simulator.cli.find import entity_of
+from simulator.cli.find import entity_of, kind_of, newest_first
 from simulator.cli.options import whole_number
 from simulator.errors import UsageError
+from simulator.rare_events.rare_event import parse_event
 from simulator.reports import run_html
-from simulator.scenario.typed_values import full_key, parse_overrides
+from simulator.runs.stopping_rule import parse_goal
+from simulator.scenario import typed_values
+from simulator.scenario.typed_values import full_key, parse_overrides, parse_varied
 
 
 def silent(_: str) -> None:
@@ -28,17 +32,17 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, crashsim: CommandLi
     (tmp_path / "tiny.toml").write_text(TINY)
     for place, seed in enumerate((1, 2)):
         assert crashsim("run", "tiny.toml", "--seed", seed)[0] == 0
-        newest = max(tmp_path.glob("results/tiny-*/manifest.json"), key=os.path.getmtime)
+        newest = max(tmp_path.glob("results/tiny-*/summary.json"), key=os.path.getmtime)
         os.utime(newest, (1_700_000_000 + place, 1_700_000_000 + place))
     sweep = ("sweep", "tiny.toml", "--vary", "technology.elasticity=0.8,1.2")
     assert crashsim(*sweep)[0] == 0
-    manifest = next(tmp_path.glob("results/tiny-sweep-*/sweep.json"))
-    os.utime(manifest, (1_700_000_002, 1_700_000_002))
+    swept = next(tmp_path.glob("results/tiny-sweep-*/sweep.csv"))
+    os.utime(swept, (1_700_000_002, 1_700_000_002))
     return tmp_path / "results"
 
 
 def newest_run(results: Path) -> Path:
-    return max(results.glob("tiny-*/manifest.json"), key=os.path.getmtime).parent
+    return max(results.glob("tiny-*/summary.json"), key=os.path.getmtime).parent
 
 
 def test_of_several_runs_the_newest_is_taken_and_named(
@@ -113,15 +117,73 @@ def test_a_short_key_is_completed_where_one_table_has_it() -> None:
     assert said[0] == "--set elasticity is taken for technology.elasticity"
 
 
-def test_a_short_key_of_several_tables_is_refused_with_the_candidates() -> None:
-    with pytest.raises(UsageError, match=r"seed could be scenario\.seed or sweep\.seed|twice"):
-        full_key("seed") and parse_overrides(["scenario.seed=1", "scenario.seed=2"], silent)
+def test_a_key_that_is_given_twice_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"--set gives scenario\.seed twice"):
+        parse_overrides(["seed=1", "scenario.seed=2"], silent)
+    with pytest.raises(UsageError, match=r"--vary gives technology\.elasticity twice"):
+        parse_varied(["technology.elasticity=1,2", "elasticity"], silent)
+
+
+def test_a_short_key_of_several_tables_is_refused_with_the_candidates(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(typed_values, "_fields", lambda _: ["rate"])
+    with pytest.raises(
+        UsageError, match=r"--set rate could be scenario\.rate or technology\.rate or"
+    ):
+        parse_overrides(["rate=1"], silent)
+
+
+@pytest.mark.parametrize(
+    ("typed", "key"),
+    [
+        ("elasticity.mean", "technology.elasticity.mean"),
+        ("consensus.elasticity", "technology.consensus.elasticity"),
+        ("events.0.cut", "events.0.cut"),
+        ("no_such_key", "no_such_key"),
+    ],
+)
+def test_a_key_is_completed_at_its_front(typed: str, key: str) -> None:
+    assert full_key(typed) == key
+
+
+@pytest.mark.parametrize(
+    ("typed", "key", "spec"),
+    [
+        ("elasticity=0.6,1.0", "technology.elasticity", "0.6,1.0"),
+        ("annual_price_decline=60%, 90 %,0.95", "technology.annual_price_decline", "0.6,0.9,0.95"),
+        ("annual_price_decline=60%:90%:4", "technology.annual_price_decline", "0.6:0.9:4"),
+        ("annual_price_decline=log:5%:.9:4", "technology.annual_price_decline", "log:0.05:.9:4"),
+        ("elasticity", "technology.elasticity", None),
+    ],
+)
+def test_varied_keys_and_values_are_read_as_those_of_set(
+    typed: str, key: str, spec: str | None
+) -> None:
+    assert parse_varied([typed], silent) == {key: spec}
+
+
+def test_a_percentage_of_what_is_no_share_cannot_vary(crashsim: CommandLine) -> None:
+    code, _, err = crashsim("sweep", "calm", "--vary", "elasticity=60%,90%")
+    assert code == 2
+    assert "--vary elasticity=60%,90%: technology.elasticity is" in err
+
+
+def test_a_sweep_takes_short_keys_and_percentages(crashsim: CommandLine, tmp_path: Path) -> None:
+    vary = "annual_price_decline=60%,90%"
+    code, out, err = crashsim(
+        "sweep", "calm", "-n", 64, "--vary", vary, "-o", tmp_path, "--workers", 1, "--json"
+    )
+    assert code == 0
+    assert "--vary annual_price_decline is taken for technology.annual_price_decline" in err
+    assert json.loads(out)["design"]["vary"] == [["technology.annual_price_decline", [0.6, 0.9]]]
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("technology.annual_price_decline=0,8", "write 0.8"),
+        ("technology.annual_price_decline=0,8", "write 0.8$"),
+        ("scenario.paths=10,000", "write 10.000 or 10000$"),
         ("scenario.horizon_years=50%", "is in years; write it as a number"),
         ("technology.nothing=5%", "is not known to be a share"),
     ],
@@ -205,3 +267,178 @@ def test_precision_that_is_not_reached_ends_in_4_with_the_number_kept(
     until = json.loads(out)["until"]
     assert (until["met"], until["wanted_half_width"]) == (False, 0.001)
     assert until["low"] < until["value"] < until["high"]
+
+
+@pytest.mark.parametrize("typed", ["nvda", "NVIDIA", "Nvidia"])
+def test_a_threshold_of_a_firm_by_any_name_is_the_same_run(typed: str) -> None:
+    rules = [f"median({name}.max_drawdown) < 30%" for name in ("NVDA", typed)]
+    of_ticker, of_name = (load_scenario("calm", {"thresholds.fall": rule}) for rule in rules)
+    assert of_name.thresholds == of_ticker.thresholds
+    assert of_name.digest == of_ticker.digest
+
+
+def test_an_event_and_a_goal_take_names_with_blanks() -> None:
+    calm = load_scenario("calm")
+    event = parse_event("S&P 500.max_drawdown >= 70%", calm)
+    assert (event.entity, event.text) == ("sp500", "sp500.max_drawdown >= 70%")
+    goal = parse_goal("P( The S&P 500.max_drawdown >= 0.49 ) +-0.5pp", calm.universe.titles)
+    assert goal.text == "P( sp500.max_drawdown >= 0.49 ) +-0.5pp"
+
+
+def test_an_unknown_name_in_a_threshold_is_refused_with_the_names_there_are(
+    crashsim: CommandLine,
+) -> None:
+    code, _, err = crashsim("run", "calm", "--threshold", "median(n v.max_drawdown) < 30%")
+    assert code == 3
+    assert "unknown entity `n v`" in err
+    assert "NVDA" in err
+
+
+@pytest.mark.usefixtures("results")
+def test_entities_of_sweeps_and_comparisons_are_known_by_name(crashsim: CommandLine) -> None:
+    code, out, _ = crashsim("plot", "tiny-sweep", "lines", "-e", "nvidia", "-o", "nv.svg", "--json")
+    assert code == 0
+    assert json.loads(out)["entity"] == "NVDA"
+    code, out, _ = crashsim("compare", "tiny-sweep", "-e", "nvidia", "--json")
+    assert code == 0
+    assert json.loads(out)["entity"] == "NVDA"
+    folders = [str(path.parent) for path in Path("results").glob("*/manifest.json")]
+    code, out, _ = crashsim("compare", *folders, "-e", "nvidia", "--sort", "mean")
+    assert code == 0
+    assert "NVIDIA" in out
+
+
+def test_a_figure_does_not_make_an_old_run_the_newest(results: Path) -> None:
+    older = min(results.glob("tiny-*/summary.json"), key=os.path.getmtime).parent
+    os.utime(older / "manifest.json")  # as a figure that is added does
+    runs = [folder for folder in newest_first(results.iterdir()) if kind_of(folder) == "run"]
+    assert runs == [newest_run(results), older]
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ("hindcast", "-n"),
+        ("run", "calm", "-n"),
+        ("run", "calm", "--keep-paths"),
+        ("sweep", "calm", "--design", "lhs", "--cells"),
+        ("sweep", "calm", "--vary", "elasticity=1,2", "--extend"),
+    ],
+)
+def test_every_count_is_read_by_one_parser(typed: tuple[str, ...], crashsim: CommandLine) -> None:
+    code, _, err = crashsim(*typed, "1e4")
+    assert code == 2
+    assert "'1e4' is not a count above 0; write 10000, 10,000 or 10k" in err
+
+
+def test_counts_in_thousands_are_taken(
+    crashsim: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[int] = []
+
+    def judge(paths: int, _: object) -> None:
+        taken.append(paths)
+        raise UsageError("enough")
+
+    monkeypatch.setattr("simulator.validation.hindcast.hindcast", judge)
+    for typed in ("1k", "10,000", "2_000"):
+        crashsim("hindcast", "-n", typed)
+    assert taken == [1_000, 10_000, 2_000]
+    code, _, err = crashsim("hindcast", "-n", "99")
+    assert code == 2
+    assert "--paths 99: a verdict needs 100 or more" in err
+    typed_cells = ("sweep", "deepseek", "--design", "lhs", "--cells", "1k", "-n", 8, "--dry-run")
+    code, out, _ = crashsim(*typed_cells)
+    assert code == 0
+    assert "1,001 of 1,001" in out
+
+
+@pytest.mark.parametrize(
+    ("vary", "says"),
+    [
+        (["scenario.seed=1,2,3"], "all cells share their draws: use --seed"),
+        (["seed=1,2,3"], "use --seed"),
+        (["paths=100,200"], "use --paths"),
+        (["scenario.universe=1,2"], "all cells have the same firms"),
+        (["sweep.cells=1,2"], "a cell takes no notice of it"),
+        (["format_version=1,2"], "a cell takes no notice of it"),
+        (["elasticity=1,2", "elasticity.mean=1,2"], "elasticity.mean is part of technology.elast"),
+    ],
+)
+def test_what_cells_would_ignore_cannot_vary(
+    vary: list[str], says: str, crashsim: CommandLine
+) -> None:
+    code, _, err = crashsim("sweep", "calm", *(word for v in vary for word in ("--vary", v)))
+    assert code == 2
+    assert says in err
+
+
+@pytest.mark.parametrize("typed", [(), ("dotcom",)])
+def test_baselines_fit_a_narrow_screen(
+    typed: tuple[str, ...], crashsim: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    code, out, _ = crashsim("baseline", *typed)
+    assert code == 0
+    assert max(map(len, out.splitlines())) <= 60
+
+
+def test_a_list_of_a_file_is_told_to_take_a_folder(crashsim: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    code, _, err = crashsim("list", tmp_path / "file")
+    assert code == 2
+    assert "file is a file; list takes a folder" in err
+
+
+def test_a_sweep_onto_a_file_keeps_no_cells(crashsim: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "taken").touch()
+    vary = ("--vary", "elasticity=1,2", "-n", 8, "-o", tmp_path / "taken")
+    code, _, err = crashsim("sweep", "calm", *vary)
+    assert code == 4
+    assert "taken is a file, not a folder" in err
+    assert "kept" not in err
+
+
+def test_a_new_scenario_cannot_be_called_like_a_shipped_one(
+    crashsim: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, err = crashsim("new", "deepseek")
+    assert code == 2
+    assert "comes with crashsim" in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_runs_without_noise_have_no_errors_and_one_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, crashsim: CommandLine
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folders = []
+    for elasticity in (0.7, 1.1):
+        alone = simulate("calm", shocks="zero", keep_levels=True, paths=1)
+        typed = ("run", "calm", "--deterministic", "--set", f"elasticity={elasticity}", "--json")
+        code, out, _ = crashsim(*typed, "--threshold", "mean(sp500.max_drawdown) < 0.9")
+        assert code == 0
+        document = json.loads(out)
+        folders.append(document["folder"])
+        figures = [f for found in document["entities"].values() for f in found.values()]
+        assert all(f["mc_error"] == 0.0 for f in figures)
+        assert all(f["low"] == f["high"] == f["value"] for f in figures)
+    peaks = np.maximum.accumulate(alone.levels[0, :, 0])
+    depth = float((1 - alone.levels[0, :, 0] / peaks).max())
+    assert alone.estimates()["sp500"]["mean"].value == pytest.approx(depth, abs=1e-6)
+    code, out, _ = crashsim("compare", *folders)
+    assert code == 0
+    assert "?" not in out
+    assert "1 path," in out
+    assert "1 paths" not in out
+
+
+def test_a_sweep_over_one_value_draws_without_a_warning(
+    crashsim: CommandLine, tmp_path: Path
+) -> None:
+    vary = ("--vary", "elasticity=0.8", "-n", 8, "-o", tmp_path, "--workers", 1)
+    code, _, err = crashsim("sweep", "calm", *vary)
+    assert code == 0
+    assert "Warning" not in err
+    assert "report: " in err

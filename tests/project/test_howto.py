@@ -55,9 +55,9 @@ def test_python_runs(path: Path) -> None:
 
 def test_limits_of_the_page_can_be_read_and_tell_all_there_is() -> None:
     (table,) = re.findall(r"```toml\n(.*?)```", LIMITS, flags=re.DOTALL)
-    entities = (*load_universe("us-2025-01").entities, PORTFOLIO)
+    titles = {**load_universe("us-2025-01").titles, PORTFOLIO: "Your portfolio"}
     for name, rule in tomllib.loads(table)["thresholds"].items():
-        assert parse_threshold(name, rule, entities).text == rule
+        assert parse_threshold(name, rule, titles).text == rule
     for word in (*METRICS, *STATISTICS):
         assert f"`{word}`" in LIMITS, word
 

@@ -31,7 +31,7 @@ FIRST, STEP = 4096, 2048
 
 
 def goal(text: str) -> Goal:
-    return parse_goal(text, ["sp500", "NVDA"])
+    return parse_goal(text, {"sp500": "S&P 500", "NVDA": "NVIDIA"})
 
 
 @lru_cache

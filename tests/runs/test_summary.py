@@ -29,6 +29,8 @@ WHOLE = walk_results(2000)
 THIN = walk_results(2000, keep_paths=200)
 DEPTHS = {"dotcom": 0.25, "2008": 0.2031}
 
+TITLES = {entity: entity for entity in ENTITIES}
+
 
 def test_every_statistic_is_inside_its_interval() -> None:
     for results in (WHOLE, THIN):
@@ -151,7 +153,7 @@ def test_intervals_of_drivers_cover() -> None:
         results.n = n
         results.channels = np.zeros((6, n), np.float32)
         found = drivers(results, "sp500")["revenue_core"]
-        hits += found.low <= truth <= found.high
+        hits += bool(found.low <= truth <= found.high)
     assert 0.90 <= hits / repeats <= 0.985
 
 
@@ -189,7 +191,7 @@ def test_one_path_has_no_error_to_state() -> None:
     ],
 )
 def test_thresholds(text: str, expected: Callable[[FloatArray, FloatArray], float]) -> None:
-    threshold = parse_threshold("limit", text, ENTITIES)
+    threshold = parse_threshold("limit", text, TITLES)
     measures = WHOLE.measures
     value = expected(measures["max_drawdown"][0], measures["terminal_return"][0])
     for results, near in ((WHOLE, 1e-12), (THIN, 1.5e-3)):
@@ -198,13 +200,13 @@ def test_thresholds(text: str, expected: Callable[[FloatArray, FloatArray], floa
         assert judged.estimate.value == pytest.approx(value, abs=near)
     opposite = {"<": ">=", ">": "<="}
     head, _, limit = text.rpartition(" ")
-    turned = parse_threshold("limit", f"{head[:-1]}{opposite[head[-1]]} {limit}", ENTITIES)
+    turned = parse_threshold("limit", f"{head[:-1]}{opposite[head[-1]]} {limit}", TITLES)
     assert not evaluate_threshold(WHOLE, turned).passed
 
 
 def test_a_threshold_is_sure_where_its_interval_leaves_the_limit_out() -> None:
     found = evaluate_threshold(
-        WHOLE, parse_threshold("x", "mean(sp500.max_drawdown) < 0.9", ENTITIES)
+        WHOLE, parse_threshold("x", "mean(sp500.max_drawdown) < 0.9", TITLES)
     )
     for limit, sure in (
         (found.estimate.value, False),

@@ -7,7 +7,7 @@ import pytest
 from simulator.scenario.thresholds import PROBABILITY, TimeGrid, parse_threshold
 from simulator.schema.distributions import InvalidValue
 
-ENTITIES = ("sp500", "mag7", "BRK.B")
+ENTITIES = {"sp500": "S&P 500", "mag7": "Magnificent 7", "BRK.B": "Berkshire Hathaway"}
 
 
 def test_thresholds_are_read() -> None:
