@@ -7,8 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from simulator import load_scenario, simulate, what_the_story_adds
-from simulator.plots import draw, render
-from simulator.plots.run_plot import RunPlot
+from simulator.plots import Plot, draw, render
 from simulator.reports.run_html import pictures
 from simulator.runs.run import Run
 
@@ -28,13 +27,13 @@ are not a forecast.
 """
 
 
-def page(run: Run, shown: dict[str, RunPlot]) -> str:
+def page(run: Run, shown: dict[str, Plot]) -> str:
     """The gallery as Markdown."""
     head = HEAD.format(scenario=SCENARIO, paths=run.paths, seed=run.seed)
     return "\n".join([head, *(_entry(name, of) for name, of in shown.items())])
 
 
-def _entry(name: str, of: RunPlot) -> str:
+def _entry(name: str, of: Plot) -> str:
     entity = "" if of.entity == "sp500" else f" --entity {of.entity}"
     return (
         f"## {of.title}\n\n{of.headline}.\n\n"

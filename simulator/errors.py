@@ -14,6 +14,11 @@ from typing import ClassVar
 _LONGEST_LINE = 160
 
 
+def plural(count: int, noun: str) -> str:
+    """A count with its noun: "1 path", "10,000 paths"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def plain(text: str, longest: int = _LONGEST_LINE) -> str:
     """One printable line: control and format characters become "?", what is too long is cut.
 

@@ -59,7 +59,6 @@ def baseline(
     Facts are from daily closes; measures are taken on the grid of a simulation, which misses
     the lowest day: a weekly fall is a little smaller than the daily one.
     """
-    from simulator.history import baselines
     from simulator.history.official import OFFICIAL
 
     if sum(given is not None for given in (name, csv, dfast)) > 1:
@@ -71,12 +70,7 @@ def baseline(
             raise UsageError("official scenarios are single falls: leave --steps-per-year out")
         _official(screen)
         return
-    if csv is not None:
-        chosen = [baselines.load_baseline_csv(csv, column)]
-    elif dfast is not None:
-        chosen = [baselines.load_dfast(dfast)]
-    else:
-        chosen = [baselines.baseline(crash) for crash in ([name] if name else baselines.names())]
+    chosen = _baselines(name, csv, column, dfast)
     for notice in chosen[0].notices:
         screen.warn(f"{csv or dfast}: {notice}")
     steps_per_year = steps_per_year or (52 if dfast is None else 4)
@@ -97,6 +91,19 @@ def baseline(
         parts += [_sources(chosen[0], screen.width)] if name else []
         screen.text("\n\n".join(part for part in parts if part))
     screen.next("crashsim run deepseek" if len(chosen) == 1 else "crashsim baseline dotcom")
+
+
+def _baselines(
+    name: str | None, csv: Path | None, column: str | None, dfast: Path | None
+) -> list[Baseline]:
+    """The crashes of a file, the one of this name, or all."""
+    from simulator.history import baselines
+
+    if csv is not None:
+        return [baselines.load_baseline_csv(csv, column)]
+    if dfast is not None:
+        return [baselines.load_dfast(dfast)]
+    return [baselines.baseline(crash) for crash in ([name] if name else baselines.names())]
 
 
 def _official(screen: Screen) -> None:

@@ -11,6 +11,7 @@ from typer import Argument, Option
 from simulator.cli.console import Screen
 from simulator.cli.find import entity_of, find, kind_of, newest_first
 from simulator.cli.options import FileOption, SchedulerOption, WorkersOption, make_executor
+from simulator.cli.output import write_file
 from simulator.cli.stored_sweeps import compare_sweep
 from simulator.errors import UsageError
 
@@ -143,7 +144,6 @@ def _write(of: Comparison, found: Explanation | None, order: list[int], output: 
     import json
 
     from simulator.reports.comparison_text import document, markdown
-    from simulator.runs import atomic_files
     from simulator.runs.storage import csv_bytes
 
     ending = output.suffix.lower()
@@ -155,6 +155,4 @@ def _write(of: Comparison, found: Explanation | None, order: list[int], output: 
         content = (
             json.dumps(document(of, found, order), indent=2, allow_nan=False) + "\n"
         ).encode()
-    if output.is_dir():
-        raise UsageError(f"{output} is a folder: --output names a file here")
-    atomic_files.write(output, content)
+    write_file(output, content)

@@ -82,6 +82,14 @@ class Screen:
             ),
         )
 
+    def result(self, document: Mapping[str, Any], text: str, following: str) -> None:
+        """A short result in the form that was chosen, and the command to type next."""
+        if self.as_json:
+            self.document({**document, "next": following})
+        else:
+            self.text(text)
+        self.next(following)
+
     def say(self, text: str) -> None:
         """A note; ``--quiet`` drops it."""
         if not self.quiet:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import asdict
-from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
@@ -68,19 +67,14 @@ def page(found: Hindcast, width: int) -> str:
 def _lines(row: Row, width: int) -> list[str]:
     mark = {"missed": "MISSED", "history cannot decide": "undecided"}.get(row.verdict, row.verdict)
     first = f"  {mark:<14}{row.what}{' (fitted)' if row.kind == 'fitted' else ''}"
-    told = f"{row.result}{f'; target {row.target}' if row.target else ''}"
+    result = f"{row.result}{f'; target {row.target}' if row.target else ''}"
     indent = " " * 18
     return [
         *textwrap.wrap(first, width, subsequent_indent=indent),
-        *textwrap.wrap(told, width, initial_indent=indent, subsequent_indent=indent),
+        *textwrap.wrap(result, width, initial_indent=indent, subsequent_indent=indent),
     ]
 
 
 def _record(row: Row) -> dict[str, Any]:
     """One row for JSON, which has no infinity."""
-    record = asdict(row)
-    if row.found is not None:
-        record["found"] = {
-            name: value if isfinite(value) else None for name, value in asdict(row.found).items()
-        }
-    return record
+    return asdict(row) | {"estimate": row.estimate and row.estimate.as_json()}

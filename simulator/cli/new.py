@@ -38,10 +38,10 @@ def new(
     origin = load_scenario(source)
     folder = Path("scenarios") if Path("scenarios").is_dir() else Path()
     target = folder / f"{name}.toml"
-    text = _renamed(origin.text, name)
+    copied = _renamed(origin.text, name)
     try:
         with target.open("xb") as file:
-            file.write(text)
+            file.write(copied)
     except FileExistsError:
         raise UsageError(f"{target} exists; choose another name or remove it first") from None
     try:
@@ -50,11 +50,8 @@ def new(
         target.unlink()
         raise
     following = f"crashsim check {target}"
-    if screen.as_json:
-        screen.document({"file": str(target), "from": origin.name, "next": following})
-    else:
-        screen.text(f"{target}: a copy of {origin.name}. Edit it, it says what each value means.")
-    screen.next(following)
+    text = f"{target}: a copy of {origin.name}. Edit it, it says what each value means."
+    screen.result({"file": str(target), "from": origin.name}, text, following)
 
 
 def schema(screen: Screen) -> None:

@@ -22,8 +22,7 @@ from simulator.cli.options import (
     cores,
     parse_rates,
 )
-from simulator.errors import UsageError
-from simulator.statistics.formatting import plural
+from simulator.errors import UsageError, plural
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -30,8 +30,7 @@ from simulator.cli.options import (
     whole_number,
 )
 from simulator.cli.run_until import Reached, earlier, reached, teller
-from simulator.errors import RunError, UsageError
-from simulator.statistics.formatting import plural
+from simulator.errors import RunError, UsageError, plural
 
 if TYPE_CHECKING:
     from simulator.runs import Run
@@ -108,17 +107,12 @@ def run(
     from simulator.runs.stopping_rule import MOST_PATHS
     from simulator.runs.storage import run_folder
     from simulator.scenario import load_scenario
-    from simulator.scenario.thresholds import FORM, OPTION
     from simulator.scenario.typed_values import parse_overrides
 
     if deterministic and paths is not None:
         raise UsageError("--deterministic is a single path: leave --paths out")
     memory = None if max_memory is None else parse_size(max_memory)
-    changes = parse_overrides(set_ or (), screen.say)
-    for number, rule in enumerate(threshold or (), 1):
-        if not rule.strip():
-            raise UsageError(f"--threshold is empty: expected such as {FORM}")
-        changes[f"thresholds.{OPTION}{number}"] = rule
+    changes = {**parse_overrides(set_ or (), screen.say), **_thresholds(threshold or [])}
     story = load_scenario(scenario, changes, portfolio, parse_rates(rate))
     for notice in story.portfolio.notices if story.portfolio is not None else ():
         screen.warn(f"{portfolio}: {notice}")
@@ -160,6 +154,15 @@ def run(
     reported = is_there or _report(screen, found, folder)
     screen.next(_following(folder))
     _exit(screen, found, goal, reported=reported)
+
+
+def _thresholds(rules: list[str]) -> dict[str, str]:
+    """The rules of the command line by the key they are laid over. Raises UsageError."""
+    from simulator.scenario.thresholds import FORM, OPTION
+
+    if not all(rule.strip() for rule in rules):
+        raise UsageError(f"--threshold is empty: expected such as {FORM}")
+    return {f"thresholds.{OPTION}{number}": rule for number, rule in enumerate(rules, 1)}
 
 
 def _exit(screen: Screen, run: Run, goal: Reached | None, *, reported: bool) -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from math import isfinite
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simulator.cli.console import Screen
-from simulator.errors import StoreError
-from simulator.statistics.formatting import plural
+from simulator.errors import StoreError, plural
 
 if TYPE_CHECKING:
     from simulator.runs import Run
@@ -80,10 +78,7 @@ class Reached:
 
     def document(self) -> dict[str, Any]:
         """For JSON, which has no infinity."""
-        numbers = {
-            name: value if isfinite(value) else None
-            for name, value in asdict(self.estimate).items()
-        }
+        numbers = self.estimate.as_json()
         return {"text": self.text, **numbers, "wanted_half_width": self.wanted, "met": self.met}
 
     def sentence(self, paths: int) -> str:

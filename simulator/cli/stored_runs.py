@@ -16,10 +16,10 @@ from typer import Argument, Option
 from simulator.cli.console import Screen
 from simulator.cli.find import LATEST, RESULTS, entity_of, find, kind_of, made_at, newest_first
 from simulator.cli.options import BesideOption, FileOption, FullOption, RunArgument, RunsArgument
+from simulator.cli.output import store_file, write_file
 from simulator.cli.stored_sweeps import PlotRequest, compare_sweep, plot_sweep, report_sweep
-from simulator.errors import StoreError, UsageError
+from simulator.errors import StoreError, UsageError, plural
 from simulator.reports.text_table import table
-from simulator.statistics.formatting import plural
 
 KINDS = (
     "histogram",
@@ -149,13 +149,10 @@ def plot(
     entity = entity_of(loaded.scenario, entity)
     with _beside(screen, beside):
         content = render(figure(kind, loaded, entity, inches), chosen)
-    target = _put(content, output, folder, f"figures/{kind}-{entity}.{chosen}")
+    target = store_file(content, output, folder, f"figures/{kind}-{entity}.{chosen}")
     following = f"crashsim report {_quoted(folder)}"
-    if screen.as_json:
-        screen.document({"file": str(target), "kind": kind, "entity": entity, "next": following})
-    else:
-        screen.text(str(target))
-    screen.next(following)
+    document = {"file": str(target), "kind": kind, "entity": entity}
+    screen.result(document, str(target), following)
 
 
 def report(
@@ -179,13 +176,9 @@ def report(
         return
     with _beside(screen, beside):
         content = html_report(load_run(folder)).encode()
-    target = _put(content, output, folder, "report.html")
+    target = store_file(content, output, folder, "report.html")
     following = f"crashsim show {_quoted(folder)}"
-    if screen.as_json:
-        screen.document({"file": str(target), "next": following})
-    else:
-        screen.text(str(target))
-    screen.next(following)
+    screen.result({"file": str(target)}, str(target), following)
 
 
 def _only_of_a_run(beside: Path | None) -> None:
@@ -226,20 +219,16 @@ def path(
     history = replay(found.scenario, found.seed, number, noise=found.shocks is None)
     columns = {"t": found.results.times, **history}
     following = f"crashsim plot {_quoted(folder)} fan"
-    if screen.as_json and output is None:
+    if output is not None:
+        write_file(output, _csv(columns).encode())
+        screen.result({"path": number, "file": str(output)}, str(output), following)
+    elif screen.as_json:
         lists = {name: values.tolist() for name, values in columns.items()}
         screen.document({"path": number, "columns": lists, "next": following})
+        screen.next(following)
     else:
-        content = _csv(columns)
-        if output is None:
-            screen.text(content)
-        else:
-            _write(output, content.encode())
-            if screen.as_json:
-                screen.document({"path": number, "file": str(output), "next": following})
-            else:
-                screen.text(str(output))
-    screen.next(following)
+        screen.text(_csv(columns))
+        screen.next(following)
 
 
 # ---------------------------------------------------------------- helpers
@@ -336,25 +325,6 @@ def _format(given: Format | None, output: Path | None) -> str:
     if given is not None and ending in ("svg", "png") and ending != given:
         raise UsageError(f"--format {given} contradicts the name {output}")
     return given or ending or "svg"
-
-
-def _put(content: bytes, output: Path | None, folder: Path, name: str) -> Path:
-    """Write to ``output``, or into the run folder and its manifest; where it went."""
-    from simulator.runs.storage import add_files
-
-    if output is None:
-        add_files(folder, {name: content})
-        return folder / name
-    _write(output, content)
-    return output
-
-
-def _write(target: Path, content: bytes) -> None:
-    from simulator.runs import atomic_files
-
-    if target.is_dir():
-        raise UsageError(f"{target} is a folder: --output names a file here")
-    atomic_files.write(target, content)
 
 
 def _csv(columns: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from simulator.cli.console import Screen
 from simulator.cli.find import entity_of
+from simulator.cli.output import store_file, write_file
 from simulator.errors import UsageError
 from simulator.reports.text_table import table
 
@@ -37,7 +38,7 @@ class PlotRequest:
 def plot_sweep(screen: Screen, folder: Path, wanted: PlotRequest, output: Path | None) -> None:
     """Draw a figure of a sweep; without ``output`` into figures/ of its folder."""
     from simulator.plots import available, draw, picture, render
-    from simulator.plots.sweep_plot import STATISTIC
+    from simulator.plots.plot import STATISTIC
     from simulator.sweeps import load_sweep
 
     found = load_sweep(folder)
@@ -46,14 +47,10 @@ def plot_sweep(screen: Screen, folder: Path, wanted: PlotRequest, output: Path |
     of = picture(kind, found, entity, statistic, wanted.keys)
     content = render(draw(of, wanted.inches), wanted.format)
     name = f"figures/{kind}-{entity}-{statistic}.{wanted.format}"
-    target = _put(content, output, folder, name)
+    target = store_file(content, output, folder, name)
     following = f"crashsim report {shlex.quote(str(folder))}"
-    if screen.as_json:
-        line = {"kind": kind, "entity": entity, "statistic": statistic, "says": of.headline}
-        screen.document({"file": str(target), **line, "next": following})
-    else:
-        screen.text(str(target))
-    screen.next(following)
+    about = {"kind": kind, "entity": entity, "statistic": statistic, "says": of.headline}
+    screen.result({"file": str(target), **about}, str(target), following)
 
 
 def report_sweep(screen: Screen, folder: Path, output: Path | None) -> None:
@@ -61,26 +58,9 @@ def report_sweep(screen: Screen, folder: Path, output: Path | None) -> None:
     from simulator.reports.sweep_html import REPORT, html_report
     from simulator.sweeps import load_sweep
 
-    target = _put(html_report(load_sweep(folder)).encode(), output, folder, REPORT)
+    target = store_file(html_report(load_sweep(folder)).encode(), output, folder, REPORT)
     following = f"crashsim compare {shlex.quote(str(folder))}"
-    if screen.as_json:
-        screen.document({"file": str(target), "next": following})
-    else:
-        screen.text(str(target))
-    screen.next(following)
-
-
-def _put(content: bytes, output: Path | None, folder: Path, name: str) -> Path:
-    """Write to ``output``, or into the sweep folder and under its seal; where it went."""
-    from simulator.runs import atomic_files
-    from simulator.sweeps.sweep import add_files
-
-    if output is None:
-        add_files(folder, {name: content})
-        return folder / name
-    _refuse_folder(output)
-    atomic_files.write(output, content)
-    return output
+    screen.result({"file": str(target)}, str(target), following)
 
 
 def compare_sweep(
@@ -88,7 +68,7 @@ def compare_sweep(
 ) -> None:
     """The cells of a sweep, from the largest to the smallest change of a statistic."""
     from simulator.plots import available
-    from simulator.plots.sweep_plot import STATISTIC
+    from simulator.plots.plot import STATISTIC
     from simulator.sweeps import load_sweep
 
     found, asked = load_sweep(folder), sort or STATISTIC
@@ -168,10 +148,8 @@ def _text(rows: pd.DataFrame, found: Sweep, entity: str, statistic: str, width: 
 
 def _write(rows: pd.DataFrame, found: Sweep, statistic: str, output: Path) -> None:
     from simulator.reports.comparison_text import markdown_table
-    from simulator.runs import atomic_files
     from simulator.runs.storage import csv_bytes
 
-    _refuse_folder(output)
     ending = output.suffix.lower()
     if ending == ".csv":
         content = csv_bytes(rows)
@@ -179,9 +157,4 @@ def _write(rows: pd.DataFrame, found: Sweep, statistic: str, output: Path) -> No
         content = (rows.to_json(orient="records", double_precision=15, indent=2) + "\n").encode()
     else:
         content = "\n".join(markdown_table(*_cells(rows, found, statistic))).encode()
-    atomic_files.write(output, content)
-
-
-def _refuse_folder(target: Path) -> None:
-    if target.is_dir():
-        raise UsageError(f"{target} is a folder: --output names a file here")
+    write_file(output, content)

@@ -30,9 +30,8 @@ from simulator.cli.options import (
     parse_rates,
     whole_number,
 )
-from simulator.errors import FailedCells, LockedError, ScenarioError, UsageError
+from simulator.errors import FailedCells, LockedError, ScenarioError, UsageError, plural
 from simulator.reports.text_table import table
-from simulator.statistics.formatting import plural
 
 if TYPE_CHECKING:
     from simulator.scenario import Design, Scenario

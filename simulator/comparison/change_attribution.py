@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.arrays import FloatArray
-from simulator.comparison.comparison import Comparison, asked_of
-from simulator.comparison.paired_statistics import Measured, jackknife_values
+from simulator.comparison.comparison import Comparison, statistics_of
+from simulator.comparison.paired_statistics import jackknife_values
 from simulator.comparison.scenario_diff import (
     AS_OF,
     EVENTS,
@@ -38,6 +38,7 @@ from simulator.engine import Executor, Keep, run_block
 from simulator.engine.executors import Serial
 from simulator.engine.streams import BLOCK_PATHS
 from simulator.errors import RunError, UsageError
+from simulator.runs.samples import Measured
 from simulator.scenario import CONSENSUS
 from simulator.statistics import Estimate
 from simulator.statistics.paired import jackknife_estimate, t_quantile
@@ -68,7 +69,7 @@ class Change:
     @property
     def keys(self) -> frozenset[str]:
         """The dotted keys of the assumptions."""
-        return frozenset(one.key for one in self.differences)
+        return frozenset(difference.key for difference in self.differences)
 
 
 @dataclass(frozen=True)
@@ -116,39 +117,16 @@ def explain(
         If this version no longer gives the numbers of a run, so that mixtures would not fit between.
     """
     first, second = _pair(comparison)
-    paths, entities = comparison.pairings[0].paths, comparison.entities
+    entities, paths = comparison.entities, comparison.pairings[0].paths
     parts = changed_together(first.scenario, second.scenario, by)
     exact = len(parts) <= MOST
     orders = [] if exact else sampled_orders(len(parts), PAIRS, first.seed)
     masks = range(1 << len(parts)) if exact else sorted({m for o in orders for m in prefixes(o)})
-    ends = (0, (1 << len(parts)) - 1)
-    asked = {entity: _names(first, second, entity) for entity in entities}
-    values = {
-        mask: _flat(run.results, run.scenario, asked, paths)
-        for mask, run in zip(ends, (first, second), strict=True)
-    }
-    jobs = [(mask, min(paths, BLOCK_PATHS)) for mask in ends]
-    jobs += [(mask, paths) for mask in masks if mask not in ends]
-    compute = partial(
-        _simulate,
-        first.scenario,
-        second.scenario,
-        tuple(part.keys for part in parts),
-        asked,
-        first.shocks,
+    names_of = {entity: _names(first, second, entity) for entity in entities}
+    values = _values(
+        comparison, parts, names_of, masks, executor or Serial(), progress or (lambda *_: None)
     )
-    done, total = 0, sum(size for _, size in jobs)
-    found = (executor or Serial()).map(compute, jobs)
-    for (mask, size), value in zip(jobs, found, strict=True):
-        if mask in ends:
-            run = (first, second)[mask != 0]
-            _check_same(_falls(run.results, entities, size), value, comparison.labels[mask != 0])
-        else:
-            values[mask] = value
-        done += size
-        if progress is not None:
-            progress(done, total)
-    names = [(entity, name) for entity in entities for name in asked[entity]]
+    names = [(entity, name) for entity in entities for name in names_of[entity]]
     shares = _estimates(values, len(parts), orders)
     return Explanation(
         changes=tuple(parts),
@@ -158,6 +136,37 @@ def explain(
         mixtures=len(masks),
         orders=len(orders),
     )
+
+
+def _values(
+    comparison: Comparison,
+    parts: Sequence[Change],
+    names_of: Mapping[str, tuple[str, ...]],
+    masks: Sequence[int],
+    executor: Executor,
+    progress: Callable[[int, int], None],
+) -> dict[int, FloatArray]:
+    """The statistics of each mixture, by bit mask; those of the two runs come from their tables."""
+    first, second = comparison.runs
+    paths, ends = comparison.pairings[0].paths, (0, (1 << len(parts)) - 1)
+    runs = dict(zip(ends, zip((first, second), comparison.labels, strict=True), strict=True))
+    values = {
+        mask: _flat(run.results, run.scenario, names_of, paths) for mask, (run, _) in runs.items()
+    }
+    jobs = [(mask, min(paths, BLOCK_PATHS)) for mask in ends]
+    jobs += [(mask, paths) for mask in masks if mask not in ends]
+    keys = tuple(part.keys for part in parts)
+    compute = partial(_simulate, first.scenario, second.scenario, keys, names_of, first.shocks)
+    done, total = 0, sum(size for _, size in jobs)
+    for (mask, size), value in zip(jobs, executor.map(compute, jobs), strict=True):
+        if mask in runs:
+            run, label = runs[mask]
+            _check_same(_falls(run.results, tuple(names_of), size), value, label)
+        else:
+            values[mask] = value
+        done += size
+        progress(done, total)
+    return values
 
 
 def _pair(comparison: Comparison) -> tuple[Run, Run]:
@@ -179,10 +188,10 @@ def changed_together(a: Scenario, b: Scenario, by: By | None = None) -> list[Cha
 
     A universe comes with its date and the holdings, and with events that name a firm the other one lacks.
     """
-    found = [one for one in differences([a, b]) if one.key not in (SEED, PATHS)]
-    if not found:
+    changed = [each for each in differences([a, b]) if each.key not in (SEED, PATHS)]
+    if not changed:
         raise UsageError("the two runs do not differ in any assumption: there is nothing to split")
-    tied = {one.key: one.key for one in found}
+    tied = {difference.key: difference.key for difference in changed}
     if UNIVERSE in tied:
         tied |= {key: UNIVERSE for key in tied if key in (AS_OF, PORTFOLIO)}
     if firms := tied.get(UNIVERSE) or tied.get(PORTFOLIO):
@@ -192,7 +201,7 @@ def changed_together(a: Scenario, b: Scenario, by: By | None = None) -> list[Cha
     if by == "table" or (by is None and len(set(tied.values())) > MOST):
         tied = {key: _table(name) for key, name in tied.items()}
     return [
-        Change(name, tuple(one for one in found if tied[one.key] == name))
+        Change(name, tuple(difference for difference in changed if tied[difference.key] == name))
         for name in dict.fromkeys(tied.values())
     ]
 
@@ -208,8 +217,8 @@ def _table(key: str) -> str:
 
 
 def _names(first: Run, second: Run, entity: str) -> tuple[str, ...]:
-    others = asked_of(second.scenario, entity)
-    return tuple(name for name in asked_of(first.scenario, entity) if name in others)
+    others = statistics_of(second.scenario, entity)
+    return tuple(name for name in statistics_of(first.scenario, entity) if name in others)
 
 
 @dataclass(frozen=True)
@@ -222,13 +231,13 @@ class _Paths:
 
 
 def _flat(
-    found: Measured, scenario: Scenario, asked: Mapping[str, tuple[str, ...]], paths: int
+    results: Measured, scenario: Scenario, names_of: Mapping[str, tuple[str, ...]], paths: int
 ) -> FloatArray:
     """Statistics of the first ``paths`` paths, with and without each group: (statistic, groups + 1)."""
     rows: list[FloatArray] = []
-    for entity, names in asked.items():
-        wanted = asked_of(scenario, entity)
-        values = jackknife_values(found, entity, {name: wanted[name] for name in names}, paths)
+    for entity, names in names_of.items():
+        catalogue = statistics_of(scenario, entity)
+        values = jackknife_values(results, entity, {name: catalogue[name] for name in names}, paths)
         rows += [values[name] for name in names]
     return np.stack(rows)
 
@@ -237,7 +246,7 @@ def _simulate(
     a: Scenario,
     b: Scenario,
     parts: Sequence[frozenset[str]],
-    asked: Mapping[str, tuple[str, ...]],
+    names_of: Mapping[str, tuple[str, ...]],
     shocks: Literal["zero"] | None,
     job: tuple[int, int],
 ) -> FloatArray:
@@ -249,7 +258,7 @@ def _simulate(
     keys = [key for at, part in enumerate(parts) if mask >> at & 1 for key in part]
     scenario = mixed(a, b, keys)
     try:
-        found = _measure(scenario, tuple(asked), paths, noise=shocks is None)
+        results = _measure(scenario, tuple(names_of), paths, noise=shocks is None)
     except np.linalg.LinAlgError:
         raise RunError(
             f"the scenario between the two with {', '.join(sorted(keys))} changed has correlations "
@@ -257,8 +266,8 @@ def _simulate(
         ) from None
     ends = (0, (1 << len(parts)) - 1)
     if mask in ends:
-        return _falls(found, tuple(asked), paths)
-    return _flat(found, scenario, asked, paths)
+        return _falls(results, tuple(names_of), paths)
+    return _flat(results, scenario, names_of, paths)
 
 
 def _measure(scenario: Scenario, entities: tuple[str, ...], paths: int, *, noise: bool) -> _Paths:
@@ -274,10 +283,10 @@ def _measure(scenario: Scenario, entities: tuple[str, ...], paths: int, *, noise
     return _Paths(entities, times, measures)
 
 
-def _falls(found: Measured, entities: Sequence[str], paths: int) -> FloatArray:
+def _falls(results: Measured, entities: Sequence[str], paths: int) -> FloatArray:
     """Largest falls (entity, path) of the first paths."""
-    rows = [found.entities.index(entity) for entity in entities]
-    return np.asarray(found.measures["max_drawdown"][rows, :paths], np.float64)
+    rows = [results.entities.index(entity) for entity in entities]
+    return np.asarray(results.measures["max_drawdown"][rows, :paths], np.float64)
 
 
 def _check_same(stored: FloatArray, fresh: FloatArray, label: str) -> None:

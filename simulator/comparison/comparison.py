@@ -14,17 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from simulator.comparison.paired_statistics import (
-    Statistic,
-    jackknife_values,
-    measured,
-    statistics_by_name,
-)
+from simulator.comparison.paired_statistics import jackknife_values
 from simulator.comparison.scenario_diff import Difference, differences
-from simulator.errors import UsageError, plain
+from simulator.errors import UsageError, plain, plural
 from simulator.history import crashes, index_of
+from simulator.runs.samples import measured
+from simulator.runs.statistic_catalogue import Statistic, statistics_by_name
 from simulator.statistics import Estimate
-from simulator.statistics.formatting import plural
 from simulator.statistics.paired import changed, changed_mean, changed_share, unpaired_change
 
 if TYPE_CHECKING:
@@ -73,23 +69,23 @@ def changes(
     first: Run, other: Run, shared: Pairing, entities: Sequence[str]
 ) -> dict[tuple[str, str], Estimate]:
     """The change of every statistic from ``first`` to ``other``, by entity and statistic."""
-    found: dict[tuple[str, str], Estimate] = {}
+    estimates: dict[tuple[str, str], Estimate] = {}
     for entity in entities:
-        asked = [asked_of(run.scenario, entity) for run in (first, other)]
-        names = [name for name in asked[0] if name in asked[1]]
-        before, after = ({name: of[name] for name in names} for of in asked)
+        catalogues = [statistics_of(run.scenario, entity) for run in (first, other)]
+        names = [name for name in catalogues[0] if name in catalogues[1]]
+        before, after = ({name: of[name] for name in names} for of in catalogues)
         if shared:
             paired = _paired(first, other, entity, before, after, shared.paths)
-            found |= {(entity, name): paired[name] for name in names}
+            estimates |= {(entity, name): paired[name] for name in names}
         else:
             x, y = (run.estimates()[entity] for run in (first, other))
-            found |= {(entity, name): unpaired_change(x[name], y[name]) for name in names}
+            estimates |= {(entity, name): unpaired_change(x[name], y[name]) for name in names}
     if first.shocks == other.shocks == "zero":
-        found = {name: change.without_noise() for name, change in found.items()}
-    return found
+        estimates = {name: change.without_noise() for name, change in estimates.items()}
+    return estimates
 
 
-def asked_of(scenario: Scenario, entity: str) -> dict[str, Statistic]:
+def statistics_of(scenario: Scenario, entity: str) -> dict[str, Statistic]:
     """The statistics of one entity of a run of a scenario, by name."""
     known = crashes(index_of(entity), scenario.steps_per_year)
     depths = {crash.name: crash.depth for crash in known if crash.same_grid}
@@ -104,28 +100,30 @@ def _paired(
     after: dict[str, Statistic],
     paths: int,
 ) -> dict[str, Estimate]:
-    by_path = {name: one for name, one in before.items() if one.kind in ("mean", "share")}
-    found = {}
-    for name, one in by_path.items():
+    by_path = {
+        name: statistic for name, statistic in before.items() if statistic.kind in ("mean", "share")
+    }
+    estimates = {}
+    for name, statistic in by_path.items():
         x, y = (
-            measured(run.results, run.results.entities.index(entity), one.measure, paths)
+            measured(run.results, run.results.entities.index(entity), statistic.measure, paths)
             for run in (first, other)
         )
-        found[name] = (
+        estimates[name] = (
             changed_mean(x, y)
-            if one.kind == "mean"
-            else changed_share(x >= one.at, y >= after[name].at)
+            if statistic.kind == "mean"
+            else changed_share(x >= statistic.at, y >= after[name].at)
         )
     parts = [
         jackknife_values(
             run.results,
             entity,
-            {name: one for name, one in asked.items() if name not in by_path},
+            {name: statistic for name, statistic in catalogue.items() if name not in by_path},
             paths,
         )
-        for run, asked in ((first, before), (other, after))
+        for run, catalogue in ((first, before), (other, after))
     ]
-    return found | {name: changed(parts[0][name], parts[1][name]) for name in parts[0]}
+    return estimates | {name: changed(parts[0][name], parts[1][name]) for name in parts[0]}
 
 
 @dataclass(frozen=True)
@@ -174,7 +172,7 @@ class Comparison:
 
     def order(self, entity: str, statistic: str) -> list[int]:
         """Numbers of the runs but the first, from the largest rise of a statistic to the largest fall."""
-        if any((entity, statistic) not in found for found in self.changes):
+        if any((entity, statistic) not in changes for changes in self.changes):
             known = ", ".join(name for at, name in self.changes[0] if at == entity)
             raise UsageError(f"no statistic {plain(statistic)!r} to sort by; there are {known}")
         others = range(1, len(self.runs))
@@ -188,12 +186,12 @@ class Comparison:
         rows: list[tuple[Any, ...]] = []
         for at, (run, label) in enumerate(zip(self.runs, self.labels, strict=True)):
             for entity in self.entities:
-                for name, one in run.estimates()[entity].items():
+                for name, estimate in run.estimates()[entity].items():
                     moved = self.changes[at - 1].get((entity, name)) if at else None
                     rest: tuple[Any, ...] = (None, None, None, None, "")
                     if moved is not None:
                         together = "yes" if self.pairings[at - 1] else "no"
                         rest = (moved.value, moved.mc_error, moved.low, moved.high, together)
-                    value = (one.value, one.mc_error, one.low, one.high)
+                    value = (estimate.value, estimate.mc_error, estimate.low, estimate.high)
                     rows.append((label, entity, name, *value, *rest))
         return pd.DataFrame(rows, columns=["run", *COLUMNS, "paired"])

@@ -17,79 +17,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import floor, nan
-from typing import Literal, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from simulator.arrays import BoolArray, FloatArray, IntArray
-from simulator.runs.summary import BELOW, RECOVERY_YEARS, WORST
-from simulator.scenario.thresholds import TimeGrid
-from simulator.statistics.intervals import enough_paths, quantile_rank
+from simulator.runs.samples import Measured, measured
+from simulator.runs.statistic_catalogue import Statistic
+from simulator.statistics.intervals import enough_paths, quantile_rank, step_of, survival
 from simulator.statistics.paired import GROUPS as GROUPS
 from simulator.statistics.paired import groups_of
-
-
-class Measured(Protocol):
-    """What paths left, by entity: all that changes are estimated from. Results are such."""
-
-    @property
-    def entities(self) -> tuple[str, ...]:
-        """Names, in the order of the first axis of the measures."""
-        ...
-
-    @property
-    def times(self) -> FloatArray:
-        """Years of each step (T+1,), 0 included."""
-        ...
-
-    @property
-    def measures(self) -> Mapping[str, NDArray[np.generic]]:
-        """MEASURES -> (E, paths)."""
-        ...
-
-
-@dataclass(frozen=True)
-class Statistic:
-    """A number asked of one entity: what is measured on a path, and what is asked of all paths."""
-
-    measure: str
-    kind: Literal["quantile", "mean", "shortfall", "share", "recovered"]
-    at: float = 0.0  # the quantile's level, the depth to be reached, or years
-
-
-def statistics_by_name(depths: Mapping[str, float], grid: TimeGrid) -> dict[str, Statistic]:
-    """The statistics of :func:`simulator.runs.summary.statistics`, under the same names.
-
-    ``depths`` are the falls of real crashes, ``grid`` says which measures there are.
-    """
-    fall, lost = "max_drawdown", "dollars_lost"
-    found = {name: Statistic(fall, "quantile", q) for name, q in WORST.items()}
-    found["mean"] = Statistic(fall, "mean")
-    found["expected_shortfall_1_in_20"] = Statistic(fall, "shortfall", 0.95)
-    found |= {f"reach_{name}": Statistic(fall, "share", depth) for name, depth in depths.items()}
-    loss = "loss_from_start"
-    found |= {f"{loss}_{name}": Statistic(loss, "quantile", q) for name, q in WORST.items()}
-    found[f"{loss}_mean"] = Statistic(loss, "mean")
-    found[f"{loss}_expected_shortfall_1_in_20"] = Statistic(loss, "shortfall", 0.95)
-    found |= {f"below_{share}": Statistic(loss, "share", share / 100) for share in BELOW}
-    for span in ("time_to_trough", "time_underwater"):
-        found[f"{span}_median"] = Statistic(span, "quantile", 0.5)
-    found |= {
-        f"recovered_{after}y": Statistic("recovery", "recovered", after)
-        for after in RECOVERY_YEARS
-        if after <= grid.horizon_years + 1e-9
-    }
-    found |= {f"{lost}_{name}": Statistic(lost, "quantile", q) for name, q in WORST.items()}
-    found[f"{lost}_mean"] = Statistic(lost, "mean")
-    for name in ("terminal_return", "worst_week", "worst_month"):
-        if grid.missing(name):
-            continue
-        found[f"{name}_median"] = Statistic(name, "quantile", 0.5)
-        found[f"{name}_worst_1_in_20"] = Statistic(name, "quantile", 0.05)
-        if name == "terminal_return":
-            found[f"{name}_best_1_in_20"] = Statistic(name, "quantile", 0.95)
-    return found
 
 
 @dataclass(frozen=True)
@@ -121,39 +57,27 @@ def jackknife_values(
     """
     row = results.entities.index(entity)
     ordered: dict[str, Sorted] = {}
-    found = {}
-    for name, one in statistics.items():
-        if one.kind == "recovered":
-            found[name] = _recovered(results, row, one.at, paths)
+    values = {}
+    for name, statistic in statistics.items():
+        if statistic.kind == "recovered":
+            values[name] = _recovered(results, row, statistic.at, paths)
             continue
-        if one.measure not in ordered:
-            ordered[one.measure] = Sorted.of(measured(results, row, one.measure, paths))
-        found[name] = ordered[one.measure].jackknife_values(_question(one))
-    return found
+        if statistic.measure not in ordered:
+            ordered[statistic.measure] = Sorted.of(measured(results, row, statistic.measure, paths))
+        values[name] = ordered[statistic.measure].jackknife_values(_question(statistic))
+    return values
 
 
-def measured(results: Measured, row: int, measure: str, paths: int) -> FloatArray:
-    """One measure of the first ``paths`` paths (paths,), in the unit of the summary."""
-    step = float(results.times[1]) if results.times.size > 1 else 0.0
-
-    def of_paths(name: str) -> FloatArray:
-        return np.asarray(results.measures[name][row, :paths], np.float64)
-
-    if measure == "time_to_trough":
-        return (of_paths("trough_step") - of_paths("peak_step")) * step
-    if measure == "time_underwater":
-        return of_paths("underwater_steps") * step
-    return of_paths(measure)
-
-
-def _question(one: Statistic) -> Callable[[FloatArray], float]:
+def _question(statistic: Statistic) -> Callable[[FloatArray], float]:
     """What a statistic asks of ascending values."""
     return {
-        "quantile": lambda values: _quantile(values, one.at),
+        "quantile": lambda values: _quantile(values, statistic.at),
         "mean": lambda values: float(values.mean()),
-        "share": lambda values: (values.size - int(np.searchsorted(values, one.at))) / values.size,
-        "shortfall": lambda values: _shortfall(values, one.at),
-    }[one.kind]
+        "share": lambda values: (
+            (values.size - int(np.searchsorted(values, statistic.at))) / values.size
+        ),
+        "shortfall": lambda values: _shortfall(values, statistic.at),
+    }[statistic.kind]
 
 
 def _quantile(values: FloatArray, q: float) -> float:
@@ -177,7 +101,7 @@ def _recovered(results: Measured, row: int, years: float, paths: int) -> FloatAr
         np.asarray(results.measures[f"{name}_step"][row, :paths], np.int64)
         for name in ("peak", "recovery")
     )
-    at, last = int(np.searchsorted(results.times, years - 1e-9)), results.times.size - 1
+    at, last = step_of(results.times, years), results.times.size - 1
     groups = max(groups_of(paths), 1)
     group = np.arange(paths) % groups
 
@@ -189,7 +113,5 @@ def _recovered(results: Measured, row: int, years: float, paths: int) -> FloatAr
 
     regained = recovery >= 0
     back = counted(recovery, regained)
-    gone = back + counted(np.full(paths, last), ~regained)
-    at_risk = gone[:, ::-1].cumsum(axis=1)[:, ::-1]
-    under = np.cumprod(1 - back / np.maximum(at_risk, 1), axis=1)
+    under = survival(back, counted(np.full(paths, last), ~regained))
     return np.asarray(1 - under[:, at], np.float64)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -49,8 +49,12 @@ def differences(scenarios: Sequence[Scenario]) -> list[Difference]:
     drawn = set.intersection(*(set(scenario.uncertain()) for scenario in scenarios))
     tables = [_values(scenario, drawn, whole_events=whole_events) for scenario in scenarios]
     keys = list(dict.fromkeys(key for table in tables for key in table))
-    found = [Difference(key, tuple(table.get(key) for table in tables)) for key in keys]
-    return [one for one in found if any(value != one.values[0] for value in one.values)]
+    rows = {key: tuple(table.get(key) for table in tables) for key in keys}
+    return [
+        Difference(key, values)
+        for key, values in rows.items()
+        if any(value != values[0] for value in values)
+    ]
 
 
 def mixed(a: Scenario, b: Scenario, keys: Collection[str]) -> Scenario:
@@ -77,12 +81,14 @@ def mixed(a: Scenario, b: Scenario, keys: Collection[str]) -> Scenario:
         )
     made = replace(a, **changes)
     first, second = (b, a) if CORRELATIONS in keys else (a, b)
-    pairs = list(first.correlations)
-    pairs += [
-        one for one in second.correlations if not set(one.between) <= first.uncertain().keys()
-    ]
-    drawn = made.uncertain().keys()
-    return replace(made, correlations=tuple(one for one in pairs if set(one.between) <= drawn))
+    covered = _among(second.correlations, first.uncertain().keys())
+    pairs = [*first.correlations, *(each for each in second.correlations if each not in covered)]
+    return replace(made, correlations=_among(pairs, made.uncertain().keys()))
+
+
+def _among(correlations: Iterable[Correlation], drawn: Collection[str]) -> tuple[Correlation, ...]:
+    """Those between assumptions that are ``drawn``."""
+    return tuple(each for each in correlations if set(each.between) <= set(drawn))
 
 
 def firms_named(scenario: Scenario) -> set[str]:
@@ -120,31 +126,24 @@ def _plain(value: Any) -> Any:
 
 def _values(scenario: Scenario, drawn: set[str], *, whole_events: bool) -> dict[str, Any]:
     """Every value that can move a number, by key; correlations of the ``drawn`` assumptions only."""
-    found: dict[str, Any] = {
+    values: dict[str, Any] = {
         f"scenario.{name}": getattr(scenario, name) for name in _SETTINGS if name != "universe"
     }
-    found[AS_OF] = scenario.as_of.isoformat()
-    found = {UNIVERSE: _universe(scenario), PORTFOLIO: _portfolio(scenario), **found}
+    values[AS_OF] = scenario.as_of.isoformat()
+    values = {UNIVERSE: _universe(scenario), PORTFOLIO: _portfolio(scenario), **values}
     tables = {name: getattr(scenario, name) for name in _TABLES}
     tables[CONSENSUS] = tables.pop("consensus")
     for prefix, table in tables.items():
-        found |= _leaves(table, prefix)
+        values |= _leaves(table, prefix)
     if whole_events:
-        found[EVENTS] = scenario.events
+        values[EVENTS] = scenario.events
     else:
         for index, event in enumerate(scenario.events):
-            found |= _leaves(event, f"events.{index}")
-    found[CORRELATIONS] = tuple(
-        sorted(
-            (one for one in scenario.correlations if set(one.between) <= drawn),
-            key=_pair,
-        )
+            values |= _leaves(event, f"events.{index}")
+    values[CORRELATIONS] = tuple(
+        sorted(_among(scenario.correlations, drawn), key=lambda each: sorted(each.between))
     )
-    return found
-
-
-def _pair(one: Correlation) -> list[str]:
-    return sorted(one.between)
+    return values
 
 
 def _universe(scenario: Scenario) -> str:

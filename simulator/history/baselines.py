@@ -102,13 +102,7 @@ class Baseline:
         table = measure_drawdowns(closes)
         recovery = int(table.recovery_step)
         measures: dict[str, float | int | date | None] = {
-            "max_drawdown": float(table.max_drawdown),
-            "peak_step": int(table.peak_step),
-            "trough_step": int(table.trough_step),
-            "recovery_step": recovery,
-            "underwater_steps": int(table.underwater_steps),
-            "loss_from_start": float(table.loss_from_start),
-            "lowest_step": int(table.lowest_step),
+            name: value.item() for name, value in table._asdict().items()
         }
         for name, per_year in (("worst_week", 52), ("worst_month", 12)):
             span = round(steps_per_year / per_year) if steps_per_year >= per_year else len(closes)
@@ -129,7 +123,7 @@ _BESIDE: ContextVar[Baseline | None] = ContextVar("_BESIDE", default=None)
 
 @contextmanager
 def beside(own: Baseline | None) -> Iterator[None]:
-    """Within this, a series of one's own is among the crashes that both indexes are set beside."""
+    """Within this, the user's own series is among the crashes that both indexes are set beside."""
     token = _BESIDE.set(None if own is None else _of_both_indexes(own))
     try:
         yield
@@ -153,9 +147,9 @@ def _of_both_indexes(own: Baseline) -> Baseline:
 
 
 def baseline(name: str) -> Baseline:
-    """A baseline by name: a shipped one or, within :func:`beside`, one's own.
+    """A baseline by name: a shipped one or, within :func:`beside`, the user's own.
 
-    All have facts; "dotcom", "2008" and one's own have closes too.
+    All have facts; "dotcom", "2008" and the user's own have closes too.
     """
     own = own_baseline()
     return own if own is not None and own.name == name else _shipped(name)
@@ -264,13 +258,13 @@ def sample(series: Closes, steps_per_year: int) -> Closes:
             )
         return Closes(series.dates.copy(), series.closes.copy())
     period = _periods(series.dates, steps_per_year)
-    wanted = np.arange(period[0], period[-1] + 1)
-    if np.unique(period).size < 0.9 * wanted.size:
+    periods = np.arange(period[0], period[-1] + 1)
+    if np.unique(period).size < 0.9 * periods.size:
         raise BaselineError(
-            f"{series.closes.size} closes over {wanted.size} steps are too few for {steps_per_year} steps a year: "
+            f"{series.closes.size} closes over {periods.size} steps are too few for {steps_per_year} steps a year: "
             f"expected one close or more a step; try a coarser grid such as 12, or closes at shorter intervals"
         )
-    last = np.searchsorted(period, wanted, side="right") - 1
+    last = np.searchsorted(period, periods, side="right") - 1
     return Closes(series.dates[last], series.closes[last])
 
 
@@ -297,14 +291,9 @@ def load_baseline_csv(path: str | Path, column: str | None = None) -> Baseline:
         raise BaselineError(f"cannot be read: {error.strerror}", str(path)) from error
     prices = read_closes(raw, str(path), column)
     name = plain(path.stem)
-    fact = _fact(name, plain(path.name), prices.series)
-    return Baseline(
-        name,
-        name,
-        MappingProxyType({name: fact}),
-        MappingProxyType({name: prices.series}),
-        prices.notices,
-    )
+    facts = MappingProxyType({name: _fact(name, plain(path.name), prices.series)})
+    series = MappingProxyType({name: prices.series})
+    return Baseline(name, name, facts, series, prices.notices)
 
 
 def load_dfast(path: str | Path) -> Baseline:

@@ -42,7 +42,7 @@ def index_of(entity: str) -> str:
 def crashes(index: str, steps_per_year: int) -> tuple[Crash, ...]:
     """The crashes of an index: those on this grid first, the dot-com crash before all.
 
-    Within :func:`baselines.beside` a series of one's own is among them.
+    Within :func:`baselines.beside` the user's own series is among them.
     """
     known = _shipped(index, steps_per_year)
     own = baselines.own_baseline()
@@ -97,13 +97,13 @@ class History:
 
         rows: list[dict[str, Any]] = []
         for index in self._source.series:
-            found = self._source.measure(index, steps_per_year)
-            steps = {name: value for name, value in found.items() if "_step" in name}
-            row = {"entity": index, "max_drawdown": found["max_drawdown"]}
+            measures = self._source.measure(index, steps_per_year)
+            steps = {name: value for name, value in measures.items() if "_step" in name}
+            row = {"entity": index, "max_drawdown": measures["max_drawdown"]}
             for name, step in steps.items():
                 known = isinstance(step, int) and step >= 0
                 row[f"{name.split('_')[0]}_t"] = step / steps_per_year if known else np.nan  # type: ignore[operator]
-            row |= {name: found[name] for name in found if name not in steps}
+            row |= {name: value for name, value in measures.items() if name not in steps}
             rows.append(row)
         return pd.DataFrame(rows)
 

@@ -38,16 +38,8 @@ _MOST_TITLES = 20  # lines above the header
 
 _DATES = ("date", "datum", "observation_date", "day", "time", "timestamp", "datetime", "tag")
 _CLOSES = (
-    "close",
-    "close/last",
-    "schlusskurs",
-    "schlußkurs",
-    "schluss",
-    "price",
-    "kurs",
-    "last",
-    "value",
-)
+    "close", "close/last", "schlusskurs", "schlußkurs", "schluss", "price", "kurs", "last", "value",
+)  # fmt: skip
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 _TIME = r"(?:[T ]\d{1,2}:\d{2}.*)?"
@@ -122,15 +114,11 @@ def read_closes(raw: bytes, file: str, column: str | None = None) -> PriceFile:
     else:
         line = table[0].line if table else 1
         shown = plain(text[:80].splitlines()[0], 80)
-        message = (
-            f"the header is `{shown}`: expected date,close; name the columns so in line {line}"
-        )
-        raise BaselineError(message, file, line)
+        expected = f"expected date,close; name the columns so in line {line}"
+        raise BaselineError(f"the header is `{shown}`: {expected}", file, line)
     if len(table) > MOST_ROWS:
-        message = (
-            f"has {len(table)} rows: expected at most {MOST_ROWS}; cut it, or keep weekly closes"
-        )
-        raise BaselineError(message, file)
+        expected = f"expected at most {MOST_ROWS}; cut it, or keep weekly closes"
+        raise BaselineError(f"has {len(table)} rows: {expected}", file)
     return _Prices(file, delimiter).read(table, column)
 
 
@@ -189,21 +177,18 @@ class _Prices:
         names = [cell.lower() for cell in header.cells]
         shown = ", ".join(plain(cell, 30) for cell in header.cells[:12])
         day = next(names.index(name) for name in _DATES if name in names)
-        wanted = _CLOSES if column is None else (column.lower(),)
-        price = next((names.index(name) for name in wanted if name in names), None)
+        known = _CLOSES if column is None else (column.lower(),)
+        price = next((names.index(name) for name in known if name in names), None)
         if price is None and column is None and len([name for name in names if name]) == 2:
             price = next(n for n, name in enumerate(names) if name and n != day)
         if price is None and column is None:  # the Federal Reserve's tables of stress tests
             price = next((n for n, name in enumerate(names) if "stock market index" in name), None)
         if price is None or price == day:
-            what = (
-                "no column is called close"
-                if column is None
-                else f"no prices are called {plain(column, 40)}"
-            )
-            raise BaselineError(
-                f"{what}: choose one of {shown} with --column", self.file, header.line
-            )
+            what = "no column is called close"
+            if column is not None:
+                what = f"no prices are called {plain(column, 40)}"
+            message = f"{what}: choose one of {shown} with --column"
+            raise BaselineError(message, self.file, header.line)
         return day, price
 
     def _days(self, kept: list[CsvRow], place: int) -> list[date]:

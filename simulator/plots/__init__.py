@@ -6,14 +6,13 @@ Read first: ``plot`` (the class of every figure), then ``style``, then any figur
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING
 
 from simulator.errors import UsageError, plain
 from simulator.plots import causes, drawdowns, drivers, real_crashes, story, time_series
 from simulator.plots.heatmap import Heatmap
-from simulator.plots.plot import Plot
+from simulator.plots.plot import STATISTIC, Plot
 from simulator.plots.response_lines import Lines
-from simulator.plots.run_plot import RunPlot
 from simulator.plots.style import (
     BLUES,
     DARK_VERMILION,
@@ -27,7 +26,7 @@ from simulator.plots.style import (
     render,
     style,
 )
-from simulator.plots.sweep_plot import STATISTIC, SweepPlot
+from simulator.plots.sweep_plot import SweepPlot
 from simulator.plots.tornado import Tornado
 from simulator.runs import Run
 
@@ -36,9 +35,12 @@ if TYPE_CHECKING:
 
     from simulator.sweeps import Sweep
 
-RUN_PLOTS: dict[str, type[RunPlot]] = {
+PLOTS: dict[str, type[Plot]] = {
     plot.kind: plot
     for plot in (
+        Heatmap,
+        Tornado,
+        Lines,
         drawdowns.Histogram,
         time_series.Fan,
         drawdowns.Exceedance,
@@ -54,17 +56,11 @@ RUN_PLOTS: dict[str, type[RunPlot]] = {
         story.Story,
     )
 }
-SWEEP_PLOTS: dict[str, type[SweepPlot]] = {plot.kind: plot for plot in (Heatmap, Tornado, Lines)}
-KINDS = tuple(RUN_PLOTS)
+SWEEP_KINDS = tuple(kind for kind, plot in PLOTS.items() if issubclass(plot, SweepPlot))
+KINDS = tuple(kind for kind in PLOTS if kind not in SWEEP_KINDS)
 """Of figures of a run."""
 
 
-@overload
-def picture(kind: str, source: Run, entity: str = ...) -> RunPlot: ...
-@overload
-def picture(
-    kind: str, source: Sweep, entity: str = ..., statistic: str = ..., keys: tuple[str, ...] = ...
-) -> SweepPlot: ...
 def picture(
     kind: str,
     source: Run | Sweep,
@@ -77,7 +73,7 @@ def picture(
     Parameters
     ----------
     kind
-        A key of ``RUN_PLOTS`` or ``SWEEP_PLOTS``.
+        One of ``KINDS`` or ``SWEEP_KINDS``.
     source
         A run, simulated or loaded, or a sweep.
     entity
@@ -90,21 +86,21 @@ def picture(
     UsageError
         For an unknown kind, entity, statistic or key, or a figure that the source cannot give; it says why.
     """
-    of_run = isinstance(source, Run)
-    known = RUN_PLOTS if of_run else SWEEP_PLOTS
+    known = kinds(source)
     if kind not in known:
-        of = "" if of_run else " of a sweep"
+        of = " of a sweep" if known is SWEEP_KINDS else ""
         raise UsageError(f"no figure {plain(kind)!r}{of}; there are {', '.join(known)}")
-    if isinstance(source, Run):
-        return RUN_PLOTS[kind](source, entity)
-    return SWEEP_PLOTS[kind](source, entity, statistic, keys)
+    return PLOTS[kind](source, entity, statistic, keys)
+
+
+def kinds(source: Run | Sweep) -> tuple[str, ...]:
+    """The kinds of figures of a run or of a sweep."""
+    return KINDS if isinstance(source, Run) else SWEEP_KINDS
 
 
 def available(source: Run | Sweep, entity: str = "sp500") -> tuple[str, ...]:
     """The kinds of figures that a run or sweep can give of an entity."""
-    if isinstance(source, Run):
-        return tuple(kind for kind, plot in RUN_PLOTS.items() if not plot.missing(source, entity))
-    return tuple(kind for kind, plot in SWEEP_PLOTS.items() if not plot.missing(source))
+    return tuple(kind for kind in kinds(source) if not PLOTS[kind].missing(source, entity))
 
 
 def figure(

@@ -112,8 +112,7 @@ class Waterfall(RunPlot):
             axes.plot([rows["end"][k]] * 2, [k + 0.35, k + 0.65], color=GREY, linewidth=0.7)
         low = float(min(rows["end"].min(), rows["begin"].min(), -1e-3))
         high = float(max(rows["end"].max(), rows["begin"].max(), 0.0))
-        room = 0.17 * (high - low)
-        axes.set_xlim(low - room, high + 0.05 * (high - low))
+        axes.set_xlim(low - 0.17 * (high - low), high + 0.05 * (high - low))
         for k, row in enumerate(rows.itertuples(index=False)):
             text = format_log(Estimate(row[1], row[2], row[3], row[4]))
             end, begin = sorted((row[5], row[6]))
@@ -238,11 +237,10 @@ def explained(drawn: Sequence[FloatArray], values: FloatArray, groups: int = 32)
         _share(*(total - term for total, term in zip(whole, part, strict=True))) for part in parts
     ])  # fmt: skip
     errors = np.sqrt((groups - 1) / groups * ((without - without.mean(axis=0)) ** 2).sum(axis=0))
-    estimates = []
-    for share, error in zip(shares.tolist(), errors.tolist(), strict=True):
-        half = Z * error
-        estimates.append(Estimate(share, error, share - half, share + half))
-    return estimates
+    return [
+        Estimate(share, error, share - Z * error, share + Z * error)
+        for share, error in zip(shares.tolist(), errors.tolist(), strict=True)
+    ]
 
 
 def _share(square: Any, product: Any, power: Any, total: Any, n: Any) -> FloatArray:

@@ -26,7 +26,7 @@ from simulator.plots.style import (
     note,
     panels,
 )
-from simulator.runs.summary import sample
+from simulator.runs.samples import sample
 from simulator.statistics.formatting import percent
 
 if TYPE_CHECKING:
@@ -135,12 +135,11 @@ class Exceedance(RunPlot):
         """Share of paths with a fall of at least each half point, with its interval."""
         depths = np.linspace(0.0, 1.0, 201)
         shares = [self.falls.at_least(float(depth)) for depth in depths]
-        columns = {
-            name: [getattr(share, name) for share in shares] for name in ("value", "low", "high")
-        }
+        table = pd.DataFrame(shares)[["value", "low", "high"]]
+        table.insert(0, "fall of at least", -depths)
         if self.losses is not None:
-            columns["below today"] = [self.losses.at_least(float(depth)).value for depth in depths]
-        return pd.DataFrame({"fall of at least": -depths, **columns})
+            table["below today"] = [self.losses.at_least(float(depth)).value for depth in depths]
+        return table
 
     @cached_property
     def tail(self) -> pd.DataFrame:
@@ -174,24 +173,14 @@ class Exceedance(RunPlot):
         rows = rows.iloc[: int((rows["value"] > 0).sum()) + 1]
         beside = ["so far below today"] if self.losses is not None else []
         heads = ["fall of at least", "share of paths (95 % interval)", *beside]
-        seen = [
-            [
-                percent(-row[0], 1),
-                with_interval(*row[1:4]),
-                *(percent(share, 2) for share in row[4:]),
-            ]
-            for row in rows.itertuples(index=False)
+        cells = [
+            [percent(-fall, 1), with_interval(*share), *(percent(x, 2) for x in rest)]
+            for fall, *share, rest in ((*row[:4], row[4:]) for row in rows.itertuples(index=False))
         ]
-        rare = [
-            [
-                f"{percent(depth, 1)} (splitting)",
-                f"{100 * share:.2g} % ({100 * low:.2g} to {100 * high:.2g})",
-            ]
-            for depth, share, low, high in self.tail[
-                ["depth", "probability", "low", "high"]
-            ].to_numpy()
-        ]
-        return heads, seen + rare
+        for depth, *of in self.tail[["depth", "probability", "low", "high"]].to_numpy():
+            share, low, high = (f"{100 * x:.2g}" for x in of)
+            cells.append([f"{percent(depth, 1)} (splitting)", f"{share} % ({low} to {high})"])
+        return heads, cells
 
     def draw(self, drawing: Figure) -> None:
         """The curve with its interval, rarer falls if known, and real crashes on it."""
@@ -232,7 +221,7 @@ class Exceedance(RunPlot):
         self._draw_crashes(axes, floor)
 
     def _draw_crashes(self, axes: Axes, floor: float) -> None:
-        """Real crashes on the curve, labels below and left of it, where a falling curve leaves room.
+        """Real crashes on the curve, labels below and left of it, where a falling curve leaves space.
 
         Labels go down from the shallowest, one line apart; crashes rarer than the axis shows sit on its edge.
         """
@@ -240,7 +229,7 @@ class Exceedance(RunPlot):
         point = axes.figure.dpi / 72
         line = 13 * point / axes.bbox.height * (top - bottom)
         right = axes.get_xlim()[1]
-        room = 84 * point / axes.bbox.width * right  # of the longest label
+        width = 84 * point / axes.bbox.width * right  # of the longest label
         next_low, next_edge = np.inf, bottom + line
         for crash in sorted(self.crashes, key=lambda crash: crash.depth):
             share = self.falls.at_least(crash.depth).value
@@ -248,11 +237,11 @@ class Exceedance(RunPlot):
                 y = float(np.log(share))
                 at = max(min(y - line, next_low), bottom + line / 2)
                 next_low = at - line
-                x, corner = max(crash.depth - 0.02, room), (1.0, 0.5)
+                x, corner = max(crash.depth - 0.02, width), (1.0, 0.5)
             else:
                 y, at = bottom, next_edge
                 next_edge += line
-                x, corner = min(crash.depth + room / 2, right), (0.6, 0.3)
+                x, corner = min(crash.depth + width / 2, right), (0.6, 0.3)
             colour = VERMILION if crash.name == DOTCOM else GREY
             axes.annotate(
                 f"{crash.title} {percent(-crash.depth)}{'' if crash.same_grid else '*'}",

@@ -9,7 +9,16 @@ import numpy as np
 import pandas as pd
 
 from simulator.engine.results import DRIVER_GRID, DRIVERS
-from simulator.plots.run_plot import BANDS, QUANTILES, SHADES, RunPlot, band, below, with_interval
+from simulator.plots.run_plot import (
+    BANDS,
+    QUANTILES,
+    SHADES,
+    RunPlot,
+    band,
+    below,
+    thinned,
+    with_interval,
+)
 from simulator.plots.style import (
     AT_RIGHT_END,
     DARK_VERMILION,
@@ -95,22 +104,15 @@ class Drivers(RunPlot):
         """Every year of every driver, and the end."""
         rows = []
         for name in DRIVERS:
-            of = self.of(name)
-            picked = np.unique(np.linspace(0, len(of) - 1, 6).round().astype(int))
-            for row in of.iloc[picked].itertuples(index=False):
+            for row in thinned(self.of(name), 6).itertuples(index=False):
                 rows.append([self.titles[name], f"{row[0]:.2f}", *map(_number, row[1:])])
         return ["driver", "years", *below(), "priced in"], rows
 
     def draw(self, drawing: Figure) -> None:
         """Four panels."""
         made = panels(
-            drawing,
-            self.headline,
-            self.caption,
-            (2, 2),
-            gaps=(0.62, 0.55),
-            margins=(0.55, 0.2, 0.45),
-        )
+            drawing, self.headline, self.caption, (2, 2), gaps=(0.62, 0.55), margins=(0.55, 0.2, 0.45)
+        )  # fmt: skip
         for axes, name in zip(made, DRIVERS, strict=True):
             rows = self.of(name)
             axes.set_yscale("log")

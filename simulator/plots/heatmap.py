@@ -29,7 +29,7 @@ class Heatmap(SweepPlot):
     question = "How do two assumptions act together?"
 
     @classmethod
-    def missing(cls, sweep: Sweep) -> str:
+    def missing(cls, sweep: Sweep, entity: str) -> str:  # noqa: ARG003
         """It takes a grid of two keys or more."""
         if sweep.design.kind != "grid" or len(sweep.keys) < 2:
             return "a heat map needs a grid of two keys"
@@ -137,7 +137,7 @@ def _luminance(colour: tuple[float, ...]) -> float:
 
 
 def _beside(drawing: Figure, axes: Axes) -> Axes:
-    """Room for a scale at the right of the axes."""
+    """Axes for a colour scale at the right."""
     box = axes.get_position()
     width = float(drawing.get_size_inches()[0])
     return drawing.add_axes((box.x1 + 0.15 / width, box.y0, 0.16 / width, box.height))

@@ -92,15 +92,14 @@ class Overlay(RunPlot):
         quantiles[t == 0] = 0.0  # known, whatever its bin
         bands = dict(zip(BANDS, quantiles.T, strict=True))
         medians = [quantile_from_counts(counts, FAN_GRID, 0.5) for counts in self.counts]
-        ends = {
-            "low": [median.low for median in medians],
-            "high": [median.high for median in medians],
+        interval = {
+            "low": np.expm1([median.low for median in medians]),
+            "high": np.expm1([median.high for median in medians]),
         }
-        sure = {name: np.minimum(np.expm1(values), np.inf) for name, values in ends.items()}
         real = {index: _since_peak(index, t) for index in self.indexes}
         own = own_baseline()
         beside = {} if own is None else {own.name: _own_since_peak(own, self.indexes[0], t)}
-        return pd.DataFrame({"t": t, **bands, **sure, **real, **beside})
+        return pd.DataFrame({"t": t, **bands, **interval, **real, **beside})
 
     def _at_low(self) -> pd.Series[float]:
         """The row next to the low of the real crash."""
@@ -150,18 +149,17 @@ class Overlay(RunPlot):
         lowest = float(rows[[band(0.05), *self.indexes, *beside]].min().min())
         axes.set_ylim(1.08 * lowest, max(1.05 * float(rows[band(0.95)].max()), 0.02))
         percent_axis(axes.yaxis)
-        ends = [(float(rows[band(0.5)].iloc[-1]), "median\nfuture")]
+        ends = [(float(rows[band(0.5)].iloc[-1]), "median\nfuture", INK)]
         for index, dashes in zip(self.indexes, ("-", (0, (4, 2))), strict=True):
             known = rows[["t", index]].dropna()
             axes.plot(known["t"], known[index], color="white", linewidth=3.4)
             axes.plot(known["t"], known[index], color=VERMILION, linewidth=2, linestyle=dashes)
-            ends.append((float(known[index].iloc[-1]), f"{_title(index)}\n2000-02"))
+            ends.append((float(known[index].iloc[-1]), f"{_title(index)}\n2000-02", DARK_VERMILION))
         for name in beside:
             known = rows[["t", name]].dropna()
             axes.plot(known["t"], known[name], color=INK, linewidth=2, linestyle=(0, (1, 1)))
-            ends.append((float(known[name].iloc[-1]), "your\nprices"))
-        colours = [DARK_VERMILION if "2000" in text else INK for _, text in sorted(ends)]
-        end_labels(axes, ends, tuple(colours))
+            ends.append((float(known[name].iloc[-1]), "your\nprices", INK))
+        end_labels(axes, ends)
 
 
 def _title(index: str) -> str:
@@ -254,15 +252,8 @@ class Trough(RunPlot):
 
     def shown(self) -> tuple[list[str], list[list[str]]]:
         """Classes of depth, then the real crashes."""
-        heads = [
-            "fall",
-            "paths",
-            "5 % sooner than",
-            "25 %",
-            "median years (95 % interval)",
-            "75 %",
-            "95 %",
-        ]
+        median = "median years (95 % interval)"
+        heads = ["fall", "paths", "5 % sooner than", "25 %", median, "75 %", "95 %"]
         rows = [
             [
                 f"{percent(row['from'])} to {percent(row['to'])}",

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from simulator.history import crashes, index_of
+from simulator.plots.run_plot import evenly
 from simulator.plots.style import (
     BLUES,
     DARK_VERMILION,
@@ -42,7 +43,7 @@ class Lines(SweepPlot):
     question = "How does it change along an assumption?"
 
     @classmethod
-    def missing(cls, sweep: Sweep) -> str:
+    def missing(cls, sweep: Sweep, entity: str) -> str:  # noqa: ARG003
         """It takes any design but one-at-a-time."""
         return "its cells vary one at a time: draw a tornado" if sweep.design.kind == "oat" else ""
 
@@ -69,11 +70,12 @@ class Lines(SweepPlot):
     @property
     def colour(self) -> str | None:
         """The key shown by colour, in a grid of more than one."""
-        return (
-            self.by_values(2)[1]
-            if self.sweep.design.kind == "grid" and len(self.keys) > 1
-            else None
-        )
+        grid = self.sweep.design.kind == "grid" and len(self.keys) > 1
+        return self.by_values(2)[1] if grid else None
+
+    @property
+    def _drawn_keys(self) -> list[str]:
+        return [self.key] if self.colour is None else [self.key, self.colour]
 
     @cached_property
     def correlations(self) -> pd.DataFrame:
@@ -87,15 +89,14 @@ class Lines(SweepPlot):
         """The cells that are drawn, along x."""
         if self.sweep.design.kind != "grid":
             return self.cells.sort_values(self.key, kind="stable")
-        return self.sliced([self.key] if self.colour is None else [self.key, self.colour])
+        return self.sliced(self._drawn_keys)
 
     @property
     def headline(self) -> str:
         """From the first to the last value of the key, or what goes with it."""
         name = last_name(self.key)
         if self.sampled:
-            share = float(self.correlations["rank correlation"][self.key])
-            shown = signed(share, 2)
+            shown = signed(float(self.correlations["rank correlation"][self.key]), 2)
             return f"{self.name}: {name} has the strongest rank correlation with the {self.what}: {shown}"
         _, rows = self.series[len(self.series) // 2]
         first, last = rows.iloc[0], rows.iloc[-1]
@@ -114,19 +115,15 @@ class Lines(SweepPlot):
         if self.sampled:
             many = len(self.keys) - 1
             others = f" {many} other assumptions vary too." if many else ""
-            sign = (
-                " A positive correlation: deeper with higher values."
-                if unit_of(self.statistic) is FALL
-                else ""
-            )
+            fall = unit_of(self.statistic) is FALL
+            sign = " A positive correlation: deeper with higher values." if fall else ""
             return f"{self.axis_name}. Every cell a point with its 95 % interval.{others}{sign}"
         by = "" if self.colour is None else f", a line for each {last_name(self.colour)}"
-        against = [self.key] if self.colour is None else [self.key, self.colour]
         shared = " Cells share their noise, so differences are known better than the bands suggest."
         along = " and ".join(key for key in self.keys if key != self.key)
         note = f" Along with it: {along}." if along else ""
         if self.sweep.design.kind == "grid":
-            note = self.held_note(against)
+            note = self.held_note(self._drawn_keys)
         return f"{self.axis_name}{by}. Bands: 95 % intervals.{shared}{note}"
 
     @property
@@ -138,19 +135,12 @@ class Lines(SweepPlot):
         groups = [
             (format_value(value), self.table[self.table[self.colour] == value]) for value in levels
         ]
-        if len(groups) <= MOST_LINES:
-            return groups
-        chosen = np.unique(np.linspace(0, len(groups) - 1, MOST_LINES).round().astype(int))
-        return [groups[place] for place in chosen]
+        return [groups[place] for place in evenly(len(groups), MOST_LINES)]
 
     def draw(self, drawing: Figure) -> None:
         """Lines with bands, or points with whiskers; the base dashed."""
         axes = frame(drawing, self.headline, self.caption, left=0.75, right=1.0)
-        if self.sampled:
-            self._points(axes)
-            ends = []
-        else:
-            ends = self._lines(axes)
+        ends = self._points(axes) if self.sampled else self._lines(axes)
         values = self.table[self.key]
         if self.sampled or values.min() == values.max():
             axes.margins(x=0.04)
@@ -162,7 +152,7 @@ class Lines(SweepPlot):
         percents = " %" if unit_of(self.statistic) in (FALL, POINTS) else ""
         axes.yaxis.set_major_formatter(lambda value, _: f"{tick_text(value)}{percents}")
         axes.grid(axis="y")
-        end_labels(axes, [end[:2] for end in ends], tuple(c for *_, c in sorted(ends)))
+        end_labels(axes, ends)
         if self.colour is not None:
             above(axes, last_name(self.colour), at_left=False)
 
@@ -180,11 +170,12 @@ class Lines(SweepPlot):
                 ends.append((float(y[-1]), label, INK))
         return ends
 
-    def _points(self, axes: Axes) -> None:
+    def _points(self, axes: Axes) -> list[tuple[float, str, str]]:
         x, y = self.table[self.key].to_numpy(), self.scaled(self.table["value"])
         low, high = self.scaled(self.table["low"]), self.scaled(self.table["high"])
         axes.vlines(x, low, high, color=BLUES[2], linewidth=1)
         axes.plot(x, y, linestyle="none", marker="o", markersize=4, color=MEDIAN)
+        return []
 
     def _base_and_crash(self, axes: Axes, ends: list[tuple[float, str, str]]) -> None:
         """The base as a dashed line, and the dot-com crash where it is near."""
@@ -197,8 +188,9 @@ class Lines(SweepPlot):
         steps = self.sweep.scenario.steps_per_year
         for crash in crashes(index_of(self.entity), steps):
             low, high = sorted(axes.get_ylim())
-            depth, room = -100 * crash.depth, 0.35 * (high - low)
-            if crash.name == "dotcom" and crash.same_grid and low - room < depth < high + room:
+            depth, margin = -100 * crash.depth, 0.35 * (high - low)
+            near = low - margin < depth < high + margin
+            if crash.name == "dotcom" and crash.same_grid and near:
                 axes.axhline(depth, color=VERMILION, linewidth=1.6)
                 ends.append((depth, "dot-com", DARK_VERMILION))
 

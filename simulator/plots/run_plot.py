@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -10,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from simulator.arrays import FloatArray, IntArray
-from simulator.errors import UsageError, plain
+from simulator.errors import UsageError, plain, plural
 from simulator.plots.plot import Plot
-from simulator.runs.summary import Sample, sample
+from simulator.runs.samples import Sample, sample
 from simulator.statistics import Estimate, Z
-from simulator.statistics.formatting import format_interval, often, percent, plural
+from simulator.statistics.formatting import format_interval, often, percent
 
 if TYPE_CHECKING:
     from simulator.history import Crash
@@ -29,30 +28,20 @@ DOTCOM = "dotcom"
 SHADES = "Each shade holds 10 of 100 paths, the middle ones the strongest"
 
 
-@dataclass(frozen=True, eq=False)
 class RunPlot(Plot):
-    """One figure of one entity of a run.
+    """One figure of one entity of a run."""
 
-    Raises
-    ------
-    UsageError
-        For an entity the run does not have, or a figure that it cannot give.
-    """
+    @property
+    def run(self) -> Run:
+        """The run behind the figure."""
+        run: Run = self.source
+        return run
 
-    run: Run
-    entity: str = "sp500"
-
-    def __post_init__(self) -> None:
+    def check_names(self) -> None:
+        """Raise UsageError for an entity that the run does not have."""
         if self.entity not in self.run.entities:
             known = ", ".join(self.run.entities)
             raise UsageError(f"no entity {plain(self.entity)!r} in this run; it has {known}")
-        if reason := self.missing(self.run, self.entity):
-            raise UsageError(f"no figure {self.kind!r} of {self.entity} here: {reason}")
-
-    @classmethod
-    def missing(cls, run: Run, entity: str) -> str:  # noqa: ARG003 - most need nothing
-        """Why a run cannot give this figure of an entity; nothing if it can."""
-        return ""
 
     @property
     def origin(self) -> str:
@@ -178,9 +167,14 @@ def years(span: float) -> str:
     return "1 year" if span == 1 else f"{span:g} years"
 
 
+def evenly(count: int, most: int) -> IntArray:
+    """At most ``most`` of the places 0 to ``count`` - 1, evenly spread, both ends included."""
+    return np.unique(np.linspace(0, count - 1, min(most, count)).round().astype(np.int64))
+
+
 def thinned(rows: pd.DataFrame, most: int = 21) -> pd.DataFrame:
     """At most ``most`` rows, first and last included."""
-    return rows.iloc[np.unique(np.linspace(0, len(rows) - 1, most).round().astype(int))]
+    return rows.iloc[evenly(len(rows), most)]
 
 
 def changes(rows: pd.DataFrame) -> list[list[str]]:

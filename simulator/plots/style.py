@@ -1,4 +1,4 @@
-"""How figures look: colours, lettering, the heading, and the room that is left below it.
+"""How figures look: colours, lettering, the heading, and the space below it.
 
 One style for all; no pyplot and no lasting change to matplotlib's settings.
 """
@@ -250,16 +250,15 @@ def shades(axes: Axes, rows: pd.DataFrame, text: str = "Years from the start") -
     axes.grid(axis="y")
 
 
-def end_labels(axes: Axes, ends: list[tuple[float, str]], colours: tuple[str, ...] = ()) -> None:
-    """Words at the right end of lines at these heights, moved apart where they would touch."""
+def end_labels(axes: Axes, ends: Iterable[tuple[float, str, str]]) -> None:
+    """Words at the right end of lines, moved apart where they would touch: height, text, colour."""
     point = axes.figure.dpi / 72
     lowest = axes.bbox.y0 + 9 * point
-    for place, (end, text) in enumerate(sorted(ends, key=lambda pair: pair[0])):
+    for end, text, colour in sorted(ends, key=lambda label: label[0]):
         half = (6.5 if "\n" not in text else 13) * point
         y = max(float(axes.transData.transform((0, end))[1]), lowest)
         lowest = y + 2 * half
         height = float(axes.transData.inverted().transform((0, y))[1])
-        colour = colours[place] if colours else INK
         axes.annotate(text, (1, height), color=colour, **AT_RIGHT_END)
 
 
@@ -284,8 +283,8 @@ def above(axes: Axes, text: str, offset: float, size: float) -> None:
 def daily_note(axes: Axes, *, at_left: bool) -> None:
     """What the star at a real crash means."""
     x, side = (0.01, "left") if at_left else (0.99, "right")
-    text, on = "* on daily closes", "axes fraction"
-    axes.annotate(text, (x, 0.02), xycoords=on, size=8.5, color=GREY, ha=side)
+    look = {"size": 8.5, "color": GREY, "ha": side, "va": "baseline"}
+    note(axes, "* on daily closes", (x, 0.02), (0, 0), "axes fraction", **look)
 
 
 def round_ticks(low: float, high: float, most: int = 6) -> list[float]:

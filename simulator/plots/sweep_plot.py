@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from math import isnan
 from typing import TYPE_CHECKING, Any
@@ -13,45 +11,34 @@ import numpy as np
 import pandas as pd
 
 from simulator.arrays import FloatArray
-from simulator.errors import UsageError, plain
+from simulator.errors import UsageError, plain, plural
 from simulator.plots.plot import Plot
-from simulator.plots.style import INK
+from simulator.plots.style import INK, note
 from simulator.runs.statistic_labels import format_change, number, title, unit_of
 from simulator.statistics import Estimate
-from simulator.statistics.formatting import plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from simulator.sweeps import Sweep
 
-STATISTIC = "worst_1_in_20"
-"""What is drawn by default."""
 MOST_ROWS = 400
 """Rows of a table under a figure."""
 
 
-@dataclass(frozen=True, eq=False)
 class SweepPlot(Plot):
-    """One figure of one statistic of one entity of a sweep.
+    """One figure of one statistic of one entity of a sweep."""
 
-    ``against`` names keys to draw against; the others are held at the value nearest the base.
+    @property
+    def sweep(self) -> Sweep:
+        """The sweep behind the figure."""
+        sweep: Sweep = self.source
+        return sweep
 
-    Raises
-    ------
-    UsageError
-        For a key, entity or statistic the sweep does not have, or a figure that it cannot give.
-    """
-
-    sweep: Sweep
-    entity: str = "sp500"
-    statistic: str = STATISTIC
-    against: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        table = self.sweep.table
+    def check_names(self) -> None:
+        """Raise UsageError for an entity, statistic or key that the sweep does not have."""
         for name, column in ((self.entity, "entity"), (self.statistic, "statistic")):
-            known = list(dict.fromkeys(table[column]))
+            known = list(dict.fromkeys(self.sweep.table[column]))
             if name not in known:
                 raise UsageError(
                     f"no {column} {plain(name)!r} in this sweep; it has {', '.join(map(str, known))}"
@@ -61,13 +48,6 @@ class SweepPlot(Plot):
                 raise UsageError(
                     f"{plain(key)} does not vary in this sweep; {', '.join(self.keys)} do"
                 )
-        if reason := self.missing(self.sweep):
-            raise UsageError(f"no {self.kind} of this sweep: {reason}")
-
-    @classmethod
-    @abstractmethod
-    def missing(cls, sweep: Sweep) -> str:
-        """Why a sweep cannot give this figure; nothing if it can."""
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -231,16 +211,8 @@ def tick_text(value: float) -> str:
 
 
 def above(axes: Axes, text: str, *, at_left: bool) -> None:
-    """The name of an axis, lying, above its end; the axes make room."""
+    """The name of an axis, horizontal, above its end; the axes shrink to fit it."""
     box, height = axes.get_position(), float(axes.figure.get_size_inches()[1])  # type: ignore[union-attr]
     axes.set_position((box.x0, box.y0, box.width, box.height - 0.18 / height))
-    axes.annotate(
-        text,
-        (0 if at_left else 1, 1),
-        xycoords="axes fraction",
-        xytext=(-56 if at_left else 56, 8),
-        textcoords="offset points",
-        ha="left" if at_left else "right",
-        size=9.0,
-        color=INK,
-    )
+    x, shift, side = (0, -56, "left") if at_left else (1, 56, "right")
+    note(axes, text, (x, 1), (shift, 8), "axes fraction", ha=side, va="baseline", color=INK)

@@ -34,6 +34,7 @@ from simulator.plots.style import (
     VERMILION,
     end_labels,
     frame,
+    note,
     percent_axis,
     round_ticks,
     shades,
@@ -154,7 +155,7 @@ class Fan(RunPlot):
 
 def _band_ends(axes: Axes, rows: pd.DataFrame, texts: Iterable[str]) -> None:
     ends = sorted(float(rows[band(level)].iloc[-1]) for level in (0.05, 0.5, 0.95))
-    end_labels(axes, list(zip(ends, texts, strict=True)))
+    end_labels(axes, [(end, text, INK) for end, text in zip(ends, texts, strict=True)])
 
 
 class Underwater(RunPlot):
@@ -286,7 +287,7 @@ class Recovery(RunPlot):
                 )
                 axes.plot(rows["t"], rows[name], color=line, linewidth=2)
                 text = "all" if name == "all" else f"{percent(-ALIGNED_FALL)}\nor deeper"
-                ends.append((float(rows[name].iloc[-1]), text))
+                ends.append((float(rows[name].iloc[-1]), text, INK))
         top = min(1.0, 1.15 * max(float(rows["all high"].max()), 0.1))
         axes.set_xlim(0, end)
         lines = max(3, self._below(end) + len(self._late(end)))
@@ -320,14 +321,14 @@ class Recovery(RunPlot):
             axes.plot([spent, spent], [0, height - 0.4 * line], color=colour, linewidth=0.8,
                       linestyle=(0, (1, 2)), transform=axes.get_xaxis_transform())  # fmt: skip
             left = spent / end > 0.75
-            axes.annotate(
-                f"{title} {spent:.1f} y", (spent, height), xycoords=("data", "axes fraction"), size=8.5,
-                va="center", ha="right" if left else "left", xytext=(2 if left else -2, 0),
-                textcoords="offset points", color=DARK_VERMILION if name == DOTCOM else INK,
+            note(
+                axes, f"{title} {spent:.1f} y", (spent, height), (2 if left else -2, 0),
+                ("data", "axes fraction"), size=8.5, ha="right" if left else "left",
+                color=DARK_VERMILION if name == DOTCOM else INK,
             )  # fmt: skip
         for place, (text, strong) in enumerate(self._late(end)):
-            axes.annotate(
-                text, (0.99, 1 - (0.6 + self._below(end) + place) * line), xycoords="axes fraction",
-                size=8.5, va="center", ha="right", bbox=HALO,
+            height = 1 - (0.6 + self._below(end) + place) * line
+            note(
+                axes, text, (0.99, height), (0, 0), "axes fraction", size=8.5, ha="right", bbox=HALO,
                 color=DARK_VERMILION if strong else INK, weight="bold" if strong else "normal",
             )  # fmt: skip

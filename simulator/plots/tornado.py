@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from simulator.errors import plain
-from simulator.plots.style import BLUES, GREY, INK, SIZE, frame
+from simulator.plots.style import BLUES, GREY, INK, SIZE, frame, note
 from simulator.plots.sweep_plot import SweepPlot, brief, change, last_name, one_at_a_time, tick_text
 from simulator.runs.statistic_labels import FALL, format_change, unit_of
 
@@ -32,7 +32,7 @@ class Tornado(SweepPlot):
     question = "Which assumption matters most?"
 
     @classmethod
-    def missing(cls, sweep: Sweep) -> str:
+    def missing(cls, sweep: Sweep, entity: str) -> str:  # noqa: ARG003
         """It takes assumptions varied one at a time, and a base to compare with."""
         if sweep.design.kind != "oat":
             return "a tornado needs a one-at-a-time design"
@@ -128,14 +128,5 @@ def _two_lines(axes: Axes, y: float, key: str, below: str) -> None:
         (plain(last_name(key), 30), INK, 8.5, 5.0),
         (f"{plain(parent, 24)}: {below}" if parent else below, GREY, 7.5, -5.0),
     ):
-        axes.annotate(
-            text,
-            (0, y),
-            xycoords=("axes fraction", "data"),
-            xytext=(-8, above),
-            textcoords="offset points",
-            ha="right",
-            va="center",
-            size=size,
-            color=colour,
-        )
+        on = ("axes fraction", "data")
+        note(axes, text, (0, y), (-8, above), on, ha="right", size=size, color=colour)

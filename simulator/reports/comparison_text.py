@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
-from math import isfinite
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from simulator.comparison import Comparison
 from simulator.comparison.scenario_diff import PATHS, SEED
-from simulator.errors import plain
+from simulator.errors import plain, plural
+from simulator.plots.run_plot import label
 from simulator.reports.text_table import table
 from simulator.runs.statistic_labels import (
     HEADLINES,
@@ -20,8 +19,7 @@ from simulator.runs.statistic_labels import (
     short,
     title,
 )
-from simulator.statistics import Estimate
-from simulator.statistics.formatting import MINUS, plural
+from simulator.statistics.formatting import MINUS
 
 if TYPE_CHECKING:
     from simulator.comparison import Explanation
@@ -43,16 +41,13 @@ def comparison_text(of: Comparison, width: int, order: Sequence[int] | None = No
     """The comparison in ``width`` columns; ``order`` is that of the runs but the first."""
     names = letters(len(of.runs))
     chosen = list(range(1, len(of.runs)) if order is None else order)
-    parts = [_runs(of, names, chosen, width), _differences(of, names, width)]
-    parts.append(
-        [
-            "LARGEST FALL, and its change against A in points with a 95 % interval",
-            "  dot-com: the chance to fall as far as the index did then, or further",
-            *_notes(of, names, chosen),
-        ]
-    )
-    for entity in of.entities:
-        parts.append(list(_entity(of, names, chosen, entity)))
+    heading = [
+        "LARGEST FALL, and its change against A in points with a 95 % interval",
+        "  dot-com: the chance to fall as far as the index did then, or further",
+        *_notes(of, names, chosen),
+    ]
+    parts = [_runs(of, names, chosen, width), _differences(of, names, width), heading]
+    parts += [list(_entity(of, names, chosen, entity)) for entity in of.entities]
     return "\n\n".join("\n".join(part) for part in parts)
 
 
@@ -98,8 +93,9 @@ def _notes(of: Comparison, names: list[str], chosen: list[int]) -> list[str]:
 
 def _entity(of: Comparison, names: list[str], chosen: list[int], entity: str) -> Iterator[str]:
     shown = [name for name in HEADLINES if name in of.runs[0].estimates()[entity]]
-    label = plain(of.runs[0].label(entity)).split(" (")[0]
-    yield _line(textwrap.shorten(label, _LEFT, placeholder="..."), map(_head, shown))
+    yield _line(
+        textwrap.shorten(label(of.runs[0], entity), _LEFT, placeholder="..."), map(_head, shown)
+    )
     for at in (0, *chosen):
         estimates = of.runs[at].estimates()[entity]
         yield _line(f"  {names[at]}", (_ascii(number(estimates[name], name)) for name in shown))
@@ -134,14 +130,11 @@ def explanation_text(why: Explanation, of: Comparison, width: int) -> str:
     for entity in of.entities:
         rows = split_rows(why, entity)
         shown = [name for name in SPLIT if (entity, name) in why.totals]
-        label = plain(of.runs[0].label(entity)).split(" (")[0]
+        head = label(of.runs[0], entity)
         left = max(len(name) for name, _ in rows)
         apart = left + 15 * len(shown) > width  # then a name has a line to itself
-        lines = [f"{label if not apart else '':<{left if not apart else 2}}"]
-        lines[0] += "".join(short(name).rjust(15) for name in shown)
-        if apart:
-            lines.insert(0, label)
-        for name, cells in rows:
+        lines = []
+        for name, cells in [(head, [short(name) for name in shown]), *rows]:
             body = "".join(_ascii(cell).rjust(15) for cell in cells)
             lines += [name, f"  {body}"] if apart else [f"{name:<{left}}{body}"]
         parts.append(lines)
@@ -155,7 +148,7 @@ def split_rows(why: Explanation, entity: str) -> list[tuple[str, list[str]]]:
     totals = []
     for name in shown:
         shares, total = why.shares[entity, name], why.totals[entity, name]
-        places = max(places_of(one, name) for one in (*shares, total))  # so that they add up
+        places = max(places_of(part, name) for part in (*shares, total))  # so that they add up
         for at, share in enumerate(shares):
             cells[at].append(format_change(share, name, places).brief)
         totals.append(format_change(total, name, places).brief)
@@ -242,10 +235,8 @@ def document(of: Comparison, why: Explanation | None, order: Sequence[int]) -> d
             for at, run in enumerate(of.runs)
         ],
         "differences": {
-            difference.key: list(difference.texts)
-            if difference.key not in (SEED, PATHS)
-            else list(difference.values)
-            for difference in of.differences
+            row.key: list(row.values if row.key in (SEED, PATHS) else row.texts)
+            for row in of.differences
         },
         "changes": [
             {
@@ -253,14 +244,15 @@ def document(of: Comparison, why: Explanation | None, order: Sequence[int]) -> d
                 "paired": bool(of.pairings[at - 1]),
                 "note": of.pairings[at - 1].note,
                 "entities": _by_entity(
-                    {
-                        key: {
-                            "before": _json(first[key[0]][key[1]]),
-                            "after": _json(of.runs[at].estimates()[key[0]][key[1]]),
-                            "change": _json(change),
-                        }
-                        for key, change in of.changes[at - 1].items()
-                    }
+                    (
+                        (entity, name),
+                        {
+                            "before": first[entity][name].as_json(),
+                            "after": of.runs[at].estimates()[entity][name].as_json(),
+                            "change": change.as_json(),
+                        },
+                    )
+                    for (entity, name), change in of.changes[at - 1].items()
                 ),
             }
             for at in order
@@ -279,7 +271,7 @@ def _explained(why: Explanation) -> dict[str, Any]:
                 "name": change.name,
                 "keys": sorted(change.keys),
                 "entities": _by_entity(
-                    {key: _json(shares[at]) for key, shares in why.shares.items()}
+                    (key, shares[at].as_json()) for key, shares in why.shares.items()
                 ),
             }
             for at, change in enumerate(why.changes)
@@ -287,12 +279,8 @@ def _explained(why: Explanation) -> dict[str, Any]:
     }
 
 
-def _by_entity(values: dict[tuple[str, str], Any]) -> dict[str, dict[str, Any]]:
+def _by_entity(values: Iterable[tuple[tuple[str, str], Any]]) -> dict[str, dict[str, Any]]:
     nested: dict[str, dict[str, Any]] = {}
-    for (entity, name), value in values.items():
+    for (entity, name), value in values:
         nested.setdefault(entity, {})[name] = value
     return nested
-
-
-def _json(estimate: Estimate) -> dict[str, float | None]:
-    return {name: value if isfinite(value) else None for name, value in asdict(estimate).items()}

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from simulator.errors import plain
-from simulator.plots import available, draw, picture, render
-from simulator.plots.run_plot import RunPlot, closes, is_exact, years
+from simulator.plots import Plot, available, draw, picture, render
+from simulator.plots.run_plot import closes, is_exact, years
 from simulator.portfolio import HOLDINGS
 from simulator.reports import (
     assumption_text,
@@ -23,7 +23,7 @@ from simulator.reports import (
 )
 from simulator.reports.run_text import run_line
 from simulator.runs.sensitivity import weakest_link
-from simulator.runs.summary import BELOW
+from simulator.runs.statistic_catalogue import BELOW
 
 if TYPE_CHECKING:
     from simulator.runs import Run
@@ -40,7 +40,7 @@ SECTIONS = {
 """The figures of each part of the report: a kind, and an entity other than the S&P 500."""
 
 
-def pictures(run: Run) -> dict[str, RunPlot]:
+def pictures(run: Run) -> dict[str, Plot]:
     """Every picture of the report that the run can give, by name: "fan", "fan-mag7", ..."""
     plots = {}
     for name in (name for names in SECTIONS.values() for name in names):

@@ -18,8 +18,9 @@ from simulator.history.baselines import baseline
 from simulator.plots.causes import Waterfall
 from simulator.plots.run_plot import DOTCOM, exact, is_exact, label
 from simulator.portfolio import PORTFOLIO
+from simulator.runs.statistic_catalogue import BELOW, WORST
 from simulator.runs.statistic_labels import CAUSE_NAMES
-from simulator.runs.summary import BELOW, WORST, evaluate_threshold
+from simulator.runs.summary import evaluate_threshold
 from simulator.scenario import PROBABILITY
 from simulator.statistics import Estimate
 from simulator.statistics.formatting import (

@@ -26,8 +26,8 @@ from simulator.reports.text_lines import (
     number,
 )
 from simulator.runs.sensitivity import weakest_link
+from simulator.runs.statistic_catalogue import BELOW
 from simulator.runs.story import ENTITIES
-from simulator.runs.summary import BELOW
 
 if TYPE_CHECKING:
     from simulator.runs import Run

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from simulator.comparison.scenario_diff import value_text
-from simulator.errors import plain
+from simulator.errors import plain, plural
 from simulator.plots import Plot, available, picture
+from simulator.plots.plot import STATISTIC
 from simulator.plots.sweep_plot import (
-    STATISTIC,
     change,
     estimate,
     format_value,
@@ -20,7 +19,6 @@ from simulator.plots.sweep_plot import (
 )
 from simulator.reports import html_page
 from simulator.runs.statistic_labels import format_change, number, title
-from simulator.statistics.formatting import plural
 from simulator.sweeps.sweep import add_files
 
 if TYPE_CHECKING:
@@ -103,9 +101,10 @@ def _varied(sweep: Sweep) -> dict[str, Any]:
     rows = []
     for key in sweep.keys:
         row, values = known.get(key), sweep.table[key].dropna().unique()
-        cells = ", ".join(map(format_value, values[:12])) + (", ..." if len(values) > 12 else "")
+        cells = ", ".join(map(format_value, values))
         if len(values) > 12:
-            cells = f"{len(values)} values, {format_value(values.min())} to {format_value(values.max())}"
+            ends = f"{format_value(values.min())} to {format_value(values.max())}"
+            cells = f"{len(values)} values, {ends}"
         base = value_text(sweep.base.get(key) if row is None else row.value)
         unit = "" if row is None else plain(row.unit)
         evidence = "" if row is None else plain(row.strength)
@@ -121,8 +120,8 @@ def _failures(sweep: Sweep) -> list[list[str]]:
     path = sweep.folder / "failures.csv"
     if not path.is_file():
         return []
-    with path.open(encoding="utf-8", newline="") as file:
-        return [[row["cell"], plain(row["message"], 400)] for row in csv.DictReader(file)]
+    failed = pd.read_csv(path, dtype=str, keep_default_na=False)
+    return [[cell, plain(message, 400)] for cell, message in failed[["cell", "message"]].to_numpy()]
 
 
 def _order(sweep: Sweep) -> str:

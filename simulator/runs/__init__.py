@@ -1,8 +1,8 @@
 """One run: simulate a scenario, ask its statistics, store and load its folder.
 
 Imports: ``engine``, ``scenario``, ``history``, ``statistics``; pandas only inside functions.
-Read first: ``run`` (what can be asked of a result), then ``runner`` (how it is made), ``summary`` (every
-statistic and how it is estimated), ``storage`` and ``load`` (the folder).
+Read first: ``run`` (a result and its tables), then ``runner`` (how it is made), ``statistic_catalogue``
+(every statistic) and ``samples`` (how it is estimated), ``storage`` and ``load`` (the folder).
 """
 
 from simulator.runs.digest import run_digest

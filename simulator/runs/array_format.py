@@ -11,13 +11,10 @@ from numpy.typing import NDArray
 from simulator.engine import Results
 from simulator.engine.results import CAUSES, COUNTS, MEASURES, Axes
 
-_MEASURED = {"log_1y": "return_1y", "loss_from_start": "loss_from_start"}
-"""Measures that older runs do not have, by the grid they are counted on."""
-
 
 def tables(results: Results) -> dict[str, NDArray[Any]]:
     """The paths in the tables, and what their axes mean."""
-    found: dict[str, NDArray[Any]] = {
+    arrays: dict[str, NDArray[Any]] = {
         "entities": np.array(results.entities),
         "times": results.times,
         "start_levels": results.start_levels,
@@ -27,9 +24,9 @@ def tables(results: Results) -> dict[str, NDArray[Any]]:
         "channels": results.channels,
         "sample_levels": results.sample_levels,
     }
-    found |= {f"measure_{name}": values for name, values in results.measures.items()}
-    found |= {f"input_{key}": values for key, values in results.inputs.items()}
-    return found if results.levels is None else found | {"levels": results.levels}
+    arrays |= {f"measure_{name}": values for name, values in results.measures.items()}
+    arrays |= {f"input_{key}": values for key, values in results.inputs.items()}
+    return arrays if results.levels is None else arrays | {"levels": results.levels}
 
 
 def counts(results: Results) -> dict[str, NDArray[Any]]:

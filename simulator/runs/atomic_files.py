@@ -30,8 +30,6 @@ _TEMPORARY = ".tmp-"
 _LOCK = ".lock"
 _LOCK_WAIT = 0.5
 """Seconds to wait for a lock: long enough for another process to verify a folder, not to run."""
-_OLDEST_ZIP_DATE = (1980, 1, 1, 0, 0, 0)
-"""A date in an archive would make two equal runs differ."""
 
 
 @contextlib.contextmanager
@@ -60,7 +58,7 @@ def lock(folder: Path, wait: float = _LOCK_WAIT) -> Iterator[None]:
     except OSError as error:
         raise unwritable(folder, error) from error
     try:
-        with contextlib.suppress(OSError):  # only tells others who holds it
+        with contextlib.suppress(OSError):  # only informs others
             (folder / _LOCK).write_text(f"process {os.getpid()} on {socket.gethostname()}")
         _sweep_out(folder)
         yield
@@ -213,15 +211,8 @@ def pack_arrays(arrays: Mapping[str, NDArray[Any]]) -> bytes:
 
 
 def _pack(file: IO[bytes], arrays: Mapping[str, NDArray[Any]]) -> None:
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        for name, array in arrays.items():
-            entry = zipfile.ZipInfo(f"{name}.npy", _OLDEST_ZIP_DATE)
-            entry.create_system = 3  # else the system of the writer would show
-            with archive.open(entry, "w", force_zip64=True) as member:
-                whole = np.ascontiguousarray(array)
-                header = np.lib.format.header_data_from_array_1_0(whole)
-                np.lib.format.write_array_header_1_0(member, header)
-                member.write(whole.reshape(-1).view(np.uint8).data)  # as it lies: no second copy
+    in_c_order = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    np.savez(file, allow_pickle=False, **in_c_order)
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
@@ -253,14 +244,17 @@ def verify(folder: Path, files: Mapping[str, Any]) -> None:
         except OSError as error:
             raise StoreError(f"{folder / name} cannot be read: {error.strerror}") from error
         if found != expected:
-            raise StoreError(f"{folder / name} is damaged: its SHA-256 differs from the manifest's")
+            raise StoreError(
+                f"{folder / name} has changed since it was written: its SHA-256 differs from the "
+                "manifest's; restore it, or compute it again"
+            )
 
 
 def write_sealed(path: Path, content: Mapping[str, Any]) -> str:
     """Write JSON with the SHA-256 of all of it, which is returned. Raises StoreError."""
-    seal, text = _seal(content)
-    write(path, text.encode())
-    return seal
+    text = sealed(content)
+    write(path, text)
+    return str(json.loads(text)["sha256"])
 
 
 def read_sealed(path: Path) -> dict[str, Any]:
@@ -272,26 +266,24 @@ def read_sealed(path: Path) -> dict[str, Any]:
         If the file is missing, cannot be read, or is not what was written.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes()
         content = json.loads(text)
+        whole = isinstance(content, dict) and text == sealed(content)
     except FileNotFoundError:
         raise StoreError(f"there is no {path}") from None
     except (OSError, ValueError, RecursionError) as error:
         raise StoreError(f"{path} is damaged: {error}") from error
-    if not isinstance(content, dict) or text != _seal(content)[1]:
+    if not whole:
         raise StoreError(f"{path} is damaged: its own SHA-256 does not fit")
-    return content
+    return dict(content)
 
 
 def sealed(content: Mapping[str, Any]) -> bytes:
-    """What :func:`write_sealed` writes."""
-    return _seal(content)[1].encode()
+    """JSON with the SHA-256 of all of it but that key."""
 
+    def text(of: Mapping[str, Any]) -> str:
+        return json.dumps(of, indent=2, sort_keys=True, allow_nan=False)
 
-def _seal(content: Mapping[str, Any]) -> tuple[str, str]:
-    """SHA-256 of the content, and the text that carries both."""
     bare = {key: value for key, value in content.items() if key != "sha256"}
-    whole = json.dumps(bare, indent=2, sort_keys=True, allow_nan=False)
-    seal = hashlib.sha256(whole.encode()).hexdigest()
-    text = json.dumps({**bare, "sha256": seal}, indent=2, sort_keys=True, allow_nan=False)
-    return seal, f"{text}\n"
+    seal = hashlib.sha256(text(bare).encode()).hexdigest()
+    return f"{text({**bare, 'sha256': seal})}\n".encode()

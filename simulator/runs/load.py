@@ -30,16 +30,7 @@ def load_run(folder: str | Path) -> Run:
     folder = Path(folder)
     manifest = read_manifest(folder)
     _check_versions(folder, manifest)
-    for name, expected in manifest["files"].items():
-        try:
-            actual = atomic_files.fingerprint(folder / name)
-        except OSError as error:
-            raise StoreError(f"{folder / name} cannot be read: {error.strerror}") from error
-        if actual != expected:
-            raise StoreError(
-                f"{folder / name} has changed since the run: its SHA-256 differs from the manifest's; "
-                "restore it, or simulate again with --force"
-            )
+    atomic_files.verify(folder, manifest["files"])
     holdings = folder / HOLDINGS if HOLDINGS in manifest["files"] else None
     overrides = {entry["key"]: entry["value"] for entry in manifest["overrides"]}
     scenario = load_scenario(folder / "scenario.toml", overrides, holdings)
@@ -55,15 +46,15 @@ def load_run(folder: str | Path) -> Run:
         _read_results(folder, manifest, len(scenario.universe.groups)),
         manifest["shocks"],
         manifest["timings"]["simulate_seconds"],
-        until=manifest.get("until"),
+        until=manifest["until"],
         tail=pd.read_csv(folder / TAIL) if TAIL in manifest["files"] else None,
         story=pd.read_csv(folder / STORY) if STORY in manifest["files"] else None,
     )
 
 
 def _check_versions(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Raise StoreError for a run of another model or of an older format: its numbers would not fit."""
-    model, written = manifest.get("model_version", 1), manifest["result_format"]
+    """Raise StoreError for a run of another model or format: its numbers would not fit."""
+    model, written = manifest["model_version"], manifest["result_format"]
     if (model, written) == (MODEL_VERSION, RESULT_FORMAT):
         return
     raise StoreError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simulator.history.official import OfficialScenario, official_scenarios
-from simulator.runs.summary import sample
+from simulator.runs.samples import sample
 from simulator.statistics import Estimate
 
 if TYPE_CHECKING:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import asdict, astuple
 from itertools import product
-from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,9 +35,9 @@ def portfolio_risk(scenario: Scenario, results: Results) -> pd.DataFrame:
 
     entities = (PORTFOLIO, BESIDE) if scenario.portfolio is not None else ()
     rows = [
-        (entity, name, *astuple(found))
+        (entity, name, *astuple(estimate))
         for entity in entities
-        for name, found in risk(results, entity).items()
+        for name, estimate in risk(results, entity).items()
     ]
     columns = ["entity", "statistic", "value", "mc_error", "low", "high"]
     return pd.DataFrame(rows, columns=columns)
@@ -72,8 +71,14 @@ def contributions(
 
     columns = ["ticker", "weight", "taken_for", "loss", "mc_error", "low", "high", "own_loss"]
     table = [
-        (one.ticker, one.weight, one.taken_for, *astuple(found), found.value / one.weight)
-        for one, found in losers(scenario, results, level, when)
+        (
+            holding.ticker,
+            holding.weight,
+            holding.taken_for,
+            *astuple(estimate),
+            estimate.value / holding.weight,
+        )
+        for holding, estimate in losers(scenario, results, level, when)
     ]
     return pd.DataFrame(table, columns=columns)
 
@@ -88,12 +93,12 @@ def losers(
     returns = np.asarray(results.measures[MEASURES[when]], np.float64)
     rows = {entity: row for row, entity in enumerate(results.entities)}
     losses = np.zeros((len(portfolio.holdings), results.kept))
-    for place, one in enumerate(portfolio.holdings):
-        if one.entity:
-            losses[place] = -one.weight * returns[rows[one.entity]]
-    found = shortfall_shares(losses, level / 100)
+    for place, holding in enumerate(portfolio.holdings):
+        if holding.entity:
+            losses[place] = -holding.weight * returns[rows[holding.entity]]
+    shares = shortfall_shares(losses, level / 100)
     return sorted(
-        zip(portfolio.holdings, found, strict=True), key=lambda pair: pair[1].value, reverse=True
+        zip(portfolio.holdings, shares, strict=True), key=lambda pair: pair[1].value, reverse=True
     )
 
 
@@ -116,20 +121,17 @@ def document(scenario: Scenario, results: Results) -> dict[str, Any]:
         return {}
     return {
         "value_usd": portfolio.value,
-        "holdings": [asdict(one) for one in portfolio.holdings],
+        "holdings": [asdict(holding) for holding in portfolio.holdings],
         "notices": list(portfolio.notices),
         "risk": {
-            entity: {name: _json(found) for name, found in risk(results, entity).items()}
+            entity: {name: estimate.as_json() for name, estimate in risk(results, entity).items()}
             for entity in (PORTFOLIO, BESIDE)
         },
         "contributions": {
             f"es_{level}_{when}": {
-                one.ticker: _json(found) for one, found in losers(scenario, results, level, when)
+                holding.ticker: estimate.as_json()
+                for holding, estimate in losers(scenario, results, level, when)
             }
             for level, when in product((95, 99), MEASURES)
         },
     }
-
-
-def _json(found: Estimate) -> dict[str, float | None]:
-    return {name: value if isfinite(value) else None for name, value in asdict(found).items()}

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
-from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,15 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.engine import Results
-from simulator.errors import UsageError
+from simulator.errors import UsageError, plural
 from simulator.history import Crash, crashes, index_of
 from simulator.runs import official, portfolio_risk, sensitivity, storage, story_text
 from simulator.runs.digest import run_digest
 from simulator.runs.fan import fan, underwater
-from simulator.runs.summary import ThresholdResult, drivers, evaluate_threshold, sample, statistics
+from simulator.runs.samples import sample
+from simulator.runs.summary import ThresholdResult, drivers, evaluate_threshold, statistics
 from simulator.runs.verdict import verdict
 from simulator.statistics import Estimate
-from simulator.statistics.formatting import plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -263,11 +262,11 @@ class Run:
             "paths": self.paths,
             "verdict": self.verdict,
             "entities": {
-                entity: {name: _json(found) for name, found in found_all.items()}
+                entity: {name: found.as_json() for name, found in found_all.items()}
                 for entity, found_all in self.estimates().items()
             },
             "drivers": {
-                entity: {name: _json(found) for name, found in self.drivers(entity).items()}
+                entity: {name: found.as_json() for name, found in self.drivers(entity).items()}
                 for entity in self.entities
             },
             "baselines": self._baselines(),
@@ -276,7 +275,7 @@ class Run:
                     "fall": one.fall,
                     "entity": one.entity,
                     "measure": one.measure,
-                    "reached": _json(chance),
+                    "reached": chance.as_json(),
                 }
                 for one, chance in official.reached(self.scenario, self.results)
             },
@@ -286,7 +285,7 @@ class Run:
                     "text": result.threshold.text,
                     "passed": result.passed,
                     "sure": result.sure,
-                    "estimate": _json(result.estimate),
+                    "estimate": result.estimate.as_json(),
                 }
                 for result in self.threshold_results()
             ],
@@ -305,7 +304,9 @@ class Run:
             zip(self.story["entity"], self.story["statistic"], strict=True)
         ):
             of = story_text.parts(self.story, entity, statistic)
-            found.setdefault(entity, {})[statistic] = {part: _json(one) for part, one in of.items()}
+            found.setdefault(entity, {})[statistic] = {
+                part: one.as_json() for part, one in of.items()
+            }
         return {"contributions": found, "contributions_in_words": self.story_sentences}
 
     def _story_files(self) -> dict[str, bytes]:
@@ -323,7 +324,7 @@ class Run:
                 }
         for name, entry in found.items():
             reached = {
-                entity: _json(statistics_[f"reach_{name}"])
+                entity: statistics_[f"reach_{name}"].as_json()
                 for entity, statistics_ in self.estimates().items()
                 if f"reach_{name}" in statistics_
             }
@@ -403,8 +404,3 @@ def add_story(run: Run, folder: str | Path, story: pd.DataFrame) -> Run:
         folder, {**complete._story_files(), **storage.summary_file(complete.document())}
     )
     return complete
-
-
-def _json(estimate: Estimate) -> dict[str, float | None]:
-    """An estimate as JSON, which has no infinity."""
-    return {name: value if isfinite(value) else None for name, value in asdict(estimate).items()}

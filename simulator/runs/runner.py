@@ -17,7 +17,7 @@ from simulator.engine.streams import BLOCK_PATHS
 from simulator.errors import UsageError
 from simulator.runs.digest import KEEP_PATHS
 from simulator.runs.run import Run
-from simulator.runs.stopping_rule import MOST_PATHS, SequentialStopping, parse_goal, so_far, trimmed
+from simulator.runs.stopping_rule import MOST_PATHS, SequentialStopping, parse_goal, so_far
 from simulator.scenario import Scenario, load_scenario
 from simulator.statistics import Estimate
 
@@ -80,25 +80,70 @@ def simulate(
     """
     if isinstance(scenario, str | Path):
         scenario = load_scenario(scenario)
+    _check_options(paths, workers, shocks, keep_paths, until)
+    goal = None if until is None else parse_goal(until, scenario.universe.titles, scenario.grid)
+    default = 1 if shocks == "zero" else None if goal is None else MOST_PATHS
+    scenario = scenario.with_(paths=default if paths is None else paths, seed=seed)
+    _check_memory(scenario, workers, max_memory, keep_paths=keep_paths, keep_levels=keep_levels)
+    began = time.perf_counter()
+    keep = block_simulation.Keep(levels=keep_levels)
+    results = block_simulation.new_results(scenario, scenario.paths, keep, keep_paths)
+    looks = None
+    if goal is not None:
+        looks = SequentialStopping(goal, _FIRST_LOOK, TOGETHER * BLOCK_PATHS, scenario.paths)
+    blocks = range(-(-scenario.paths // BLOCK_PATHS))
+    stretches = [blocks] if looks is None else _to_looks(looks, len(blocks))
+    with closing(_filled(results, workers, scenario, keep, shocks is None, stretches)) as filled:
+        for _ in filled:
+            if progress is not None:
+                progress(results.n, scenario.paths if looks is None else looks.next)
+            if looks is not None and results.n >= looks.next and _enough(looks, results, look):
+                break
+    if goal is not None:
+        results = so_far(results, copy=True)
+        scenario = scenario.with_(paths=results.n)
+    seconds = time.perf_counter() - began
+    return Run(scenario, results, shocks, seconds, None if goal is None else goal.text)
+
+
+def _enough(
+    looks: SequentialStopping, results: Results, look: Callable[[int, Estimate, float], None] | None
+) -> bool:
+    """Whether the number is known well enough; ``look`` is called with what it is."""
+    estimate = looks.goal.estimate(so_far(results))
+    if look is not None:
+        look(results.n, estimate, looks.goal.wanted(estimate))
+    return looks.enough(estimate, results.n)
+
+
+def _check_options(
+    paths: int | None, workers: int, shocks: str | None, keep_paths: int, until: str | None
+) -> None:
+    """Raise UsageError for options of :func:`simulate` that are out of range or exclude each other."""
     if shocks not in (None, "zero"):
         raise UsageError(f'shocks is None or "zero", not {shocks!r}')
     if keep_paths < 1:
         raise UsageError(f"keep_paths must be 1 or more, got {keep_paths!r}")
     check_workers(workers)
-    if shocks == "zero":
-        if paths not in (None, 1):
-            raise UsageError(f"without noise every path is the same: paths is 1, not {paths!r}")
-        if until is not None:
-            raise UsageError("without noise every path is the same: there is no error to narrow")
-        paths = 1
-    goal = None if until is None else parse_goal(until, scenario.universe.titles, scenario.grid)
-    if goal is not None and paths is None:
-        paths = MOST_PATHS
-    scenario = scenario.with_(paths=paths, seed=seed)
-    most, blocks = scenario.paths, -(-scenario.paths // BLOCK_PATHS)
+    if shocks == "zero" and paths not in (None, 1):
+        raise UsageError(f"without noise every path is the same: paths is 1, not {paths!r}")
+    if shocks == "zero" and until is not None:
+        raise UsageError("without noise every path is the same: there is no error to narrow")
+
+
+def _check_memory(
+    scenario: Scenario,
+    workers: int,
+    max_memory: int | None,
+    *,
+    keep_paths: int,
+    keep_levels: bool,
+) -> None:
+    """Raise RunError if a run needs more memory than it may have."""
+    blocks = -(-scenario.paths // BLOCK_PATHS)
     memory.check(
         max_memory,
-        paths=most,
+        paths=scenario.paths,
         keep_paths=keep_paths,
         keep_levels=keep_levels,
         entities=len(scenario.universe.entities),
@@ -109,34 +154,10 @@ def simulate(
         workers=min(workers, blocks),
         task_paths=BLOCK_PATHS * portion(blocks, workers),
     )
-    began = time.perf_counter()
-    keep = block_simulation.Keep(levels=keep_levels)
-    results = block_simulation.new_results(scenario, most, keep, keep_paths)
-    looks = (
-        None
-        if goal is None
-        else SequentialStopping(goal, _FIRST_LOOK, TOGETHER * BLOCK_PATHS, most)
-    )
-    stretches = [range(blocks)] if looks is None else _to_looks(looks, blocks)
-    with closing(_filled(results, workers, scenario, keep, shocks is None, stretches)) as filled:
-        for _ in filled:
-            if progress is not None:
-                progress(results.n, most if looks is None else looks.next)
-            if looks is not None and results.n >= looks.next:
-                found = looks.goal.estimate(so_far(results))
-                if look is not None:
-                    look(results.n, found, looks.goal.wanted(found))
-                if looks.enough(found, results.n):
-                    break
-    if goal is not None:
-        results = trimmed(results)
-        scenario = scenario.with_(paths=results.n)
-    seconds = time.perf_counter() - began
-    return Run(scenario, results, shocks, seconds, None if goal is None else goal.text)
 
 
 def _to_looks(looks: SequentialStopping, blocks: int) -> Iterator[range]:
-    """The blocks up to each look, asked for when the one before is over."""
+    """The blocks up to each look, planned when the stretch before is over."""
     begin = 0
     while begin < blocks:
         end = min(-(-looks.next // BLOCK_PATHS), blocks)

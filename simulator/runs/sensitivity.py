@@ -1,19 +1,19 @@
 """Which uncertain assumption moves which result: rank correlations over the paths of a run.
 
-Each path drew its assumptions once, so the run itself tells how they and its falls go together;
+Each path drew its assumptions once, so the run itself shows how they and its falls go together;
 nothing is simulated again. A rank correlation sees any monotone effect, and none that turns round.
 With assumptions drawn together ([correlations]) it also holds what their companions do.
 """
 
 from __future__ import annotations
 
-from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from simulator.errors import plain
-from simulator.statistics.rank_correlation import centred_moments, correlation_estimate, ranks
+from simulator.statistics import Estimate
+from simulator.statistics.rank_correlation import rank_correlation, ranks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,12 +52,9 @@ def sensitivities(scenario: Scenario, results: Results) -> pd.DataFrame:
     rows = []
     for key, drawn in results.inputs.items():
         of_key = ranks(drawn)
-        found = {
-            entity: correlation_estimate(*centred_moments(of_key, fall), results.kept)
-            for entity, fall in falls.items()
-        }
-        most = max(groups, key=lambda entity: abs(found[entity].value))
-        for entity, r in found.items():
+        correlations = {entity: rank_correlation(of_key, fall) for entity, fall in falls.items()}
+        most = max(groups, key=lambda entity: abs(correlations[entity].value))
+        for entity, r in correlations.items():
             grade = grades.get(key, "D")
             rows.append((key, entity, r.value, r.mc_error, r.low, r.high, grade, entity == most))
     columns = ["key", "entity", "rank_correlation", "mc_error", "low", "high"]
@@ -100,17 +97,13 @@ def weakest_link(scenario: Scenario, results: Results, entity: str = "sp500") ->
 def document(scenario: Scenario, results: Results) -> list[dict[str, Any]]:
     """The uncertain assumptions for JSON: key, strength, the group each moves most, correlations by group."""
     table = sensitivities(scenario, results)
-    numbers = ["value", "mc_error", "low", "high"]
     return [
         {
             "key": str(key),
             "strength": str(rows["strength"].iloc[0]),
             "moves_most": str(rows.loc[rows["moves_most"], "entity"].iloc[0]),
             "rank_correlation": {
-                str(row["entity"]): {
-                    name: float(number) if isfinite(number) else None
-                    for name, number in zip(numbers, row.iloc[2:6], strict=True)
-                }
+                str(row["entity"]): Estimate(*map(float, row.iloc[2:6])).as_json()
                 for _, row in rows.iterrows()
             },
         }

@@ -1,7 +1,7 @@
 """The names of statistics for people, and their numbers with the sign and the digits readers expect.
 
 Falls are positive shares inside the program and negative percentages for readers. A change of a
-fall, a chance or a return is told in points, hundredths of the whole: a fall that gets deeper changes by
+fall, a chance or a return is given in points, hundredths of the whole: a fall that gets deeper changes by
 a negative number of points.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import floor, isfinite, log10
 
-from simulator.runs.summary import WORST
+from simulator.runs.statistic_catalogue import WORST
 from simulator.statistics import Estimate
 from simulator.statistics.formatting import (
     UNKNOWN_TEXT,
@@ -38,7 +38,7 @@ _MEASURES = {
 
 @dataclass(frozen=True)
 class Unit:
-    """How a statistic is told: times ``scale``, in units of ``name``."""
+    """How a change of a statistic is shown: times ``scale``, in units of ``name``."""
 
     name: str
     scale: float
@@ -53,13 +53,13 @@ YEARS, DOLLARS = Unit("years", 1.0), Unit("USD billion", 1.0)
 
 
 def unit_of(statistic: str) -> Unit:
-    """The unit in which a change of a statistic is told."""
+    """The unit in which a change of a statistic is shown."""
     if statistic.startswith("dollars_lost"):
         return DOLLARS
     if statistic.startswith("time_"):
         return YEARS
-    asked = statistic.removeprefix("loss_from_start_")
-    if asked in WORST or asked in ("mean", "expected_shortfall_1_in_20"):
+    fall = statistic.removeprefix("loss_from_start_")
+    if fall in WORST or fall in ("mean", "expected_shortfall_1_in_20"):
         return FALL
     return POINTS
 
@@ -100,16 +100,16 @@ def _crash(statistic: str) -> str:
     return "the dot-com crash" if name == "dotcom" else name
 
 
-def number(found: Estimate, statistic: str) -> str:
+def number(estimate: Estimate, statistic: str) -> str:
     """A statistic's value, cut to its error."""
     unit = unit_of(statistic)
     if unit is DOLLARS:
-        return format_dollars(found)
-    if unit is YEARS and not is_known(found):
+        return format_dollars(estimate)
+    if unit is YEARS and not is_known(estimate):
         return UNKNOWN_TEXT
     if unit is YEARS:
-        return f"{found.value:.{decimals(found.mc_error, 2)}f} years"
-    return format_share(found, sign=-1 if unit is FALL else 1)
+        return f"{estimate.value:.{decimals(estimate.mc_error, 2)}f} years"
+    return format_share(estimate, sign=-1 if unit is FALL else 1)
 
 
 @dataclass(frozen=True)

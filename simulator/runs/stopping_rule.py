@@ -15,8 +15,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import ceil, inf, isfinite
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simulator.engine import Results
 from simulator.errors import UsageError, plain
@@ -49,17 +51,17 @@ class Goal:
     """A number and how well it shall be known: ``width`` either way, of itself if ``relative``."""
 
     text: str
-    asked: Threshold
+    threshold: Threshold
     width: float
     relative: bool
 
     def estimate(self, results: Results) -> Estimate:
         """The number as these results have it."""
-        return evaluate_threshold(results, self.asked).estimate
+        return evaluate_threshold(results, self.threshold).estimate
 
-    def wanted(self, found: Estimate) -> float:
+    def wanted(self, estimate: Estimate) -> float:
         """Half-width that the interval may have."""
-        return self.width * abs(found.value) if self.relative else self.width
+        return self.width * abs(estimate.value) if self.relative else self.width
 
 
 def parse_goal(text: str, titles: Mapping[str, str], grid: TimeGrid | None = None) -> Goal:
@@ -68,7 +70,7 @@ def parse_goal(text: str, titles: Mapping[str, str], grid: TimeGrid | None = Non
     if match is None:
         raise UsageError(f"--until {plain(text, 80)!r} cannot be read; write it as {FORM}")
     try:
-        asked = parse_threshold("until", f"{match['what']} >= 0", titles, grid)
+        threshold = parse_threshold("until", f"{match['what']} >= 0", titles, grid)
     except InvalidValue as refusal:
         message = refusal.message.replace("threshold `until`", f"--until {plain(text, 80)!r}")
         # A threshold's own form would mislead here.
@@ -76,17 +78,17 @@ def parse_goal(text: str, titles: Mapping[str, str], grid: TimeGrid | None = Non
         hint = f"; {refusal.hint}" if refusal.hint else ""
         allowed = f"; allowed: {expected}" if expected else ""
         raise UsageError(f"{message}{allowed}{hint}") from None
-    _check_unit(text, asked, match["width"], match["unit"])
+    _check_unit(text, threshold, match["width"], match["unit"])
     width = float(match["width"]) / (100.0 if match["unit"] else 1.0)
     if width <= 0.0:
         raise UsageError(f"--until {plain(text, 80)!r}: a width of 0 is never reached")
-    goal = asked.text.removesuffix(" >= 0") + text.strip()[match.end("what") :]
-    return Goal(goal, asked, width, match["unit"] == "%")
+    goal = threshold.text.removesuffix(" >= 0") + text.strip()[match.end("what") :]
+    return Goal(goal, threshold, width, match["unit"] == "%")
 
 
-def _check_unit(text: str, asked: Threshold, width: str, unit: str) -> None:
+def _check_unit(text: str, threshold: Threshold, width: str, unit: str) -> None:
     """A share needs ``pp`` or ``%``, since a bare 0.5 may mean either; a time has no points."""
-    of_time = asked.metric == "time_to_trough" and asked.statistic != PROBABILITY
+    of_time = threshold.metric == "time_to_trough" and threshold.statistic != PROBABILITY
     where = f"--until {plain(text, 80)!r}"
     if of_time and unit == "pp":
         raise UsageError(
@@ -99,28 +101,28 @@ def _check_unit(text: str, asked: Threshold, width: str, unit: str) -> None:
         )
 
 
-def half_width(found: Estimate) -> float:
+def half_width(estimate: Estimate) -> float:
     """How far the interval reaches from the value, on its longer side."""
-    return max(found.high - found.value, found.value - found.low)
+    return max(estimate.high - estimate.value, estimate.value - estimate.low)
 
 
 class SequentialStopping:
-    """When to look and when to stop; depends on nothing but what was found so far.
+    """When to look and when to stop; depends on nothing but the estimates so far.
 
     Args:
-        goal: what is wanted.
+        goal: the number and its width.
         first: paths at the first look; later looks are at whole multiples of ``step`` more.
         step: paths that are simulated together.
-        most: paths at the last look, whatever was found.
+        most: paths at the last look, whatever the estimate.
     """
 
     def __init__(self, goal: Goal, first: int, step: int, most: int) -> None:
         self.goal, self._step, self._most = goal, step, most
         self.next, self._number, self._only_plans = min(first, most), 0, False
 
-    def enough(self, found: Estimate, n: int) -> bool:
+    def enough(self, estimate: Estimate, n: int) -> bool:
         """Whether to stop at ``n`` paths, the number of the ``next`` look; else plans another look."""
-        wanted, half = self.goal.wanted(found), half_width(found)
+        wanted, half = self.goal.wanted(estimate), half_width(estimate)
         if not self._only_plans:
             if half * self._strictness() <= wanted:
                 return True
@@ -146,31 +148,22 @@ class SequentialStopping:
         return float(-ndtri(risk / 2)) / Z
 
 
-def so_far(results: Results) -> Results:
-    """The results of the paths that are there, of results with room for more; nothing is copied."""
+def so_far(results: Results, *, copy: bool = False) -> Results:
+    """The results of the paths that are there, of results with space for more.
+
+    Views, or with ``copy`` arrays of their own: what a run of so many paths has.
+    """
     n = min(results.n, results.kept)
-    levels = None if results.levels is None else results.levels[:, :, :n]
+
+    def first(values: NDArray[Any]) -> NDArray[Any]:
+        return np.ascontiguousarray(values[..., :n]) if copy else values[..., :n]
+
     return replace(
         results,
-        measures={name: values[:, :n] for name, values in results.measures.items()},
-        causes=results.causes[:, :, :n],
-        channels=results.channels[:, :n],
-        inputs={key: drawn[:n] for key, drawn in results.inputs.items()},
-        sample_levels=results.sample_levels[:, :, :n],
-        levels=levels,
-    )
-
-
-def trimmed(results: Results) -> Results:
-    """As :func:`so_far`, in arrays of their own: what a run of so many paths would hold."""
-    view = so_far(results)
-    copy = np.ascontiguousarray
-    return replace(
-        view,
-        measures={name: copy(values) for name, values in view.measures.items()},
-        causes=copy(view.causes),
-        channels=copy(view.channels),
-        inputs={key: copy(drawn) for key, drawn in view.inputs.items()},
-        sample_levels=copy(view.sample_levels),
-        levels=None if view.levels is None else copy(view.levels),
+        measures={name: first(values) for name, values in results.measures.items()},
+        causes=first(results.causes),
+        channels=first(results.channels),
+        inputs={key: first(drawn) for key, drawn in results.inputs.items()},
+        sample_levels=first(results.sample_levels),
+        levels=None if results.levels is None else first(results.levels),
     )

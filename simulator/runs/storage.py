@@ -6,7 +6,6 @@ unfinished, and a changed bit is found on loading. Nothing is pickled.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 import re
@@ -36,10 +35,7 @@ if TYPE_CHECKING:
     from simulator.scenario import Scenario
 
 RESULT_FORMAT = 3
-"""Changes when an older program could no longer read a folder.
-
-2: names of the causes, drivers, falls aligned at their peaks. 3: the loss from the start.
-"""
+"""Changes with what a folder contains; a folder of another format is refused."""
 MANIFEST = "manifest.json"
 TAIL = "rare.csv"
 """Falls rarer than the paths can tell, where `crashsim rare RUN --tail` has worked them out."""
@@ -99,7 +95,8 @@ def save_run(
         atomic_files.write_arrays(folder / "counts.npz", array_format.counts(results))
         names = [*data, "paths.npz", "counts.npz", *_write_extras(folder, extras)]
         files = {name: atomic_files.fingerprint(folder / name) for name in sorted(names)}
-        _commit(folder, {**about, **_made_by(command), "files": files})
+        manifest = {**about, **_made_by(command), "files": files}
+        atomic_files.write_sealed(folder / MANIFEST, manifest)
 
 
 def add_files(folder: str | Path, extras: Mapping[str, bytes]) -> None:
@@ -110,10 +107,9 @@ def add_files(folder: str | Path, extras: Mapping[str, bytes]) -> None:
     folder = Path(folder)
     manifest = read_manifest(folder)
     with atomic_files.lock(folder):
-        names = _write_extras(folder, extras)
-        files = manifest.pop("files")
-        files |= {name: atomic_files.fingerprint(folder / name) for name in names}
-        _commit(folder, manifest | {"files": files})
+        for name in _write_extras(folder, extras):
+            manifest["files"][name] = atomic_files.fingerprint(folder / name)
+        atomic_files.write_sealed(folder / MANIFEST, manifest)
 
 
 # ---------------------------------------------------------------- manifest
@@ -121,43 +117,18 @@ def add_files(folder: str | Path, extras: Mapping[str, bytes]) -> None:
 
 def read_manifest(folder: str | Path) -> dict[str, Any]:
     """The manifest of a finished run, itself verified, its files not. Raises StoreError."""
-    path = Path(folder) / MANIFEST
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise StoreError(f"{folder} holds no finished run: it has no {MANIFEST}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise StoreError(f"{path} cannot be read: {error}") from error
-    try:
-        manifest = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise StoreError(f"{path} is damaged: {error}") from error
-    if not isinstance(manifest, dict):
-        raise StoreError(f"{path} is damaged: it is not a manifest")
-    written = manifest.get("result_format")
-    if isinstance(written, int) and written > RESULT_FORMAT:
+    if not is_complete(folder):
+        raise StoreError(f"{folder} holds no finished run: it has no {MANIFEST}")
+    manifest = atomic_files.read_sealed(Path(folder) / MANIFEST)
+    written = manifest["result_format"]
+    if written > RESULT_FORMAT:
         raise StoreError(
             f"{folder} has result format {written}, written by a newer crashsim; this one "
-            f"({version('crashsim')}) reads formats up to {RESULT_FORMAT}: upgrade it"
+            f"({version('crashsim')}) reads format {RESULT_FORMAT}: upgrade it"
         )
-    manifest.pop("sha256", None)
-    if text != _sealed(manifest):
-        raise StoreError(f"{path} is damaged: its own SHA-256 does not fit")
     for name in manifest["files"]:
         _check_name(name)
     return manifest
-
-
-def _sealed(manifest: Mapping[str, Any]) -> str:
-    """The text of a manifest, with the SHA-256 of all else in it."""
-    content = json.dumps(manifest, indent=2, sort_keys=True, allow_nan=False)
-    seal = hashlib.sha256(content.encode()).hexdigest()
-    whole = {**manifest, "sha256": seal}
-    return json.dumps(whole, indent=2, sort_keys=True, allow_nan=False) + "\n"
-
-
-def _commit(folder: Path, manifest: Mapping[str, Any]) -> None:
-    atomic_files.write(folder / MANIFEST, _sealed(manifest).encode())
 
 
 def describe(

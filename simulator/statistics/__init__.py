@@ -13,6 +13,7 @@ from simulator.statistics.drawdown import (
     worst_return,
 )
 from simulator.statistics.histogram import FAN_QUANTILES, Grid, grid_quantiles
+from simulator.statistics.histogram_estimates import HistogramEstimates, quantile_from_counts
 from simulator.statistics.intervals import (
     Estimate,
     Survival,
@@ -25,7 +26,6 @@ from simulator.statistics.intervals import (
     mean_of_few,
     probability,
     quantile,
-    quantile_from_counts,
     quantile_ranks,
 )
 from simulator.statistics.splitting import Split, split

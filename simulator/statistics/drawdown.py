@@ -67,16 +67,7 @@ def measure_drawdowns(levels: ArrayLike) -> DrawdownTable:
     with np.errstate(invalid="ignore", over="ignore"):  # bad levels are reported once, by the table
         for step in range(1, len(columns)):
             meter.update(step, columns[step])
-    table, shape = meter.table(), levels.shape[1:]
-    return DrawdownTable(
-        table.max_drawdown.reshape(shape),
-        table.peak_step.reshape(shape),
-        table.trough_step.reshape(shape),
-        table.recovery_step.reshape(shape),
-        table.underwater_steps.reshape(shape),
-        table.loss_from_start.reshape(shape),
-        table.lowest_step.reshape(shape),
-    )
+    return DrawdownTable._make(field.reshape(levels.shape[1:]) for field in meter.table())
 
 
 class DrawdownMeter:

@@ -15,11 +15,6 @@ UNKNOWN_TEXT = "?"
 """What stands for a number that too few paths know."""
 
 
-def plural(count: int, noun: str) -> str:
-    """A count with its noun: "1 path", "10,000 paths"."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
 def is_known(of: Estimate) -> bool:
     """Whether the number and both ends of its interval are finite."""
     return all(map(isfinite, (of.value, of.low, of.high)))

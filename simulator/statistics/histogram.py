@@ -48,8 +48,8 @@ def tally(
     """Add one to ``counts`` (..., bins) for each entry of ``bins`` (..., P), in place."""
     inner = int(np.prod(counts.shape[1:-1], dtype=np.int64))
     offset = (np.arange(inner) * counts.shape[-1]).reshape(*counts.shape[1:-1], 1)
-    for row, found in enumerate(bins):  # entity by entity: that stays in the cache
-        flat = (found + offset).reshape(-1)
+    for row, row_bins in enumerate(bins):  # entity by entity: that stays in the cache
+        flat = (row_bins + offset).reshape(-1)
         chosen = flat if where is None else flat[where[row].reshape(-1)]
         counts[row] += np.bincount(chosen, minlength=counts[row].size).reshape(counts[row].shape)
 
@@ -66,10 +66,10 @@ def grid_quantiles(
     """
     upto = np.cumsum(counts, axis=2, dtype=counts.dtype)
     n = upto[:, :1, -1:]
-    found = np.empty((*counts.shape[:2], len(quantiles)))
+    values = np.empty((*counts.shape[:2], len(quantiles)))
     for column, q in enumerate(quantiles):
         bins = np.argmax(upto >= q * n, axis=2)[..., np.newaxis]
         inside = np.take_along_axis(counts, bins, axis=2)
         before = np.take_along_axis(upto, bins, axis=2) - inside
-        found[..., column] = (grid.low + grid.width * (bins + (q * n - before) / inside))[..., 0]
-    return found
+        values[..., column] = (grid.low + grid.width * (bins + (q * n - before) / inside))[..., 0]
+    return values

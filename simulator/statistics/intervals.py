@@ -7,18 +7,18 @@ model is right. Paths are taken as independent and n as at least some hundreds.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
-from math import ceil, floor, inf, nan, sqrt
+from math import ceil, floor, inf, isfinite, nan, sqrt
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from simulator.arrays import BoolArray, FloatArray, IntArray
-from simulator.statistics.histogram import Grid
+from simulator.arrays import FloatArray, IntArray
 
 _TAIL = 0.025
-_Z = 1.959963984540054  # standard normal quantile of 1 - _TAIL
+Z = 1.959963984540054
+"""Half a nominal 95 % interval, in standard errors: the normal quantile of 1 - _TAIL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,30 @@ class Estimate:
     mc_error: float
     low: float
     high: float
+
+    @classmethod
+    def of_interval(cls, value: float, low: float, high: float) -> Estimate:
+        """An estimate whose standard error is that of a normal law with this 95 % interval."""
+        return cls(value, (high - low) / (2 * Z), low, high)
+
+    @classmethod
+    def of_error(cls, value: float, error: float, z: float = Z) -> Estimate:
+        """An estimate with ``z`` standard errors on each side."""
+        return cls(value, error, value - z * error, value + z * error)
+
+    def __neg__(self) -> Estimate:
+        """The estimate of the negative."""
+        return Estimate(-self.value, self.mc_error, -self.high, -self.low)
+
+    def within(self, low: float, high: float) -> Estimate:
+        """Its interval cut to where the quantity can lie; without one, as it is."""
+        if not isfinite(self.mc_error):
+            return self
+        return Estimate(self.value, self.mc_error, max(self.low, low), min(self.high, high))
+
+    def as_json(self) -> dict[str, float | None]:
+        """By name; None for infinity and NaN, which JSON does not have."""
+        return {name: x if isfinite(x) else None for name, x in asdict(self).items()}
 
     def without_noise(self) -> Estimate:
         """The value alone: where nothing is drawn at random it has no error."""
@@ -53,10 +77,6 @@ def quantile_rank(n: int, q: float) -> int:
     return max(ceil(n * q - 1e-9), 1)
 
 
-def _from_interval(value: float, low: float, high: float) -> Estimate:
-    return Estimate(value, (high - low) / (2 * _Z), low, high)
-
-
 def probability(hits: int, n: int) -> Estimate:
     """Probability of an event seen on ``hits`` of ``n`` paths.
 
@@ -72,11 +92,11 @@ def probability(hits: int, n: int) -> Estimate:
 
         low = float(betaincinv(hits, n - hits + 1, _TAIL)) if hits else 0.0
         high = float(betaincinv(hits + 1, n - hits, 1 - _TAIL)) if hits < n else 1.0
-        return _from_interval(p, low, high)
-    z2 = _Z * _Z / n
+        return Estimate.of_interval(p, low, high)
+    z2 = Z * Z / n
     centre = (p + z2 / 2) / (1 + z2)
-    half = _Z / (1 + z2) * sqrt(p * (1 - p) / n + z2 / (4 * n))
-    return _from_interval(p, centre - half, centre + half)
+    half = Z / (1 + z2) * sqrt(p * (1 - p) / n + z2 / (4 * n))
+    return Estimate.of_interval(p, centre - half, centre + half)
 
 
 @lru_cache(maxsize=1024)
@@ -109,10 +129,11 @@ def quantile(values: ArrayLike, q: float, support: tuple[float, float] = (-inf, 
     n = len(values)
     position = (n - 1) * q
     below, low, high = floor(position), *quantile_ranks(n, q)
-    wanted = {below, min(below + 1, n - 1), max(low - 1, 0), min(high - 1, n - 1)}
-    ordered = np.partition(values, sorted(wanted))
-    value = _between(float(ordered[below]), float(ordered[min(below + 1, n - 1)]), position - below)
-    return _from_interval(
+    ranks = {below, min(below + 1, n - 1), max(low - 1, 0), min(high - 1, n - 1)}
+    ordered = np.partition(values, sorted(ranks))
+    before, after = float(ordered[below]), float(ordered[min(below + 1, n - 1)])
+    value = before + (after - before) * (position - below)
+    return Estimate.of_interval(
         value,
         float(ordered[low - 1]) if low >= 1 else support[0],
         float(ordered[high - 1]) if high <= n else support[1],
@@ -154,7 +175,7 @@ def expected_shortfall(values: ArrayLike, q: float) -> Estimate:
     return _mean(np.maximum(values - v, 0.0) / (1 - q), offset=v)
 
 
-def _mean(values: FloatArray, offset: float = 0.0, z: float = _Z) -> Estimate:
+def _mean(values: FloatArray, offset: float = 0.0, z: float = Z) -> Estimate:
     """Offset plus mean, with Hall's interval (J. R. Statist. Soc. B 54, 1992) of half-width ``z``.
 
     Most values of a tail are zero, and the normal interval of so skewed a mean lies too low.
@@ -164,12 +185,12 @@ def _mean(values: FloatArray, offset: float = 0.0, z: float = _Z) -> Estimate:
     value = offset + centre
     if n < 2:
         return Estimate(value, inf, -inf, inf)
-    away = values - centre
-    square = away * away
+    deviation = values - centre
+    square = deviation * deviation
     variance = float(square.mean())
     error = sqrt(variance / (n - 1))
     cube = variance * sqrt(variance * n)  # may underflow to 0 for an all but constant sample
-    bend = float((square * away).mean()) / cube if cube > 0 else 0.0
+    bend = float((square * deviation).mean()) / cube if cube > 0 else 0.0
 
     def studentised(at: float) -> float:
         if abs(bend) < 1e-6:
@@ -177,10 +198,6 @@ def _mean(values: FloatArray, offset: float = 0.0, z: float = _Z) -> Estimate:
         return 3 / bend * (float(np.cbrt(1 + bend * (at - bend / 6))) - 1)
 
     return Estimate(value, error, value - error * studentised(z), value - error * studentised(-z))
-
-
-def _between(low: float, high: float, share: float) -> float:
-    return low + (high - low) * share
 
 
 def _sample(values: ArrayLike) -> FloatArray:
@@ -203,8 +220,8 @@ def jackknife(statistic: Callable[..., float], *samples: FloatArray, groups: int
     For statistics without a formula, such as a difference of quantiles. The last axis of every sample
     is the path. See Shao and Wu, Annals of Statistics 17 (1989): quantiles need large groups.
     """
-    found = jackknives(lambda *parts: {"": statistic(*parts)}, *samples, groups=groups)
-    return found[""]
+    estimates = jackknives(lambda *parts: {"": statistic(*parts)}, *samples, groups=groups)
+    return estimates[""]
 
 
 def jackknives(
@@ -218,54 +235,18 @@ def jackknives(
         return {name: Estimate(float(v), inf, -inf, inf) for name, v in values.items()}
     group = np.arange(paths) * groups // paths
     parts = [statistics(*(sample[..., group != g] for sample in samples)) for g in range(groups)]
-    found = {}
+    estimates = {}
     for name, value in values.items():
         without = np.array([part[name] for part in parts], dtype=np.float64)
-        away = float(np.sum((without - without.mean()) ** 2))
-        half = _Z * (error := sqrt((groups - 1) / groups * away))
-        found[name] = Estimate(float(value), error, float(value) - half, float(value) + half)
-    return found
+        estimates[name] = Estimate.of_error(float(value), sqrt(jackknife_variance(without)))
+    return estimates
 
 
-# --- the same from counts on a grid: for runs whose paths are not all kept -------------------
-
-
-def quantile_from_counts(
-    counts: IntArray, grid: Grid, q: float, support: tuple[float, float] = (-inf, inf)
-) -> Estimate:
-    """As :func:`quantile`, from ``counts`` (bins,) on ``grid``.
-
-    The value is off by at most half a bin (the middle of a bin stands for all in it); the interval
-    is widened to whole bins, so it keeps its coverage. The end bins hold all that lies outside the
-    grid: a value there is a bound.
-    """
-    counts = _counts(counts)
-    _check_share(q)
-    upto = np.cumsum(counts)
-    n = int(upto[-1])
-
-    def bin_of(rank: int) -> int:
-        return int(np.searchsorted(upto, rank))
-
-    def middle(rank: int) -> float:
-        return grid.low + grid.width * (bin_of(rank) + 0.5)
-
-    position = (n - 1) * q
-    below, low, high = floor(position), *quantile_ranks(n, q)
-    value = _between(middle(below + 1), middle(min(below + 2, n)), position - below)
-    return _from_interval(
-        value,
-        grid.low + grid.width * bin_of(low) if low >= 1 else support[0],
-        grid.low + grid.width * (bin_of(high) + 1) if high <= n else support[1],
-    )
-
-
-def _counts(counts: IntArray) -> IntArray:
-    if counts.ndim != 1 or counts.sum() <= 0:
-        raise ValueError(
-            f"expected counts of at least one path, one per bin, got shape {counts.shape}"
-        )
-    return counts
+def jackknife_variance(without: FloatArray) -> FloatArray:
+    """Variance of a statistic (...) from its values without each group (..., groups)."""
+    groups = without.shape[-1]
+    deviation = without - without.mean(axis=-1, keepdims=True)
+    return np.asarray((groups - 1) / groups * np.sum(deviation * deviation, axis=-1))
 
 
 # --- time to recovery --------------------------------------------------------------------
@@ -280,24 +261,27 @@ class Survival:
     low: FloatArray
     high: FloatArray
 
+    def ended(self, times: FloatArray, years: float) -> Estimate:
+        """Share recovered after so many ``years``, of steps at ``times`` (T+1,) in years."""
+        at = step_of(times, years)
+        value, low, high = (1 - float(x[at]) for x in (self.survival, self.high, self.low))
+        return Estimate.of_interval(value, low, high)
 
-def kaplan_meier(durations: ArrayLike, observed: ArrayLike) -> Survival:
-    """Kaplan-Meier survival of ``durations`` (n,) in steps; ``observed`` (n,) is False where the path ended first.
 
-    A path that is censored at a step counts as at risk there.
-    """
-    lasted = np.asarray(durations)
-    seen: BoolArray = np.asarray(observed, dtype=np.bool_)
-    if lasted.shape != seen.shape or lasted.ndim != 1 or lasted.size == 0:
-        raise ValueError(
-            f"expected one duration and one flag a path, got {lasted.shape} and {seen.shape}"
-        )
-    if not np.issubdtype(lasted.dtype, np.integer) or lasted.min() < 0:
-        raise ValueError("durations are whole numbers of steps, 0 or more")
-    size = int(lasted.max()) + 1
-    return kaplan_meier_from_counts(
-        np.bincount(lasted[seen], minlength=size), np.bincount(lasted[~seen], minlength=size)
-    )
+def step_of(times: FloatArray, years: float) -> int:
+    """The first of ``times`` (T+1,) that is ``years`` or later, but for rounding."""
+    return int(np.searchsorted(times, years - 1e-9))
+
+
+def survival(ended: NDArray[np.signedinteger], censored: NDArray[np.signedinteger]) -> FloatArray:
+    """Kaplan-Meier survival after each step, from counts of what ``ended`` or was ``censored`` (..., steps)."""
+    gone = ended + censored
+    return np.asarray(np.cumprod(1 - ended / np.maximum(at_risk(gone), 1), axis=-1))
+
+
+def at_risk(gone: NDArray[np.signedinteger]) -> IntArray:
+    """Number still there before each step, from the number ``gone`` at it (..., steps)."""
+    return np.asarray(gone.sum(axis=-1, keepdims=True) - np.cumsum(gone, axis=-1) + gone)
 
 
 def kaplan_meier_from_counts(recovered: IntArray, censored: IntArray) -> Survival:
@@ -313,24 +297,18 @@ def kaplan_meier_from_counts(recovered: IntArray, censored: IntArray) -> Surviva
         or recovered.sum() + censored.sum() == 0
     ):
         raise ValueError("expected counts of at least one path, one per step, in both arrays")
-    gone = recovered + censored
-    at_risk = gone.sum() - np.cumsum(gone) + gone
-    any_left = np.maximum(at_risk, 1)
-    survival = np.cumprod(1 - recovered / any_left)
-    staying = at_risk - recovered
+    left = at_risk(recovered + censored)
+    share = survival(recovered, censored)
+    staying = left - recovered
     greenwood = np.cumsum(
-        np.divide(recovered, any_left * staying, out=np.zeros(len(gone)), where=staying > 0)
+        np.divide(recovered, left * staying, out=np.zeros(left.size), where=staying > 0)
     )
-    low, high = survival.copy(), survival.copy()
-    inside = (survival > 0) & (survival < 1)
-    log_survival = np.log(survival[inside])
-    spread = np.exp(_Z * np.sqrt(greenwood[inside]) / -log_survival)
+    low, high = share.copy(), share.copy()
+    inside = (share > 0) & (share < 1)
+    log_survival = np.log(share[inside])
+    spread = np.exp(Z * np.sqrt(greenwood[inside]) / -log_survival)
     low[inside] = np.exp(log_survival * spread)
     high[inside] = np.exp(log_survival / spread)
-    over = survival <= 0
+    over = share <= 0
     high[over] = high[~over][-1] if not over.all() else 1.0
-    return Survival(np.arange(len(gone)), survival, low, high)
-
-
-Z = 1.959963984540054
-"""Half a nominal 95 % interval, in standard errors."""
+    return Survival(np.arange(left.size), share, low, high)

@@ -8,7 +8,7 @@ from math import inf, sqrt
 import numpy as np
 
 from simulator.arrays import BoolArray, FloatArray
-from simulator.statistics.intervals import Estimate, Z, mean
+from simulator.statistics.intervals import Estimate, Z, jackknife_variance, mean
 
 GROUPS = 32
 
@@ -25,14 +25,11 @@ def changed(before: FloatArray, after: FloatArray) -> Estimate:
 
 def jackknife_estimate(values: FloatArray) -> Estimate:
     """A number and its jackknife error, from all paths and without each group: (groups + 1,)."""
-    without, groups = values[1:], values.size - 1
-    value = float(values[0])
+    value, groups = float(values[0]), values.size - 1
     if groups < 2:
         return Estimate(value, inf, -inf, inf)
-    away = float(np.sum((without - without.mean()) ** 2))
-    error = sqrt((groups - 1) / groups * away)
-    half = t_quantile(groups - 1) * error
-    return Estimate(value, error, value - half, value + half)
+    error = sqrt(jackknife_variance(values[1:]))
+    return Estimate.of_error(value, error, t_quantile(groups - 1))
 
 
 @lru_cache(maxsize=GROUPS)
@@ -60,7 +57,7 @@ def changed_share(before: BoolArray, after: BoolArray) -> Estimate:
     up, down = (newly + 1) / (n + 2), (no_longer + 1) / (n + 2)
     half = Z * sqrt((up + down - (up - down) ** 2) / (n + 2))
     low, high = max(up - down - half, -1.0), min(up - down + half, 1.0)
-    return Estimate((newly - no_longer) / n, (high - low) / (2 * Z), low, high)
+    return Estimate.of_interval((newly - no_longer) / n, low, high)
 
 
 def unpaired_change(before: Estimate, after: Estimate) -> Estimate:

@@ -11,34 +11,20 @@ from simulator.arrays import FloatArray
 from simulator.statistics.intervals import Estimate, Z
 
 
-def rank_correlation(x: FloatArray, y: FloatArray) -> Estimate:
-    """Spearman's correlation of two samples (n,), ties at their mean rank, with a 95 % interval.
+def ranks(values: FloatArray) -> NDArray[np.int64]:
+    """Twice the rank of each value less twice the mean rank: whole numbers, so that sums are exact."""
+    _, place, ties = np.unique(values, return_inverse=True, return_counts=True)
+    doubled = 2 * np.cumsum(ties) - ties  # twice the mean rank of a value, less 1
+    return np.asarray((doubled - values.size)[place], np.int64)
+
+
+def rank_correlation(x: NDArray[np.int64], y: NDArray[np.int64]) -> Estimate:
+    """Spearman's correlation of two samples from their :func:`ranks` (n,), with a 95 % interval.
 
     Fisher's transform with the variance (1 + r^2 / 2) / (n - 3) of Bonett and Wright (Psychometrika
     65, 2000). A constant sample has no ranks: 0, and nothing is known.
     """
-    return correlation_estimate(*centred_moments(ranks(x), ranks(y)), x.size)
-
-
-def ranks(values: FloatArray) -> NDArray[np.int64]:
-    """Twice the rank of each value less twice the mean rank: whole numbers, so that sums are exact."""
-    order = np.argsort(values, kind="stable")
-    ordered = values[order]
-    new = np.concatenate([[True], ordered[1:] != ordered[:-1]])
-    first = np.flatnonzero(new)
-    last = np.append(first[1:], values.size) - 1
-    doubled = np.empty(values.size, np.int64)
-    doubled[order] = (first + last)[np.cumsum(new) - 1]
-    return doubled - (values.size - 1)
-
-
-def centred_moments(x: NDArray[np.int64], y: NDArray[np.int64]) -> tuple[int, int, int]:
-    """Sums of products of two vectors of ranks (n,): xy, xx and yy, in exact whole numbers."""
-    return int(np.sum(x * y)), int(np.sum(x * x)), int(np.sum(y * y))
-
-
-def correlation_estimate(xy: int, xx: int, yy: int, n: int) -> Estimate:
-    """The correlation of ``n`` pairs from these sums, with Fisher's interval (Bonett and Wright 2000)."""
+    n, xy, xx, yy = x.size, int(np.sum(x * y)), int(np.sum(x * x)), int(np.sum(y * y))
     if not xx or not yy or n < 5:
         return Estimate(0.0, inf, -1.0, 1.0)
     r = xy / sqrt(xx * yy)
@@ -46,4 +32,4 @@ def correlation_estimate(xy: int, xx: int, yy: int, n: int) -> Estimate:
         return Estimate(r, 0.0, r, r)
     error = sqrt((1 + r * r / 2) / (n - 3))
     low, high = (tanh(atanh(r) + side * Z * error) for side in (-1, 1))
-    return Estimate(r, (high - low) / (2 * Z), low, high)
+    return Estimate.of_interval(r, low, high)

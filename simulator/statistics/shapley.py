@@ -25,10 +25,10 @@ def shapley(values: FloatArray) -> FloatArray:
 
 def sampled_orders(k: int, pairs: int, seed: int) -> list[tuple[int, ...]]:
     """``pairs`` random orders of k changes, each followed by its reverse."""
-    # Not a stream of the simulation: it chooses what is asked, not what happens.
+    # Not a stream of the simulation: it chooses orders of changes, not what happens.
     random = np.random.default_rng([seed, k, pairs])
-    drawn = [tuple(int(one) for one in random.permutation(k)) for _ in range(pairs)]
-    return [order for one in drawn for order in (one, one[::-1])]
+    drawn = [tuple(random.permutation(k).tolist()) for _ in range(pairs)]
+    return [each for order in drawn for each in (order, order[::-1])]
 
 
 def prefixes(order: Iterable[int]) -> Iterator[int]:

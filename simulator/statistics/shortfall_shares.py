@@ -7,7 +7,7 @@ from math import inf, sqrt
 import numpy as np
 
 from simulator.arrays import FloatArray
-from simulator.statistics.intervals import UNKNOWN, Estimate, Z, enough_paths, quantile_rank
+from simulator.statistics.intervals import UNKNOWN, Estimate, enough_paths, quantile_rank
 
 
 def shortfall_shares(losses: FloatArray, q: float) -> list[Estimate]:
@@ -27,7 +27,4 @@ def shortfall_shares(losses: FloatArray, q: float) -> list[Estimate]:
     excess = (losses - at_edge[:, np.newaxis]) * (total > edge) / (1 - q)
     values = at_edge + excess.mean(axis=1)
     errors = excess.std(axis=1, ddof=1) / sqrt(n) if n > 1 else np.full(values.size, inf)
-    return [
-        Estimate(value, error, value - Z * error, value + Z * error)
-        for value, error in zip(values.tolist(), errors.tolist(), strict=True)
-    ]
+    return list(map(Estimate.of_error, values.tolist(), errors.tolist()))

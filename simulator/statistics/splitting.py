@@ -47,7 +47,7 @@ class Particles(Protocol[Noise_contra]):
 
 @dataclass(frozen=True)
 class Split:
-    """What splitting found. G groups, L targets."""
+    """The result of splitting. G groups, L targets."""
 
     probability: FloatArray  # (G, L) unbiased estimates, independent between groups
     steps: int  # that particles made, all together
@@ -179,7 +179,7 @@ class _Splitting(Generic[Noise]):
     def _advance(self, slots: IntArray, begin: IntArray, number: int) -> None:
         """Move slots from their step ``begin`` to the end, or to the last target."""
         noise, top = self.noise(number), self.targets[-1]
-        found: list[list[tuple[Particles[Noise], IntArray]]] = [[] for _ in self.stored]
+        fresh_states: list[list[tuple[Particles[Noise], IntArray]]] = [[] for _ in self.stored]
         moving: Particles[Noise] | None = None
         columns = np.empty(0, np.int64)
         for k in range(int(begin.min()) if begin.size else self.last, self.last):
@@ -205,13 +205,13 @@ class _Splitting(Generic[Noise]):
             higher = score > np.maximum(self.marks[k, columns], self.level[self.group[columns]])
             fresh = np.flatnonzero(higher & (score < top))
             if fresh.size:
-                found[k + 1].append((moving.take(fresh), columns[fresh]))
-        self._store(found)
+                fresh_states[k + 1].append((moving.take(fresh), columns[fresh]))
+        self._store(fresh_states)
 
-    def _store(self, found: list[list[tuple[Particles[Noise], IntArray]]]) -> None:
+    def _store(self, fresh_states: list[list[tuple[Particles[Noise], IntArray]]]) -> None:
         """Keep the states from which clones may still start, old and new."""
         above: BoolArray = self.marks > self.level[self.group]
-        for k, new in enumerate(found):
+        for k, new in enumerate(fresh_states):
             held = self.stored[k]
             live = np.flatnonzero(above[k] & (self.rows[k] >= 0))
             rows, place = np.unique(self.rows[k, live], return_inverse=True)

@@ -142,16 +142,16 @@ class CellHistograms:
     @classmethod
     def unpack(cls, packed: Mapping[str, NDArray[np.generic]]) -> CellHistograms:
         """What :meth:`pack` made. Raises KeyError, IndexError or ValueError if it does not fit."""
-        found = cls(
+        histograms = cls(
             tuple(str(name) for name in packed["entities"]),
             np.asarray(packed["times"], np.float64),
             np.asarray(packed["start_levels"], np.float64),
             int(packed["paths"][0]),
         )
-        for name, flat in (("fine", found._flat), ("groups", found._flat_groups)):
+        for name, flat in (("fine", histograms._flat), ("groups", histograms._flat_groups)):
             bins = np.cumsum(packed[f"{name}_gaps"], dtype=np.int64)
             flat[bins] = packed[f"{name}_paths"]
-        return found
+        return histograms
 
 
 def _views(shapes: Mapping[str, tuple[int, ...]]) -> tuple[Tally, dict[str, Tally]]:

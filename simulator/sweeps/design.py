@@ -107,7 +107,7 @@ def _sampled(design: Design, scenario: Scenario) -> FloatArray:
         sampler = qmc.Sobol(len(keys), scramble=True, rng=design.seed)
         shares = sampler.random_base2(design.size.bit_length() - 1)
     shares = np.clip(shares, 2.0**-54, 1 - 2.0**-53)  # a share of 0 has no quantile
-    inside = [one for one in scenario.correlations if set(one.between) <= set(keys)]
+    inside = [pair for pair in scenario.correlations if set(pair.between) <= set(keys)]
     if inside:
         root = np.linalg.cholesky(correlation_matrix(keys, inside))
         together = ndtr(ndtri(shares) @ root.T)

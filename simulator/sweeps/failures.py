@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from simulator.runs import atomic_files
 
@@ -26,7 +25,7 @@ class Failure:
 
 
 def failed_before(folder: Path) -> set[str]:
-    """Ids in ``failures.csv``, none if it cannot be read: they are told as a reason, no more."""
+    """Ids in ``failures.csv``, none if it cannot be read: they only give a reason."""
     try:
         with (folder / "failures.csv").open(encoding="utf-8", newline="") as file:
             return {row["id"] for row in csv.DictReader(file)}
@@ -35,16 +34,15 @@ def failed_before(folder: Path) -> set[str]:
 
 
 def write_failures(folder: Path, failures: list[Failure]) -> list[str]:
-    """Write ``failures.csv`` if there are any, else take an old one away; its name."""
+    """Write ``failures.csv`` if there are any, else remove an old one; its name."""
     path = folder / "failures.csv"
     if not failures:
         path.unlink(missing_ok=True)
         return []
     text = io.StringIO(newline="")
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["cell", "id", "seed", "block", "path", "step", "quantity", "message"])
-    for one in failures:
-        place: list[Any] = [one.block, one.path, one.step, one.quantity]
-        rows.writerow([one.cell, one.id, one.seed, *place, one.message])
+    columns = ("cell", "id", "seed", "block", "path", "step", "quantity", "message")
+    rows = csv.DictWriter(text, columns, lineterminator="\n")
+    rows.writeheader()
+    rows.writerows(map(asdict, failures))
     atomic_files.write(path, text.getvalue().encode())
     return [path.name]

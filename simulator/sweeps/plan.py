@@ -95,7 +95,7 @@ def sweep_folder(scenario: Scenario, design: Design, parent: str | Path = "resul
 
 def base_values(scenario: Scenario, keys: tuple[str, ...]) -> dict[str, Number | None]:
     """The number each key has in a scenario; None where it is a distribution."""
-    found: dict[str, Number | None] = {}
+    values: dict[str, Number | None] = {}
     resolved = scenario.resolved()
     for key in keys:
         node: Any = resolved
@@ -103,8 +103,8 @@ def base_values(scenario: Scenario, keys: tuple[str, ...]) -> dict[str, Number |
             node = node[int(part)] if isinstance(node, list) else node.get(part)
             if node is None:
                 break
-        found[key] = node if isinstance(node, int | float) else None
-    return found
+        values[key] = node if isinstance(node, int | float) else None
+    return values
 
 
 def make_plan(

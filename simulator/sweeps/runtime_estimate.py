@@ -1,4 +1,4 @@
-"""What a sweep will take, before it begins: one small block is simulated to tell."""
+"""What a sweep will take, before it begins: estimated from one small block."""
 
 from __future__ import annotations
 

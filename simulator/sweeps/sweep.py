@@ -1,4 +1,4 @@
-"""Sweeps: one scenario in many versions, computed where they are missing, told in one table.
+"""Sweeps: one scenario in many versions, computed where they are missing, in one table.
 
 A sweep folder holds a sealed plan (``sweep.json``), the scenario, a folder for every cell and,
 when all cells are there, ``sweep.csv``. Its name depends on the base scenario and on what varies,
@@ -159,8 +159,8 @@ def _is_there(plan: Plan, *, parquet: bool) -> bool:
         atomic_files.verify(plan.folder, manifest["files"])
     except StoreError:
         return False
-    wanted = _describe(plan, finished=True, files=[], failed=0)
-    same = all(manifest[name] == wanted[name] for name in wanted.keys() - {"files", "known"})
+    described = _describe(plan, finished=True, files=[], failed=0)
+    same = all(manifest[name] == described[name] for name in described.keys() - {"files", "known"})
     return same and (not parquet or "sweep.parquet" in manifest["files"])
 
 
@@ -175,7 +175,7 @@ def _sources(plan: Plan) -> dict[str, bytes]:
 
 
 def _begin(plan: Plan) -> str:
-    """Write what workers need, take away what told of another plan; the seal of this one."""
+    """Write what workers need and remove what belongs to another plan; the seal of this one."""
     sources = _sources(plan)
     with contextlib.suppress(StoreError):
         for name in atomic_files.read_sealed(plan.folder / MANIFEST)["files"]:
@@ -244,10 +244,10 @@ def sweep(
     scenario = scenario.with_(paths=paths, seed=seed)
     with atomic_files.lock(sweep_folder(scenario, whole, parent), wait=0.1):
         plan = make_plan(scenario, whole, parent)
-        found = run_plan(plan, executor or get_executor(workers), progress=progress)
-    if found.failures:
-        raise FailedCells(f"{len(found.failures)} cells failed: {found.failures[0].message}")
-    return found.table
+        finished = run_plan(plan, executor or get_executor(workers), progress=progress)
+    if finished.failures:
+        raise FailedCells(f"{len(finished.failures)} cells failed: {finished.failures[0].message}")
+    return finished.table
 
 
 def add_files(folder: str | Path, extras: Mapping[str, bytes]) -> None:

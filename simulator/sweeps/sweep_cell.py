@@ -89,7 +89,7 @@ def read_scenario(folder: Path, plan: Mapping[str, Any]) -> Scenario:
 
 
 def compute(folder: Path, seal: str, order: CellTask) -> Failure | None:
-    """Simulate a cell and commit it; a cell that cannot be simulated is told, not raised.
+    """Simulate a cell and commit it; a cell that cannot be simulated is returned, not raised.
 
     Raises
     ------
@@ -119,8 +119,8 @@ def simulated(scenario: Scenario, counts: CellHistograms | None = None) -> CellH
     Raises NotFinite.
     """
     if counts is None:
-        room = block_simulation.new_results(scenario, 0, _KEEP, 0)
-        counts = CellHistograms(room.entities, room.times, room.start_levels)
+        empty = block_simulation.new_results(scenario, 0, _KEEP, 0)
+        counts = CellHistograms(empty.entities, empty.times, empty.start_levels)
     blocks = -(-scenario.paths // BLOCK_PATHS)
     while counts.n < scenario.paths:
         first = counts.n // BLOCK_PATHS  # the last block may have been used in part
@@ -135,13 +135,13 @@ def simulated(scenario: Scenario, counts: CellHistograms | None = None) -> CellH
 
 def packed(scenario: Scenario, counts: CellHistograms) -> bytes:
     """The data file of a cell."""
-    found = figures_of(scenario, counts)
+    figures = figures_of(scenario, counts)
     return atomic_files.pack_arrays(
         {
-            "names": np.array(found.names),
-            "estimates": found.estimates,
-            "rounding": found.rounding,
-            "deviations": found.deviations,
+            "names": np.array(figures.names),
+            "estimates": figures.estimates,
+            "rounding": figures.rounding,
+            "deviations": figures.deviations,
             **counts.pack(),
         }
     )
@@ -166,8 +166,8 @@ def figures_of(scenario: Scenario, counts: CellHistograms) -> CellStatistics:
     """The statistics of a cell, beside the real falls on the grid of its scenario."""
 
     def depths(entity: str) -> dict[str, float]:
-        found = crashes(index_of(entity), scenario.steps_per_year)
-        return {crash.name: crash.depth for crash in found if crash.same_grid}
+        known = crashes(index_of(entity), scenario.steps_per_year)
+        return {crash.name: crash.depth for crash in known if crash.same_grid}
 
     return cell_statistics(counts, depths)
 

@@ -13,15 +13,13 @@ import numpy as np
 from simulator.arrays import FloatArray
 from simulator.errors import UsageError
 from simulator.runs import atomic_files
-from simulator.statistics.paired import GROUPS
+from simulator.statistics.intervals import jackknife_variance
+from simulator.statistics.paired import GROUPS, t_quantile
 from simulator.sweeps import sweep_cell
 from simulator.sweeps.cell_statistics import CellStatistics
 
 if TYPE_CHECKING:
     from simulator.sweeps.plan import Plan
-
-_T = 2.0395134463964077
-"""Half a nominal 95 % interval, in standard errors, with 31 degrees of freedom."""
 
 _PART = 100_000
 """Rows of a part of sweep.parquet."""
@@ -41,12 +39,11 @@ def differences(cell: CellStatistics, base: CellStatistics) -> FloatArray:
     base = _aligned(base, cell)
     change = cell.estimates[:, :, 0] - base.estimates[:, :, 0]
     apart = cell.deviations.astype(np.float64) - base.deviations
-    away = apart - apart.mean(axis=2, keepdims=True)
-    variance = (GROUPS - 1) / GROUPS * (away * away).sum(axis=2)
-    error = np.sqrt(variance + cell.rounding**2 + base.rounding**2)
+    error = np.sqrt(jackknife_variance(apart) + cell.rounding**2 + base.rounding**2)
     unpaired = np.hypot(cell.estimates[:, :, 1], base.estimates[:, :, 1])
     error = np.where((error == 0) | np.isnan(error), unpaired, error)
-    return np.stack([change, error, change - _T * error, change + _T * error], axis=2)
+    half = t_quantile(GROUPS - 1) * error
+    return np.stack([change, error, change - half, change + half], axis=2)
 
 
 def _aligned(base: CellStatistics, cell: CellStatistics) -> CellStatistics:
@@ -90,19 +87,8 @@ def write_parquet(folder: Path) -> str:
     ) as parts:
         first = next(parts)
         numbers = [name for name in first.columns if name not in (*texts, "cell")]
-        schema = pa.schema(
-            [
-                (
-                    name,
-                    pa.string()
-                    if name in texts
-                    else pa.float64()
-                    if name in numbers
-                    else pa.int64(),
-                )
-                for name in first.columns
-            ]
-        )
+        types = {**dict.fromkeys(texts, pa.string()), "cell": pa.int64()}
+        schema = pa.schema([(name, types.get(name, pa.float64())) for name in first.columns])
 
         def fill(file: IO[bytes]) -> None:
             with pq.ParquetWriter(file, schema, write_page_checksum=True) as writer:
@@ -142,28 +128,28 @@ def _lines(plan: Plan, failed: set[int]) -> Iterator[str]:
         if number in failed:
             continue
         id_ = plan.id_of(number)
-        found = sweep_cell.load_figures(sweep_cell.cell_folder(plan.folder, id_))
+        figures = sweep_cell.load_figures(sweep_cell.cell_folder(plan.folder, id_))
         if base is None:
-            change = np.full(found.estimates.shape, np.nan)
+            change = np.full(figures.estimates.shape, np.nan)
         elif id_ == plan.id_of(0):
-            change = np.zeros(found.estimates.shape)
+            change = np.zeros(figures.estimates.shape)
         else:
-            change = differences(found, base)
+            change = differences(figures, base)
         values = {**own, **overrides}
         varied = ["" if values[key] is None else repr(values[key]) for key in plan.design.keys]
         head = [str(number), id_, "cell" if number else "base", *varied]
-        yield _rows(",".join(head), found, change)
+        yield _rows(",".join(head), figures, change)
 
 
 _FORMAT = "%s,%s,%s," + ",".join(["%.10g"] * 8) + "\n"
 
 
-def _rows(head: str, found: CellStatistics, change: FloatArray) -> str:
-    numbers = np.concatenate([found.estimates, change], axis=2).tolist()
+def _rows(head: str, figures: CellStatistics, change: FloatArray) -> str:
+    numbers = np.concatenate([figures.estimates, change], axis=2).tolist()
     rows = [
         _FORMAT % (head, entity, name, *row)
-        for entity, of_entity in zip(found.entities, numbers, strict=True)
-        for name, row in zip(found.names, of_entity, strict=True)
+        for entity, of_entity in zip(figures.entities, numbers, strict=True)
+        for name, row in zip(figures.names, of_entity, strict=True)
         if row[0] == row[0]  # not NaN: an entity that has this statistic
     ]
     return "".join(rows).replace("nan", "")

@@ -1,6 +1,6 @@
 """A block of paths watched as it goes, and which part of a result's spread is whose.
 
-A run keeps what is asked of it most. Here are all levels of a block and the economy behind them, and
+A run keeps summaries of its paths. Here are all levels of a block and the economy behind them, and
 the same assumptions under other noise.
 """
 

@@ -16,7 +16,7 @@ from simulator.calibration import index_figures, targets
 from simulator.engine import block_simulation
 from simulator.engine.streams import BLOCK_PATHS
 from simulator.runs import Run, simulate
-from simulator.runs.summary import sample
+from simulator.runs.samples import sample
 from simulator.scenario import load_scenario
 from simulator.statistics import Estimate, jackknife, jackknives
 from simulator.validation.block_history import BlockHistory
@@ -48,6 +48,7 @@ ALLOWANCE = 0.08
 """A firm's median calm fall may lie so far from its own history's: two to five windows are no more exact."""
 
 _SP500 = "daily closes, Yahoo Finance ^GSPC; 19 windows that follow each other"
+_SURPRISES = "model.md: only surprises move prices"
 _WEEKLY = "weekly closes since 1928, 1950, 1990 (data/targets.toml)"
 
 
@@ -69,35 +70,30 @@ def exact_rows() -> Table:
     story = load_scenario("consensus")
     growth = story.valuation.required_return * story.dt * np.arange(story.steps + 1)
     apart = np.abs(np.log(still.levels[:, :, 0] / still.levels[:, :1, 0]) - growth)
-    told = "model.md: only surprises move prices"
     deepest = float(np.max(still.measures["max_drawdown"]))
-    table.band(
-        "consensus without noise: deepest fall of any entity",
-        _exactly(deepest), 0.0, 1e-12, told, unit="tiny", kind="exact",
-    )  # fmt: skip
-    table.band(
-        "consensus without noise: log level less required return",
-        _exactly(float(apart.max())), 0.0, 1e-12, told, unit="tiny", kind="exact",
-    )  # fmt: skip
+    checks = [
+        ("consensus without noise: deepest fall of any entity", deepest, 1e-12, _SURPRISES),
+        (
+            "consensus without noise: log level less required return",
+            float(apart.max()), 1e-12, _SURPRISES,
+        ),
+    ]  # fmt: skip
     for precision, digits, of in (
         (np.float64, 1e-12, "64 bits"),
         (np.float32, 2e-5, "the 32 bits of a run"),
     ):
         worst = max(_attribution_gap(name, precision) for name in ("deepseek", "glut"))
-        table.band(
-            f"causes less the log fall, every path and entity of two scenarios, in {of}",
-            _exactly(worst), 0.0, digits, "model.md: causes are exact", unit="tiny", kind="exact",
-        )  # fmt: skip
+        what = f"causes less the log fall, every path and entity of two scenarios, in {of}"
+        checks.append((what, worst, digits, "model.md: causes are exact"))
+    for what, value, most, source in checks:
+        exact = Estimate(value, 0.0, value, value)
+        table.band(what, exact, 0.0, most, source, unit="tiny", kind="exact")
     table.band(
         "AI off, one volatility: mean log drawdown over the closed form",
         _gbm_ratio(), 0.985, 1.015, "Magdon-Ismail and others 2004, with the correction for steps",
         kind="exact",
     )  # fmt: skip
     return table
-
-
-def _exactly(value: float) -> Estimate:
-    return Estimate(value, 0.0, value, value)
 
 
 def _attribution_gap(name: str, precision: Precision) -> float:
@@ -136,8 +132,8 @@ def _gbm_ratio() -> Estimate:
     }
     scenario = load_scenario("calm", constant)
     blocks = 8
-    found = block_simulation.run_block(scenario, scenario.seed, 0, count=blocks)
-    depth = np.asarray(found.measures["max_drawdown"], np.float64)
+    block = block_simulation.run_block(scenario, scenario.seed, 0, count=blocks)
+    depth = np.asarray(block.measures["max_drawdown"], np.float64)
     fall = -np.log1p(-depth[scenario.universe.entities.index(firm)])
     assert fall.size == blocks * BLOCK_PATHS
     # A walk misses both ends of a fall by .5826 sigma sqrt(dt).
@@ -147,26 +143,28 @@ def _gbm_ratio() -> Estimate:
 
 def calm_rows(run: Run, seen: list[BlockHistory]) -> Table:
     """The S&P 500 of calm against the record."""
-    table, wanted = Table("calm market, S&P 500"), targets()["market"]
+    table, bands = Table("calm market, S&P 500"), targets()["market"]
     windows = INDEPENDENT_WINDOWS / 100
     fall = sample(run.results, "sp500", "max_drawdown")
-    for name, what, found, history in (
-        ("median_fall", "median five-year fall", fall.quantile(0.5), quantile_of(windows, 0.5)),
-        ("fall_1_in_4", "one in four falls", fall.quantile(0.75), quantile_of(windows, 0.75)),
-        ("fall_1_in_20", "one in twenty falls", fall.quantile(0.95), quantile_of(windows, 0.95)),
-        ("falls_over_20", "chance of over 20 %", fall.at_least(0.2), share_above(windows, 0.2)),
-        (
-            "falls_of_2000",
-            "chance of 47.6 % or more",
-            fall.at_least(0.476),
-            share_above(windows, 0.476),
-        ),
-        ("falls_over_50", "chance of over 50 %", fall.at_least(0.5), share_above(windows, 0.5)),
+    for name, what, q in (
+        ("median_fall", "median five-year fall", 0.5),
+        ("fall_1_in_4", "one in four falls", 0.75),
+        ("fall_1_in_20", "one in twenty falls", 0.95),
     ):
-        low, high = wanted[name]["low"], wanted[name]["high"]
-        unit = "share" if name.startswith("falls") else "fall"
-        table.band(what, found, low, high, _SP500, unit=unit, kind="fitted", history=history)  # type: ignore[arg-type]
-    levels = np.concatenate([one.level("sp500") for one in seen], axis=1)
+        table.band(
+            what, fall.quantile(q), bands[name]["low"], bands[name]["high"], _SP500,
+            unit="fall", kind="fitted", history=quantile_of(windows, q),
+        )  # fmt: skip
+    for name, what, depth in (
+        ("falls_over_20", "chance of over 20 %", 0.2),
+        ("falls_of_2000", "chance of 47.6 % or more", 0.476),
+        ("falls_over_50", "chance of over 50 %", 0.5),
+    ):
+        table.band(
+            what, fall.at_least(depth), bands[name]["low"], bands[name]["high"], _SP500,
+            unit="share", kind="fitted", history=share_above(windows, depth),
+        )  # fmt: skip
+    levels = np.concatenate([block.level("sp500") for block in seen], axis=1)
     figures = jackknives(index_figures, levels, groups=16)
     for name, what in (
         ("weekly_volatility", "volatility of weekly returns, a year"),
@@ -176,11 +174,10 @@ def calm_rows(run: Run, seen: list[BlockHistory]) -> Table:
         ("clustering_4_weeks", "autocorrelation of their size, lag 4"),
         ("clustering_10_weeks", "autocorrelation of their size, lag 10"),
     ):
-        one = wanted[name]
-        since = ", ".join(f"{one[f'since_{year}']:g}" for year in (1928, 1950, 1990))
-        table.band(
-            what, figures[name], one["low"], one["high"], f"{_WEEKLY}: {since}", kind="fitted"
-        )
+        band = bands[name]
+        since = ", ".join(f"{band[f'since_{year}']:g}" for year in (1928, 1950, 1990))
+        source = f"{_WEEKLY}: {since}"
+        table.band(what, figures[name], band["low"], band["high"], source, kind="fitted")
     return table
 
 
@@ -191,18 +188,18 @@ def firm_rows(run: Run) -> Table:
     for firm in run.scenario.universe.firms:
         if firm.kind != "public":
             continue
-        found = sample(run.results, firm.ticker, "max_drawdown").quantile(0.5)
+        median = sample(run.results, firm.ticker, "max_drawdown").quantile(0.5)
         if firm.ticker not in OWN_FALLS:
             table.unchecked(
-                firm.name, f"{-100 * found.value:.0f} %".replace("-", "\N{MINUS SIGN}"),
+                firm.name, f"{-100 * median.value:.0f} %".replace("-", "\N{MINUS SIGN}"),
                 "own, 8 points either way", "too short a history",
             )  # fmt: skip
             continue
-        own, known = OWN_FALLS[firm.ticker], firm_falls()
+        own = OWN_FALLS[firm.ticker]
         windows = known[firm.ticker]["windows"] if firm.ticker in known else None
         history = None if windows is None else quantile_of(np.array(windows), 0.5)
         table.band(
-            firm.name, found, own - ALLOWANCE, own + ALLOWANCE,
+            firm.name, median, own - ALLOWANCE, own + ALLOWANCE,
             "weekly closes without 2000-02; history on daily closes (data/firm_falls.toml)",
             unit="fall", kind="fitted", history=history,
             target=f"{100 * own:.0f} %, 8 points either way",

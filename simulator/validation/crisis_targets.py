@@ -14,7 +14,7 @@ from simulator.engine.results import CAUSES
 from simulator.history.baselines import baseline
 from simulator.plots.run_plot import label
 from simulator.runs import Run, simulate
-from simulator.runs.summary import sample
+from simulator.runs.samples import sample
 from simulator.scenario import load_scenario
 from simulator.statistics import (
     Estimate,
@@ -26,7 +26,7 @@ from simulator.statistics import (
 )
 from simulator.statistics.formatting import percent
 from simulator.validation.block_history import BlockHistory
-from simulator.validation.target_table import Table, measured, place_of, target_text
+from simulator.validation.target_table import Table, measured, place_of
 
 CRASH = 0.40
 """What counts as a crash of technology, as in the study the hazard is from."""
@@ -65,8 +65,8 @@ def dotcom_rows(run: Run, seen: list[BlockHistory]) -> Table:
         )
         table.band(f"{name}, median time to trough", scaled, 24, 36, _WEEKLY, unit="months")
         crashed = quantile(months[depths >= CRASH], 0.5)
-        told = f"{name}, median time to trough of falls of {percent(CRASH)} or more"
-        table.band(told, crashed, 24, 36, _WEEKLY, unit="months")
+        what = f"{name}, median time to trough of falls of {percent(CRASH)} or more"
+        table.band(what, crashed, 24, 36, _WEEKLY, unit="months")
         table.outcome(f"{name}, time to trough", months, took, _WEEKLY, unit="months")
         regained = run.estimates()[index].get("recovered_5y")
         if regained is not None:
@@ -89,18 +89,20 @@ def _bust_rows(table: Table, seen: list[BlockHistory]) -> None:
     closes = {}
     for index, name in INDICES:
         before, bust = (_volatility(x) for x in _real_weeks(index))
-        quiet, tense = _phase_volatility(np.concatenate([one.level(index) for one in seen], axis=1))
+        quiet, tense = _phase_volatility(
+            np.concatenate([block.level(index) for block in seen], axis=1)
+        )
         table.outcome(f"{name}, volatility before the peak", quiet, before, _WEEKLY)
         table.outcome(f"{name}, volatility from peak to trough", tense, bust, _WEEKLY)
         closes[index] = _real_weeks("nasdaq", of=index)[1]
     nasdaq, sp500 = (_returns(closes[index]) for index, _ in INDICES)
-    simulated = np.concatenate([_bust_correlation(one) for one in seen])
+    simulated = np.concatenate([_bust_correlation(block) for block in seen])
     table.outcome(
         "NASDAQ with S&P 500, correlation in the bust", simulated,
         float(np.corrcoef(nasdaq, sp500)[0, 1]), _WEEKLY,
     )  # fmt: skip
     table.outcome(
-        "fall of the rest over technology's", np.concatenate([_rest_ratio(one) for one in seen]),
+        "fall of the rest over technology's", np.concatenate([_rest_ratio(block) for block in seen]),
         0.37, "SPY and XLK 2000-02: the rest about -31 %, technology -82 %",
     )  # fmt: skip
 
@@ -109,8 +111,8 @@ def _real_weeks(peak_of: str, of: str | None = None) -> tuple[FloatArray, FloatA
     """Closes of a year up to the peak of one index, and from there to its trough, of it or another."""
     history = baseline("dotcom")
     dates, closes = history.levels(peak_of)
-    found = measure_drawdowns(closes)
-    peak, trough = int(found.peak_step), int(found.trough_step)
+    fall = measure_drawdowns(closes)
+    peak, trough = int(fall.peak_step), int(fall.trough_step)
     if of is not None:
         dates_of, closes_of = history.levels(of)
         peak, trough = np.searchsorted(dates_of, dates[[peak, trough]]).tolist()
@@ -128,10 +130,10 @@ def _volatility(levels: FloatArray) -> float:
 
 def _crashed(levels: FloatArray) -> tuple[IntArray, IntArray, IntArray]:
     """Paths that crash, not in a few weeks; their peaks and troughs."""
-    found = measure_drawdowns(levels)
-    peak, trough = (np.asarray(x, np.int64) for x in (found.peak_step, found.trough_step))
+    falls = measure_drawdowns(levels)
+    peak, trough = (np.asarray(x, np.int64) for x in (falls.peak_step, falls.trough_step))
     long = trough - peak >= LONG_FALL
-    paths = np.flatnonzero((found.max_drawdown >= CRASH) & long).astype(np.int64)
+    paths = np.flatnonzero((falls.max_drawdown >= CRASH) & long).astype(np.int64)
     return paths, peak[paths], trough[paths]
 
 
@@ -146,17 +148,17 @@ def _phase_volatility(levels: FloatArray) -> tuple[FloatArray, FloatArray]:
     return np.array(quiet), np.array([_volatility(bust) for _, bust in phases])
 
 
-def _bust_correlation(one: BlockHistory) -> FloatArray:
-    nasdaq, sp500 = _returns(one.level("nasdaq")), _returns(one.level("sp500"))
-    spans = zip(*_crashed(one.level("nasdaq")), strict=True)
+def _bust_correlation(block: BlockHistory) -> FloatArray:
+    nasdaq, sp500 = _returns(block.level("nasdaq")), _returns(block.level("sp500"))
+    spans = zip(*_crashed(block.level("nasdaq")), strict=True)
     return np.array(
         [np.corrcoef(nasdaq[p:t, path], sp500[p:t, path])[0, 1] for path, p, t in spans]
     )
 
 
-def _rest_ratio(one: BlockHistory) -> FloatArray:
+def _rest_ratio(block: BlockHistory) -> FloatArray:
     """Simple fall of the rest over technology's, between technology's peak and trough."""
-    tech, rest = one.level(one.scenario.universe.bubble_group), one.level("rest")
+    tech, rest = block.level(block.scenario.universe.bubble_group), block.level("rest")
     paths, peak, trough = _crashed(tech)
     ratios = [1 - x[trough, paths] / x[peak, paths] for x in (rest, tech)]
     return np.asarray(ratios[0] / ratios[1])
@@ -165,10 +167,10 @@ def _rest_ratio(one: BlockHistory) -> FloatArray:
 def _economy_rows(table: Table, seen: list[BlockHistory]) -> None:
     """Capex, suppliers and traffic, medians over paths."""
     history = targets()["networks"]
-    capex = max_drawdown(np.exp(np.concatenate([one.capex for one in seen], axis=1)), axis=0)
-    sales = np.concatenate([one.sales("picks_and_shovels") for one in seen], axis=1)
+    capex = max_drawdown(np.exp(np.concatenate([block.capex for block in seen], axis=1)), axis=0)
+    sales = np.concatenate([block.sales("picks_and_shovels") for block in seen], axis=1)
     year = seen[0].capex.shape[0] // round(seen[0].scenario.horizon_years)
-    grown = np.concatenate([one.demand[3 * year] for one in seen]) / 3
+    grown = np.concatenate([block.demand[3 * year] for block in seen]) / 3
     typical = [
         jackknife(lambda x: float(np.median(x)), x)
         for x in (capex, max_drawdown(sales, axis=0), np.exp(grown))
@@ -206,15 +208,14 @@ def early_rows(runs: dict[str, Run]) -> Table:
     for run in runs.values():
         steps = round(2 * run.scenario.steps_per_year)
         assert run.scenario.steps == steps, "two years"
-        found = sample(run.results, "nasdaq", "max_drawdown").at_least(CRASH)
-        result = f"{100 * found.value:.0f} % ({100 * found.low:.0f} to {100 * found.high:.0f})"
-        what = f"{run.scenario.as_of}: NASDAQ falls 40 % within 24 months"
+        start = run.scenario.as_of
+        chance = sample(run.results, "nasdaq", "max_drawdown").at_least(CRASH)
+        value, low, high = (f"{100 * x:.0f}" for x in (chance.value, chance.low, chance.high))
         table.shown(
-            what,
-            f"{result}; it fell {_fell_after(run.scenario.as_of)}",
-            "closes of the NASDAQ Composite",
-            found,
-        )
+            f"{start}: NASDAQ falls 40 % within 24 months",
+            f"{value} % ({low} to {high}); it fell {_fell_after(start)}",
+            "closes of the NASDAQ Composite", chance,
+        )  # fmt: skip
     return table
 
 
@@ -255,7 +256,7 @@ def default_rows(run: Run, two_years: Run, seen: list[BlockHistory]) -> Table:
         "AI basket falls 40 % within 24 months", crash, 0.20, 0.42,
         "law of run-ups at +88 to +104 %, falls without any run-up included: .31", unit="share",
     )  # fmt: skip
-    lagged = np.concatenate([_autocorrelation(one.level("ai_basket")) for one in seen])
+    lagged = np.concatenate([_autocorrelation(block.level("ai_basket")) for block in seen])
     table.band(
         "AI basket, autocorrelation of weekly returns", mean(lagged), -inf, 0.1, "design target"
     )
@@ -285,12 +286,12 @@ def _order_rows(table: Table, run: Run) -> None:
     most = max(public, key=lambda t: typical[t])
     for lab in (firm.ticker for firm in firms if firm.kind == "private"):
         gap = mean(measured(run, lab, "max_drawdown") - measured(run, most, "max_drawdown"))
-        table.shown(f"{lab} falls more than {most} by", target_text(gap, "share"), source, gap)
+        table.estimate(f"{lab} falls more than {most} by", gap, source)
         ends = {ticker: measured(run, ticker, "terminal_return") for ticker in (lab, *public)}
         widest = max(public, key=lambda t: _log_spread(ends[t]))
         wider = jackknife(lambda a, b: _log_spread(a) - _log_spread(b), ends[lab], ends[widest])
-        told = f"{lab} swings most: log spread after {run.scenario.horizon_years:g} years above {widest}'s by"
-        table.band(told, wider, 0.0, inf, source, unit="number")
+        what = f"{lab} swings most: log spread after {run.scenario.horizon_years:g} years above {widest}'s by"
+        table.band(what, wider, 0.0, inf, source, unit="number")
 
 
 def _log_spread(returns: FloatArray) -> float:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from simulator.history.baselines import baseline
-from simulator.plots import (
+from simulator.plots import figure
+from simulator.plots.run_plot import origin
+from simulator.plots.style import (
     BLUES,
     DARK_VERMILION,
     GREY,
@@ -15,12 +19,12 @@ from simulator.plots import (
     MEDIAN,
     SIZE,
     VERMILION,
-    figure,
     frame,
+    note,
+    percent_axis,
     style,
-)
-from simulator.plots.run_plot import origin
-from simulator.runs.summary import sample
+)  # fmt: skip
+from simulator.runs.samples import sample
 from simulator.statistics.formatting import percent
 from simulator.validation.calm_targets import (
     ROLLING,
@@ -38,13 +42,14 @@ if TYPE_CHECKING:
     from simulator.validation.hindcast import Hindcast
 
 
-def figures(found: Hindcast) -> dict[str, Figure]:
+def figures(hindcast: Hindcast) -> dict[str, Figure]:
     """Every figure the runs of a hindcast allow, by name."""
-    drawn = {"calm-falls": calm_falls(found.runs["calm"])}
-    if "dotcom" in found.runs:
-        dotcom = found.runs["dotcom"]
+    runs = hindcast.runs
+    drawn = {"calm-falls": calm_falls(runs["calm"])}
+    if "dotcom" in runs:
+        dotcom = runs["dotcom"]
         drawn |= {f"dotcom-{index}": real_fan(dotcom, index) for index in ("nasdaq", "sp500")}
-        drawn["places"] = places(found.runs["calm"], dotcom)
+        drawn["places"] = places(runs["calm"], dotcom)
     return drawn
 
 
@@ -60,16 +65,8 @@ def real_fan(run: Run, index: str) -> Figure:
     low, high = axes.get_ylim()
     axes.set_ylim(min(low, 0.93 * float(levels.min())), high)
     at = int(levels.argmin())
-    axes.annotate(
-        "what happened",
-        (years[at], levels[at]),
-        xytext=(0, -12),
-        textcoords="offset points",
-        ha="center",
-        color=DARK_VERMILION,
-        weight="bold",
-        size=9.0,
-    )
+    strong = {"color": DARK_VERMILION, "weight": "bold", "ha": "center", "va": "baseline"}
+    note(axes, "what happened", (years[at], levels[at]), (0, -12), **strong)
     return drawing
 
 
@@ -77,10 +74,8 @@ def calm_falls(run: Run) -> Figure:
     """How deep five calm years are, beside all five-year windows of the S&P 500's history."""
     fall = sample(run.results, "sp500", "max_drawdown")
     depths = np.linspace(0.0, 0.9, 181)
-    found = [fall.at_least(float(depth)) for depth in depths]
-    chance = {
-        name: np.array([getattr(one, name) for one in found]) for name in ("value", "low", "high")
-    }
+    chance = pd.DataFrame([astuple(fall.at_least(float(depth))) for depth in depths])
+    chance.columns = pd.Index(["value", "mc_error", "low", "high"])
     title = "S&P 500: how deep five calm years are, beside history"
     text = (
         "How often the largest fall within five years is at least this deep. Dots: quantiles of all windows of "
@@ -129,10 +124,8 @@ def places(calm: Run, dotcom: Run) -> Figure:
         place = place_of(real["max_drawdown"], depth).value
         axes.axhline(place, color=colour, linewidth=1.2)
         name = {"nasdaq": "NASDAQ", "sp500": "S&P 500"}[index]
-        axes.annotate(
-            f"{name} {percent(-real['max_drawdown'])}", (0.01, place), xytext=(0, 3),
-            textcoords="offset points", size=9.0, color=colour, weight="bold",
-        )  # fmt: skip
+        text = f"{name} {percent(-real['max_drawdown'])}"
+        note(axes, text, (0.01, place), (0, 3), color=colour, weight="bold", va="baseline")
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
     _percent_axes(axes)
@@ -150,6 +143,6 @@ def _page(title: str, text: str) -> tuple[Figure, Axes]:
 
 
 def _percent_axes(axes: Axes) -> None:
-    axes.xaxis.set_major_formatter(lambda value, _: percent(value))
-    axes.yaxis.set_major_formatter(lambda value, _: percent(value))
+    percent_axis(axes.xaxis)
+    percent_axis(axes.yaxis)
     axes.grid(axis="y")

@@ -19,11 +19,7 @@ from simulator.runs.story import without_story
 from simulator.scenario import Scenario, load_scenario
 from simulator.statistics import jackknife, max_drawdown
 from simulator.validation.crisis_targets import CRASH, INDICES
-from simulator.validation.target_table import (
-    Table,
-    measured,
-    target_text,
-)
+from simulator.validation.target_table import Table, measured
 
 DEPTH_OF_2000 = 0.476
 """The S&P 500's fall of 2000-02 on weekly closes."""
@@ -77,49 +73,38 @@ def placebo_rows(paths: int) -> Table:
     """Dot-com against the same market without its story."""
     table = Table("dot-com against its placebo")
     story = load_scenario("dotcom")
-    runs = [simulate(one, paths=paths, keep_levels=True) for one in (story, placebo(story))]
+    runs = [simulate(world, paths=paths, keep_levels=True) for world in (story, placebo(story))]
     steps = min(round(2 * story.steps_per_year), story.steps)
     crashed = [
-        max_drawdown(_relative_levels(run, "nasdaq")[: steps + 1], axis=0) >= CRASH for run in runs
+        np.asarray(
+            max_drawdown(_relative_levels(run, "nasdaq")[: steps + 1], axis=0) >= CRASH, np.float64
+        )
+        for run in runs
     ]
-    share: Callable[..., float] = lambda x: float(np.mean(x))  # noqa: E731
     for what, hit in zip(("story", "placebo"), crashed, strict=True):
-        found = jackknife(share, np.asarray(hit, np.float64))
-        told = f"{what}: NASDAQ falls 40 % within 24 months"
-        table.shown(told, target_text(found, "share"), "simulation", found)
-    apart = jackknife(_points, *(np.asarray(hit, np.float64) for hit in crashed))
+        share = jackknife(lambda x: float(np.mean(x)), hit)
+        table.estimate(f"{what}: NASDAQ falls 40 % within 24 months", share, "simulation")
     table.band(
-        "the story makes that likelier by", apart, 0.10, inf,
+        "the story makes that likelier by",
+        jackknife(lambda a, b: float(a.mean() - b.mean()), *crashed), 0.10, inf,
         "booms of 16 countries: busts 3.6 times as likely where dividends fall (2.1 to 9.7)", unit="share",
     )  # fmt: skip
-    total: list[tuple[float, FloatArray, FloatArray]] = []
-    for index, name in INDICES:
-        for what, real, values in _scored(runs, index):
-            with_story, without = values
-            total.append((real, with_story, without))
-            found = jackknife(lambda a, b, at=real: log_score(a, b, at), *values)
-            told = f"{name}, {what}: log score of the story over the placebo"
-            table.shown(told, target_text(found, "number"), "weekly closes since 1999", found)
-    found = jackknife(
-        lambda *sides: float(
-            np.mean(
-                [
-                    log_score(a, b, real)
-                    for (real, _, _), a, b in zip(total, sides[::2], sides[1::2], strict=True)
-                ]
-            )
-        ),
-        *(side for _, a, b in total for side in (a, b)),
-    )
+    scored = [(name, *parts) for index, name in INDICES for parts in _scored(runs, index)]
+    reals = [real for _, _, real, _ in scored]
+    for name, what, real, pair in scored:
+        score = jackknife(lambda a, b, at=real: log_score(a, b, at), *pair)
+        words = f"{name}, {what}: log score of the story over the placebo"
+        table.estimate(words, score, "weekly closes since 1999", "number")
+
+    def mean_score(*sides: FloatArray) -> float:
+        return float(np.mean(list(map(log_score, sides[::2], sides[1::2], reals))))
+
     table.band(
-        "mean log score of what happened, story over placebo", found, 0.0, inf,
+        "mean log score of what happened, story over placebo",
+        jackknife(mean_score, *(side for *_, pair in scored for side in pair)), 0.0, inf,
         "the figures above, which are one history and not independent", unit="number",
     )  # fmt: skip
     return table
-
-
-def _points(a: FloatArray, b: FloatArray) -> float:
-    return float(a.mean() - b.mean())
 
 
 def log_score(story: FloatArray, other: FloatArray, real: float) -> float:
@@ -143,46 +128,46 @@ def _scored(runs: list[Run], index: str) -> list[tuple[str, float, list[FloatArr
     happened: Any = history.measure(index, scenario.steps_per_year)
     levels = [_relative_levels(run, index) for run in runs]
     depths = [np.log(1.0 - max_drawdown(x, axis=0)) for x in levels]
-    found = [("largest fall", log(1.0 - happened["max_drawdown"]), depths)]
+    scored = [("largest fall", log(1.0 - happened["max_drawdown"]), depths)]
     dates, closes = history.levels(index)
     start = int(np.searchsorted(dates, np.datetime64(scenario.as_of), side="right")) - 1
     for years in YEARS:
         step = round(years * scenario.steps_per_year)
         real = log(closes[start + round(52 * years)] / closes[start])
-        found.append((f"level after {years:g} years", real, [np.log(x[step]) for x in levels]))
-    return found
+        scored.append((f"level after {years:g} years", real, [np.log(x[step]) for x in levels]))
+    return scored
 
 
 def parting_rows(paths: int) -> Table:
     """How far stories, and the three assumptions the tool is about, move the S&P 500: enough, and not too much."""
     table = Table("stories held apart")
-    told = {name: falls(load_scenario(name), paths) for name in STORIES}
+    stories = {name: falls(load_scenario(name), paths) for name in STORIES}
     for name, (low, high) in CREDIBLE.items():
-        deep = jackknife(_chance(DEPTH_OF_2000), told[name].largest)
+        deep = jackknife(_chance(DEPTH_OF_2000), stories[name].largest)
         table.band(
             f"{name}: S&P 500 falls as after 2000", deep, low, high, "reduced form of the evidence",
             unit="share",
         )  # fmt: skip
-    ratio = jackknife(_ratio(DEPTH_OF_2000), told["glut"].largest, told["jevons"].largest)
+    ratio = jackknife(_ratio(DEPTH_OF_2000), stories["glut"].largest, stories["jevons"].largest)
     table.band(
         "the same, glut over jevons", ratio, 1.5, 3.5,
         "booms of 16 countries, between news first (1) and at the same time (3.6)", unit="times",
     )  # fmt: skip
-    _below_rows(table, told)
+    _below_rows(table, stories)
     _moved_rows(table, paths)
     return table
 
 
-def _below_rows(table: Table, told: dict[str, Falls]) -> None:
+def _below_rows(table: Table, stories: dict[str, Falls]) -> None:
     """Chances to be 30 % below today, story by story."""
-    for name, found in told.items():
-        below = jackknife(_chance(BELOW), found.lowest)
-        table.shown(f"{name}: S&P 500 30 % below today", target_text(below, "share"), _DRAWS, below)
+    for name, measured_falls in stories.items():
+        below = jackknife(_chance(BELOW), measured_falls.lowest)
+        table.estimate(f"{name}: S&P 500 30 % below today", below, _DRAWS)
     for bad in ("glut", "commodity"):
-        ratio = jackknife(_ratio(BELOW), told[bad].lowest, told["jevons"].lowest)
+        ratio = jackknife(_ratio(BELOW), stories[bad].lowest, stories["jevons"].lowest)
         table.band(f"the same, {bad} over jevons", ratio, 2.0, inf, _DRAWS, unit="times")
     for milder, worse in (("calm", "consensus"), ("consensus", "deepseek"), ("deepseek", "glut")):
-        more = jackknife(_apart(BELOW), told[worse].lowest, told[milder].lowest)
+        more = jackknife(_apart(BELOW), stories[worse].lowest, stories[milder].lowest)
         table.band(f"the same, {worse} above {milder} by", more, 0.0, inf, _DRAWS, unit="share")
 
 
@@ -194,12 +179,12 @@ def _moved_rows(table: Table, paths: int) -> None:
         pairs[what] = (next(ends), next(ends))
     for (what, (before, after)), least in zip(pairs.items(), LEAST_MOVED, strict=False):
         more = jackknife(_apart(BELOW), after.lowest, before.lowest)
-        told = f"{what}: S&P 500 30 % below today, likelier by"
-        table.band(told, more, least, inf, _DRAWS, unit="share")
+        words = f"{what}: S&P 500 30 % below today, likelier by"
+        table.band(words, more, least, inf, _DRAWS, unit="share")
     what, (before, after) = list(pairs.items())[-1]
     ratio = jackknife(_ratio(DEPTH_OF_2000), after.largest, before.largest)
-    told = f"{what}: S&P 500 falls as after 2000, so many times as likely"
-    table.band(told, ratio, 1.5, 3.0, "law of run-ups: about 2", unit="times")
+    words = f"{what}: S&P 500 falls as after 2000, so many times as likely"
+    table.band(words, ratio, 1.5, 3.0, "law of run-ups: about 2", unit="times")
 
 
 def _chance(level: float) -> Callable[..., float]:

@@ -9,16 +9,12 @@ import numpy as np
 from simulator.arrays import FloatArray
 from simulator.plots.run_plot import label
 from simulator.runs import simulate
-from simulator.runs.summary import sample
+from simulator.runs.samples import sample
 from simulator.scenario import Scenario, load_scenario
 from simulator.statistics import Estimate, mean, measure_drawdowns
 from simulator.statistics.formatting import format_interval
 from simulator.validation.block_history import assumption_share, simulate_block_history
-from simulator.validation.target_table import (
-    Table,
-    measured,
-    target_text,
-)
+from simulator.validation.target_table import Table, measured
 
 ELASTICITIES = (0.8, 1.0, 1.2, 1.6)
 
@@ -60,9 +56,9 @@ def direction_rows(paths: int) -> Table:
                 ("loss_from_start", "further below today"),
             ):
                 milder, worse = (measured(run, entity, measure) for run in runs)
-                told = f"{what}: {label(runs[0], entity)} {words} by"
+                row = f"{what}: {label(runs[0], entity)} {words} by"
                 more = mean(worse - milder)
-                table.band(told, more, 0.0, inf, "design target; the same draws", unit="share")
+                table.band(row, more, 0.0, inf, "design target; the same draws", unit="share")
     return table
 
 
@@ -86,9 +82,8 @@ def share_rows(names: tuple[str, ...], blocks: int) -> Table:
         scenario = load_scenario(name)
         for entity in ("sp500", "nasdaq", scenario.universe.bubble_group, "picks_and_shovels"):
             title = scenario.universe.title_of(entity).split(" (")[0]
-            for what, found in _shares(scenario, entity, blocks).items():
-                told = target_text(found, "share")
-                table.shown(f"{name}: {title}, {what}", told, "two replicates of noise", found)
+            for what, share in _shares(scenario, entity, blocks).items():
+                table.estimate(f"{name}: {title}, {what}", share, "two replicates of noise")
     return table
 
 
@@ -107,8 +102,8 @@ def _shares(scenario: Scenario, entity: str, blocks: int) -> dict[str, Estimate]
         ):
             pairs.setdefault(what, []).append((a, b))
     joined = {
-        what: [np.concatenate(side) for side in zip(*found, strict=True)]
-        for what, found in pairs.items()
+        what: [np.concatenate(side) for side in zip(*blocks_of, strict=True)]
+        for what, blocks_of in pairs.items()
     }
     if not 0.05 < joined["whether it falls 40 %"][0].mean() < 0.95:
         del joined["whether it falls 40 %"]  # nearly certain: no variance to share out

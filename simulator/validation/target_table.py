@@ -25,7 +25,7 @@ TAIL = 0.05
 
 @dataclass(frozen=True)
 class Row:
-    """One row of the table. ``found`` is what was judged; ``result`` says it in words."""
+    """One row of the table. ``estimate`` is what is judged; ``result`` says it in words."""
 
     group: str
     what: str
@@ -34,7 +34,7 @@ class Row:
     kind: Kind
     result: str
     verdict: Verdict
-    found: Estimate | None = None
+    estimate: Estimate | None = None
 
 
 @dataclass
@@ -47,7 +47,7 @@ class Table:
     def band(
         self,
         what: str,
-        found: Estimate,
+        estimate: Estimate,
         low: float,
         high: float,
         source: str,
@@ -57,16 +57,16 @@ class Table:
         history: Estimate | None = None,
         target: str = "",
     ) -> None:
-        """``found`` should lie between ``low`` and ``high``, infinite where it is open.
+        """``estimate`` should lie between ``low`` and ``high``, infinite where it is open.
 
         ``history`` is what history itself knows of the figure, with its interval.
         """
-        told = f"{target_text(found, unit)}"
+        result = target_text(estimate, unit)
         if history is not None:
-            told += f"; history {target_text(history, unit)}"
-        verdict = evaluate_target(found, low, high, history)
+            result += f"; history {target_text(history, unit)}"
+        verdict = evaluate_target(estimate, low, high, history)
         target = target or between(low, high, unit)
-        self.rows.append(Row(self.group, what, target, source, kind, told, verdict, found))
+        self.rows.append(Row(self.group, what, target, source, kind, result, verdict, estimate))
 
     def outcome(
         self, what: str, simulated: FloatArray, real: float, source: str, *, unit: Unit = "number"
@@ -75,14 +75,18 @@ class Table:
         low, middle, high = (float(np.quantile(simulated, q)) for q in (TAIL, 0.5, 1 - TAIL))
         place = place_of(real, simulated)
         ends = " to ".join(write(end, unit) for end in sorted((low, high), key=abs))
-        told = f"median {write(middle, unit)}, 90 % within {ends}; real at {target_text(place, 'share')}"
+        result = f"median {write(middle, unit)}, 90 % within {ends}; real at {target_text(place, 'share')}"
         target = f"real {write(real, unit)} within 5 to 95 %"
         verdict = evaluate_target(place, TAIL, 1 - TAIL)
-        self.rows.append(Row(self.group, what, target, source, "judged", told, verdict, place))
+        self.rows.append(Row(self.group, what, target, source, "judged", result, verdict, place))
 
-    def shown(self, what: str, result: str, source: str, found: Estimate | None = None) -> None:
-        """A figure without a target."""
-        self.rows.append(Row(self.group, what, "", source, "shown", result, "shown", found))
+    def shown(self, what: str, result: str, source: str, estimate: Estimate | None = None) -> None:
+        """A result without a target."""
+        self.rows.append(Row(self.group, what, "", source, "shown", result, "shown", estimate))
+
+    def estimate(self, what: str, estimate: Estimate, source: str, unit: Unit = "share") -> None:
+        """An estimate without a target."""
+        self.shown(what, target_text(estimate, unit), source, estimate)
 
     def unchecked(self, what: str, result: str, target: str, source: str) -> None:
         """A target without data."""
@@ -90,14 +94,14 @@ class Table:
 
 
 def evaluate_target(
-    found: Estimate, low: float, high: float, history: Estimate | None = None
+    estimate: Estimate, low: float, high: float, history: Estimate | None = None
 ) -> Verdict:
     """The value decides. Outside the band, its interval and history's say whether that is sure."""
-    if low <= found.value <= high:
+    if low <= estimate.value <= high:
         return "met"
-    if found.low <= high and found.high >= low:
+    if estimate.low <= high and estimate.high >= low:
         return "too few paths"
-    if history is not None and found.low <= history.high and found.high >= history.low:
+    if history is not None and estimate.low <= history.high and estimate.high >= history.low:
         return "history cannot decide"
     return "missed"
 
@@ -117,17 +121,17 @@ def quantile_of(windows: FloatArray, q: float) -> Estimate:
     return quantile(windows, q, (0.0, 1.0))
 
 
-def target_text(found: Estimate, unit: Unit) -> str:
+def target_text(estimate: Estimate, unit: Unit) -> str:
     """An estimate with its interval."""
     if unit == "tiny":
-        return f"{found.value:.1e}"
-    error = found.mc_error * (100 if unit in ("share", "fall") else 1)
+        return f"{estimate.value:.1e}"
+    error = estimate.mc_error * (100 if unit in ("share", "fall") else 1)
     places = decimals(error, 1 if unit in ("share", "fall", "months") else 3)
-    ends = (found.low, found.high)
+    ends = (estimate.low, estimate.high)
     if unit == "fall":
-        ends = (found.high, found.low)
+        ends = (estimate.high, estimate.low)
     low, high = (re.sub(r"( %| months|x)$", "", write(end, unit, places)) for end in ends)
-    return f"{write(found.value, unit, places)} ({low} to {high})"
+    return f"{write(estimate.value, unit, places)} ({low} to {high})"
 
 
 def write(value: float, unit: Unit, places: int | None = None) -> str:

@@ -8,7 +8,7 @@ from scipy.special import ndtri
 from synthetic_run import synthetic_run
 
 from simulator.arrays import FloatArray
-from simulator.comparison.comparison import asked_of
+from simulator.comparison.comparison import statistics_of
 from simulator.comparison.paired_statistics import GROUPS, Sorted, jackknife_values
 from simulator.runs.run import Run
 from simulator.statistics.intervals import Estimate
@@ -28,7 +28,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 def test_all_paths_give_the_numbers_of_the_summary(run: Run) -> None:
     for entity in ("sp500", "NVDA"):
-        found = jackknife_values(run.results, entity, asked_of(run.scenario, entity), run.paths)
+        found = jackknife_values(
+            run.results, entity, statistics_of(run.scenario, entity), run.paths
+        )
         expected = run.estimates()[entity]
         assert found.keys() == expected.keys()
         for name, values in found.items():
@@ -37,7 +39,7 @@ def test_all_paths_give_the_numbers_of_the_summary(run: Run) -> None:
 
 def test_a_group_is_left_out(run: Run) -> None:
     """Against the same statistics of a run that never had those paths."""
-    asked = asked_of(run.scenario, "sp500")
+    asked = statistics_of(run.scenario, "sp500")
     found = jackknife_values(run.results, "sp500", asked, run.paths)
     row = run.entities.index("sp500")
     falls = np.asarray(run.results.measures["max_drawdown"][row], np.float64)
@@ -60,7 +62,7 @@ def test_a_group_is_left_out(run: Run) -> None:
 
 
 def test_a_run_against_itself_does_not_change(run: Run) -> None:
-    found = jackknife_values(run.results, "sp500", asked_of(run.scenario, "sp500"), run.paths)
+    found = jackknife_values(run.results, "sp500", statistics_of(run.scenario, "sp500"), run.paths)
     for values in found.values():
         assert changed(values, values) == Estimate(0.0, 0.0, 0.0, 0.0)
 
@@ -150,7 +152,7 @@ def test_runs_apart_join_their_intervals() -> None:
 def test_one_path_knows_no_error(tmp_path: Path) -> None:
     run = synthetic_run(tmp_path, paths=1)
     for name, values in jackknife_values(
-        run.results, "sp500", asked_of(run.scenario, "sp500"), 1
+        run.results, "sp500", statistics_of(run.scenario, "sp500"), 1
     ).items():
         found = jackknife_estimate(values)
         np.testing.assert_equal((found.value, found.mc_error), (values[0], np.inf), name)

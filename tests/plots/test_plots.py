@@ -16,9 +16,9 @@ from synthetic_run import synthetic_run, titled
 
 from simulator.errors import UsageError
 from simulator.history.baselines import beside, load_baseline_csv
-from simulator.plots import KINDS, RUN_PLOTS, available, draw, figure, picture, render
+from simulator.plots import KINDS, PLOTS, available, draw, figure, picture, render
 from simulator.plots.causes import explained
-from simulator.plots.drawdowns import BIN
+from simulator.plots.drawdowns import BIN, Histogram
 from simulator.plots.run_plot import LEVELS, band
 from simulator.plots.style import heading_height
 from simulator.runs.run import Run
@@ -168,7 +168,7 @@ def test_underwater_falls_are_negative(run: Run) -> None:
 
 
 def test_headline_says_how_many_paths_reach_the_dotcom_fall(run: Run) -> None:
-    of = picture("histogram", run)
+    of = Histogram(run)
     assert of.dotcom is not None
     chance = run.estimates()["sp500"]["reach_dotcom"]
     assert often(chance, run.paths) in of.headline
@@ -322,8 +322,10 @@ def test_the_knife_edge_is_absent_where_nothing_is_uncertain(run: Run) -> None:
 
 def test_the_command_knows_every_figure() -> None:
     from simulator.cli.stored_runs import KINDS as TYPED
+    from simulator.cli.stored_runs import SWEEP_KINDS as TYPED_OF_SWEEPS
 
-    assert TYPED == KINDS == tuple(RUN_PLOTS)
+    assert TYPED == KINDS
+    assert set(TYPED_OF_SWEEPS) | set(KINDS) == set(PLOTS)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -13,7 +13,9 @@ from matplotlib.figure import Figure
 from synthetic_sweep import ELASTICITY, ERROR, HAZARD, PRICE, depth, synthetic_sweep
 
 from simulator.errors import UsageError
-from simulator.plots import SWEEP_PLOTS, available, draw, picture
+from simulator.plots import SWEEP_KINDS, available, draw, picture
+from simulator.plots.heatmap import Heatmap
+from simulator.plots.response_lines import Lines
 from simulator.plots.style import VERMILION, render, style
 from simulator.scenario.sweep_design import Design
 from simulator.sweeps.sweep import Sweep
@@ -58,8 +60,8 @@ def words(drawing: Figure) -> list[str]:
 @pytest.mark.parametrize("name", list(DESIGNS))
 def test_each_design_gives_the_figures_it_can(sweeps: dict[str, Sweep], name: str) -> None:
     assert available(sweeps[name]) == GIVES[name]
-    for kind in set(SWEEP_PLOTS) - set(GIVES[name]):
-        with pytest.raises(UsageError, match=f"no {kind} of this sweep: "):
+    for kind in set(SWEEP_KINDS) - set(GIVES[name]):
+        with pytest.raises(UsageError, match=f"no figure '{kind}' of sp500 here: "):
             picture(kind, sweeps[name])
 
 
@@ -129,7 +131,7 @@ def test_the_check_of_overlaps_can_fail(sweeps: dict[str, Sweep]) -> None:
 
 
 def test_the_heat_map_holds_the_numbers_of_the_table(sweeps: dict[str, Sweep]) -> None:
-    of = picture("heatmap", sweeps["two keys"])
+    of = Heatmap(sweeps["two keys"])
     assert of.by_values(2) == [PRICE, ELASTICITY]
     assert len(of.table) == 45
     shown = words(draw(of))
@@ -152,7 +154,7 @@ def test_a_third_key_is_held_near_the_base_and_said(sweeps: dict[str, Sweep]) ->
     assert len(of.table) == 12
     assert set(of.table[ELASTICITY]) == {0.4, 1.2, 2.0}
     assert f"Held: {HAZARD} = 0.2." in of.subtitle
-    turned = picture("heatmap", sweeps["three keys"], keys=(HAZARD, ELASTICITY))
+    turned = Heatmap(sweeps["three keys"], against=(HAZARD, ELASTICITY))
     assert turned.by_values(2) == [HAZARD, ELASTICITY]
     assert "Held: technology.annual_price_decline" in turned.subtitle
 
@@ -234,7 +236,7 @@ def test_the_dotcom_crash_is_drawn_where_it_is_near_and_only_for_falls(
 
 
 def test_points_of_a_sampled_design_tell_rank_correlations(sweeps: dict[str, Sweep]) -> None:
-    of = picture("lines", sweeps["hypercube"])
+    of = Lines(sweeps["hypercube"])
     columns, rows = of.shown()
     assert columns[0] == "assumption"
     assert {rows[0][0], rows[1][0]} & {ELASTICITY, PRICE}
@@ -257,7 +259,7 @@ def test_what_a_sweep_does_not_have_is_refused(sweeps: dict[str, Sweep]) -> None
         ({"keys": ("market.x",)}, "market.x does not vary"),
     ):
         with pytest.raises(UsageError, match=message):
-            picture(**{"kind": "lines", "source": sweep, **asked})  # type: ignore[call-overload]
+            picture(**{"kind": "lines", "source": sweep, **asked})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("title", ["$\\frac{1}{0}$ <b>", "[/] =cmd|x", "a" * 200])

@@ -35,7 +35,7 @@ def test_every_picture_is_there_and_has_words() -> None:
 
 def test_an_entry_has_its_picture_and_its_command(tmp_path: Path) -> None:
     shown = pictures(synthetic_run(tmp_path, paths=30))
-    text = SCRIPT["page"](shown["fan"].run, {"fan-mag7": shown["fan-mag7"]})
+    text = SCRIPT["page"](shown["fan"].source, {"fan-mag7": shown["fan-mag7"]})
     assert "](images/gallery-fan-mag7.png)" in text
     assert "crashsim plot results/deepseek-* fan --entity mag7" in text
     assert f"{shown['fan-mag7'].headline}." in text

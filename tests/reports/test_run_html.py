@@ -16,7 +16,7 @@ from simulator.reports.run_html import figures, html_report, pictures
 from simulator.runs import sensitivity
 from simulator.runs.load import load_run
 from simulator.runs.run import Run
-from simulator.runs.summary import WORST
+from simulator.runs.statistic_catalogue import WORST
 from simulator.statistics import formatting
 from simulator.statistics.intervals import Estimate
 

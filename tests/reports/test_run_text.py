@@ -18,7 +18,7 @@ from simulator.reports.run_text import summary_lines, terminal_summary
 from simulator.reports.text_lines import WIDTH, Line, number
 from simulator.runs.load import load_run
 from simulator.runs.run import Run
-from simulator.runs.summary import WORST
+from simulator.runs.statistic_catalogue import WORST
 from simulator.statistics.formatting import format_error, format_share
 from simulator.statistics.intervals import Estimate
 

@@ -62,7 +62,7 @@ def test_goals(text: str, width: float, relative: bool) -> None:
     assert found.width == pytest.approx(width)
     assert found.relative is relative
     assert found.text == text.strip()
-    assert found.asked.metric in ("max_drawdown", "terminal_return", "time_to_trough")
+    assert found.threshold.metric in ("max_drawdown", "terminal_return", "time_to_trough")
 
 
 @pytest.mark.parametrize(

@@ -23,11 +23,11 @@ from test_run import TEXT
 from simulator import load_run, load_scenario, simulate
 from simulator.errors import LockedError, StoreError
 from simulator.runs import atomic_files
+from simulator.runs.atomic_files import sealed
 from simulator.runs.run import Run
 from simulator.runs.storage import (
     MANIFEST,
     RESULT_FORMAT,
-    _sealed,
     add_files,
     csv_bytes,
     is_complete,
@@ -165,8 +165,7 @@ def test_a_missing_or_cut_file_is_named(folder: Path, name: str) -> None:
 def forge(folder: Path, **changes: Any) -> None:
     """A manifest with changes and a right seal, as an attacker or another version writes it."""
     manifest = json.loads((folder / MANIFEST).read_text())
-    del manifest["sha256"]
-    (folder / MANIFEST).write_text(_sealed(manifest | changes))
+    (folder / MANIFEST).write_bytes(sealed(manifest | changes))
 
 
 def test_newer_formats_are_refused_with_advice(folder: Path) -> None:
@@ -194,7 +193,9 @@ def test_a_scenario_that_is_read_differently_is_refused(folder: Path) -> None:
         load_run(folder)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", "[" * 100_000, '{"result_format": "x"}', "\xff"])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", "[" * 100_000, '{"x": NaN}', '{"result_format": "x"}', "\xff"]
+)
 def test_a_manifest_that_is_none(folder: Path, text: str) -> None:
     (folder / MANIFEST).write_text(text, encoding="latin-1")
     with pytest.raises(StoreError, match=r"manifest\.json"):
@@ -318,8 +319,7 @@ def test_the_folder_of_a_run(run: Run) -> None:
 def test_a_run_of_an_older_model_or_format_is_refused_with_a_sentence(
     folder: Path, key: str, value: int, sentence: str
 ) -> None:
-    manifest = read_manifest(folder)
-    (folder / MANIFEST).write_text(_sealed(manifest | {key: value}), encoding="utf-8")
+    forge(folder, **{key: value})
     with pytest.raises(StoreError, match=f"{sentence}.*make the run anew"):
         load_run(folder)
     assert read_manifest(folder)["paths"] == 300  # which `crashsim list` shows

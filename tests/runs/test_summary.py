@@ -12,15 +12,9 @@ from synthetic import ENTITIES, SOLD, walk_results
 
 from simulator.arrays import FloatArray
 from simulator.engine.results import CAUSES, GRIDS, MEASURES
-from simulator.runs.summary import (
-    WORST,
-    Counted,
-    Paths,
-    drivers,
-    evaluate_threshold,
-    sample,
-    statistics,
-)
+from simulator.runs.samples import Counted, Paths, sample
+from simulator.runs.statistic_catalogue import WORST
+from simulator.runs.summary import drivers, evaluate_threshold, statistics
 from simulator.scenario.thresholds import parse_threshold
 from simulator.statistics.histogram import Grid
 from simulator.statistics.intervals import Estimate, expected_shortfall

@@ -82,7 +82,7 @@ def test_an_outcome_of_history_is_judged_by_its_place() -> None:
         table.outcome("x", futures, real, "a test")
     assert [row.verdict for row in table.rows] == ["missed", "met", "missed"]
     assert place_of(0.25, futures).value == pytest.approx(0.25, abs=1e-3)
-    assert table.rows[1].found == place_of(0.5, futures)
+    assert table.rows[1].estimate == place_of(0.5, futures)
 
 
 def test_numbers_are_written_with_their_unit_and_sign() -> None:
@@ -252,8 +252,8 @@ def test_every_group_is_judged(small: Hindcast) -> None:
         assert row.source
         assert row.result
         assert (row.verdict == "shown") == (row.kind == "shown")
-        if row.found is not None:
-            assert np.isfinite(row.found.value), row.what
+        if row.estimate is not None:
+            assert np.isfinite(row.estimate.value), row.what
 
 
 def test_what_is_exact_is_met(small: Hindcast) -> None:
@@ -308,7 +308,7 @@ def test_failures_stay_and_the_exit_code_is_0(
     assert code == 0
     assert len(document["rows"]) == len(small.rows) + 2
     assert document["rows"][-2]["verdict"] == "missed"
-    assert document["rows"][-1]["found"]["high"] is None
+    assert document["rows"][-1]["estimate"]["high"] is None
     assert document["verdicts"]["missed"] >= 1
     assert crashsim("hindcast", "--paths", 99)[0] == 2
 
