@@ -19,7 +19,7 @@ from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
-    from simulator.reports.run_text import Line
+    from simulator.reports.text_lines import Line
 
 _CODES = {"strong": "1", "good": "32", "bad": "1;31"}
 """Codes of a style; the words say the same."""

@@ -104,6 +104,13 @@ BesideOption = Annotated[
         help="Prices of your own, or a DFAST table, as CSV: shown beside the run as real crashes are.",
     ),
 ]
+FullOption = Annotated[
+    bool,
+    Option(
+        "--full",
+        help="Print every table: firms, causes, real crashes, dollars, all official scenarios.",
+    ),
+]
 FileOption = Annotated[Path | None, Option("--output", "-o", metavar="FILE", help="File to write.")]
 
 _Json = Annotated[bool, Option("--json", help="Print one JSON document instead of text.")]

@@ -16,6 +16,7 @@ from simulator.cli.console import Screen
 from simulator.cli.find import RESULTS
 from simulator.cli.options import (
     NOT_REACHED,
+    FullOption,
     ParentOption,
     PathsOption,
     PortfolioOption,
@@ -101,6 +102,7 @@ def run(
     keep_paths: KeepPathsOption = 100_000,
     deterministic: DeterministicOption = False,
     force: ForceOption = False,
+    full: FullOption = False,
     counterfactual: CounterfactualOption = True,
 ) -> None:
     """Simulate a scenario and write a report.
@@ -147,10 +149,12 @@ def run(
         with atomic_files.lock(folder):
             found = made if made is not None else simulate(story)
             found.save(folder)
-    _present(screen, found, folder, counterfactual=counterfactual, force=force)
+    _present(screen, found, folder, counterfactual=counterfactual, force=force, full=full)
 
 
-def _present(screen: Screen, run: Run, folder: Path, *, counterfactual: bool, force: bool) -> None:
+def _present(
+    screen: Screen, run: Run, folder: Path, *, counterfactual: bool, force: bool, full: bool
+) -> None:
     """Print, compare with the other worlds, report and end: in the order in which it is known."""
     from simulator.reports.run_text import opening_lines
 
@@ -158,7 +162,7 @@ def _present(screen: Screen, run: Run, folder: Path, *, counterfactual: bool, fo
     if not screen.as_json:
         screen.lines(opening_lines(run, screen.width))
     complete = _with_story(screen, run, folder) if counterfactual and run.story is None else run
-    _print(screen, complete, folder, goal)
+    _print(screen, complete, folder, goal, full=full)
     is_there = (folder / REPORT).exists() and not force and complete is run
     reported = is_there or _report(screen, complete, folder)
     screen.next(_following(folder))
@@ -300,7 +304,7 @@ def _report(screen: Screen, run: Run, folder: Path) -> bool:
     return True
 
 
-def _print(screen: Screen, run: Run, folder: Path, goal: Reached | None) -> None:
+def _print(screen: Screen, run: Run, folder: Path, goal: Reached | None, *, full: bool) -> None:
     from simulator.reports.run_text import following_lines
 
     if screen.as_json:
@@ -309,7 +313,7 @@ def _print(screen: Screen, run: Run, folder: Path, goal: Reached | None) -> None
             {"folder": str(folder), **run.document(), **until, "next": _following(folder)}
         )
         return
-    screen.lines(following_lines(run, str(folder), screen.width))
+    screen.lines(following_lines(run, str(folder), screen.width, full=full))
     if goal is not None:
         screen.text(f"\n{goal.sentence(run.paths)}")
 

@@ -15,7 +15,7 @@ from typer import Argument, Option
 
 from simulator.cli.console import Screen
 from simulator.cli.find import LATEST, RESULTS, entity_of, find, kind_of, made_at, newest_first
-from simulator.cli.options import BesideOption, FileOption, RunArgument, RunsArgument
+from simulator.cli.options import BesideOption, FileOption, FullOption, RunArgument, RunsArgument
 from simulator.cli.output import store_file, write_file
 from simulator.cli.stored_sweeps import PlotRequest, compare_sweep, plot_sweep, report_sweep
 from simulator.errors import StoreError, UsageError, plural
@@ -72,7 +72,7 @@ def list_runs(
     )
 
 
-def show(screen: Screen, *, runs: RunsArgument) -> None:
+def show(screen: Screen, *, runs: RunsArgument, full: FullOption = False) -> None:
     """Verify a stored run or sweep and print its summary."""
     from simulator.reports.run_text import summary_lines
     from simulator.runs import load_run
@@ -86,7 +86,7 @@ def show(screen: Screen, *, runs: RunsArgument) -> None:
     if screen.as_json:
         screen.document({"folder": str(folder), **found.document(), "next": following})
     else:
-        screen.lines(summary_lines(found, str(folder), screen.width))
+        screen.lines(summary_lines(found, str(folder), screen.width, full=full))
     screen.next(following)
 
 

@@ -50,6 +50,12 @@ def beside(run: Run) -> list[OfficialRow]:
     ]
 
 
+def leading(run: Run, most: int = 3) -> list[OfficialRow]:
+    """Of each authority its fall of the S&P 500, the deepest first; at most so many."""
+    name = label(run, "sp500")
+    return list({row.short: row for row in beside(run) if row.entity == name}.values())[:most]
+
+
 def fall(one: OfficialScenario) -> str:
     """The fall of equities, with a star where it was read through the press; "-" for none."""
     if one.fall is None:

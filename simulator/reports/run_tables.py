@@ -48,7 +48,9 @@ WEAK = ("C", "D")
 FALLS = (*WORST, "mean")
 """Statistics in the table of largest falls."""
 LOSSES = ("median", "worst_1_in_20", "worst_1_in_100")
-"""Statistics in the table of dollars lost."""
+"""Statistics in the table of dollars below today's value."""
+ENDS = ("worst_1_in_20", "median", "best_1_in_20")
+"""Statistics of the change from the start to the horizon."""
 
 
 Cell = tuple[str, str]
@@ -99,7 +101,7 @@ class RealCrash:
 
 @dataclass(frozen=True)
 class LossRow:
-    """Dollars lost from peak to trough: number, error and unit for each statistic of LOSSES."""
+    """Dollars below today's value at the lowest point: number, error and unit for each statistic of LOSSES."""
 
     entity: str
     name: str
@@ -153,7 +155,7 @@ def estimates(run: Run, entity: str) -> dict[str, Estimate]:
         return values
     rare = {name for name, q in WORST.items() if not enough_paths(run.paths, q)}
     return {
-        name: UNKNOWN if name.removeprefix("dollars_lost_") in rare else of
+        name: UNKNOWN if name.removeprefix("loss_from_start_") in rare else of
         for name, of in values.items()
     }
 
@@ -182,9 +184,7 @@ def falls(run: Run, entities: Iterable[str] | None = None) -> list[FallRow]:
     width = 1 + max(len(entity) for entity in run.scenario.universe.tickers)
     for entity in run.entities if entities is None else entities:
         values = estimates(run, entity)
-        cells = [
-            (format_share(values[name], sign=-1), format_error(values[name])) for name in FALLS
-        ]
+        cells = [_fall(values[name]) for name in FALLS]
         name = label(run, entity)
         short = (
             name
@@ -243,16 +243,23 @@ def crashes(run: Run) -> list[RealCrash]:
 
 
 def losses(run: Run, entities: Iterable[str]) -> list[LossRow]:
-    """Dollars lost from peak to trough."""
+    """Dollars below today's value at the lowest point; none of runs that did not measure it."""
     rows = []
     portfolio = run.scenario.portfolio
     for entity in entities:
         if entity == PORTFOLIO and portfolio is not None and portfolio.value is None:
             continue  # its holdings are known as shares only
         values = estimates(run, entity)
-        cells = [dollar_parts(values[f"dollars_lost_{name}"]) for name in LOSSES]
-        rows.append(LossRow(entity, label(run, entity), cells))
+        today = float(run.results.start_levels[run.entities.index(entity)])
+        known = [values.get(f"loss_from_start_{name}") for name in LOSSES]
+        cells = [dollar_parts(_times(of, today)) for of in known if of is not None]
+        if cells:
+            rows.append(LossRow(entity, label(run, entity), cells))
     return rows
+
+
+def _times(of: Estimate, scale: float) -> Estimate:
+    return Estimate(*(scale * part for part in (of.value, of.mc_error, of.low, of.high)))
 
 
 def drivers(run: Run, entity: str) -> list[Driver]:
@@ -299,20 +306,41 @@ def driver_table(run: Run) -> DriverTable:
     )
 
 
-def lowest(run: Run) -> list[FallRow]:
+def lowest(run: Run, entities: Iterable[str] | None = None) -> list[FallRow]:
     """Lowest level of each group against today: median, 1-in-20 worst, chances to be so far below."""
     rows = []
-    for entity in groups(run):
+    for entity in groups(run) if entities is None else entities:
         values = estimates(run, entity)
         losses = ("loss_from_start_median", "loss_from_start_worst_1_in_20")
-        cells = [
-            (format_share(values[name], sign=-1), format_error(values[name])) for name in losses
-        ]
-        chances = (values[f"below_{share}"] for share in BELOW)
-        cells += [(format_share(chance), format_error(chance)) for chance in chances]
+        shares = (f"below_{share}" for share in BELOW)
+        cells = [_fall(values[name]) for name in losses] + [_share(values[name]) for name in shares]
         name = label(run, entity)
         rows.append(FallRow(entity, name, name, cells))
     return rows
+
+
+def overview(run: Run, entities: Iterable[str]) -> list[FallRow]:
+    """Both tails of each entity.
+
+    Median and 1-in-20 worst fall, the chance to fall as after 2000, and the change at the horizon: ``ENDS``.
+    """
+    rows = []
+    for entity in entities:
+        values = estimates(run, entity)
+        cells = [_fall(values[name]) for name in ("median", "worst_1_in_20")]
+        names = (f"reach_{DOTCOM}", *(f"terminal_return_{name}" for name in ENDS))
+        cells += [_share(values[name]) if name in values else ("", "") for name in names]
+        name = label(run, entity)
+        rows.append(FallRow(entity, name, name, cells))
+    return rows
+
+
+def _fall(of: Estimate) -> Cell:
+    return format_share(of, sign=-1), format_error(of)
+
+
+def _share(of: Estimate) -> Cell:
+    return format_share(of), format_error(of)
 
 
 def groups(run: Run) -> list[str]:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 GRADES = {"A": 1, "B": 2, "C": 3, "D": 4}
 """Strength of evidence as a weight: how much there is to doubt."""
+MATTERS = 0.1
+"""Size of a rank correlation below which an assumption is not named: it leaves 99 % of the spread to the rest."""
 _THIN = {
     "A": "it is measured",
     "B": "several sources agree on it",
@@ -62,18 +64,25 @@ def sensitivities(scenario: Scenario, results: Results) -> pd.DataFrame:
 def weakest_link(scenario: Scenario, results: Results, entity: str = "sp500") -> str:
     """One sentence: the uncertain assumption that moves the entity's fall most for how little is known of it.
 
-    That is the largest product of the rank correlation's size and the grade (A 1 ... D 4), among
-    those more than three standard errors from 0: of twenty that move nothing, one would pass two.
+    That is the largest product of the rank correlation's size and the grade (A 1 ... D 4), among those of at least
+    ``MATTERS`` and more than three standard errors from 0: of twenty that move nothing, one would pass two.
     """
     table = sensitivities(scenario, results)
     title = plain(scenario.universe.title_of(entity)).split(" (")[0]
     name = f"the {title}" if entity in scenario.universe.groups else title
     if table.empty:
         return "Every assumption of this run is a single number: the run cannot tell which of them matters."
-    clear = table["rank_correlation"].abs() > 3 * table["mc_error"]
-    table = table[(table["entity"] == entity) & clear]
+    table = table[table["entity"] == entity]
+    size, error = table["rank_correlation"].abs(), table["mc_error"]
+    effect = f"moves the largest fall of {name} with a rank correlation of {MATTERS:g} or more"
+    if (table[["low", "high"]].abs() < MATTERS).all(axis=None):
+        return (
+            f"No single uncertain assumption {effect}: chance, and what is fixed here, matter more than "
+            "any one of them."
+        )
+    table = table[(size >= MATTERS) & (size > 3 * error)]
     if table.empty:
-        return f"No uncertain assumption moves the largest fall of {name} by more than the noise of this run."
+        return f"These paths cannot tell whether any uncertain assumption {effect}."
     weight = table["rank_correlation"].abs() * table["strength"].map(GRADES)
     worst = table.iloc[int(weight.to_numpy().argmax())]
     r, low, high = (float(worst[column]) for column in ("rank_correlation", "low", "high"))

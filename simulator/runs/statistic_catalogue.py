@@ -74,6 +74,8 @@ def statistics_by_name(depths: Mapping[str, float], grid: TimeGrid) -> dict[str,
         if not grid.missing(name):
             catalogue[f"{name}_median"] = Statistic(name, "quantile", 0.5)
             catalogue[f"{name}_worst_1_in_20"] = Statistic(name, "quantile", 0.05)
+        if name == "terminal_return" and not grid.missing(name):
+            catalogue[f"{name}_best_1_in_20"] = Statistic(name, "quantile", 0.95)
     return catalogue
 
 

@@ -28,7 +28,7 @@ _MEASURES = {
     "loss_from_start": "lowest against today",
     "time_to_trough": "time to the trough",
     "time_underwater": "longest time under water",
-    "dollars_lost": "dollars lost",
+    "dollars_lost": "dollars lost from peak to trough",
     "return_1y": "return after a year",
     "terminal_return": "return to the end",
     "worst_week": "worst week",
@@ -90,6 +90,8 @@ def short(statistic: str) -> str:
         return f"{statistic.removeprefix('below_')} % below today"
     if statistic.startswith("worst_1_in_"):
         return f"1-in-{statistic.removeprefix('worst_1_in_')} worst"
+    if statistic.startswith("best_1_in_"):
+        return f"1-in-{statistic.removeprefix('best_1_in_')} best"
     return statistic.replace("_", " ")
 
 

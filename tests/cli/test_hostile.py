@@ -142,11 +142,11 @@ def test_a_title_is_drawn_as_it_is_not_as_a_formula(run: Run) -> None:
 
 def test_the_terminal_shows_them(run: Run) -> None:
     for texts in chunks():
-        summary = terminal_summary(dressed(run, texts)[0])
+        summary = terminal_summary(dressed(run, texts)[0], full=True)
         assert summary.replace("\n", "").isprintable()
     for text in HOSTILE:
         shown = squeezed(plain(text, 200))[:30].rstrip(".")
-        assert squeezed(terminal_summary(titled(run, text))).startswith(shown)
+        assert squeezed(terminal_summary(titled(run, text), full=True)).startswith(shown)
 
 
 def test_spreadsheets_get_text_as_text_and_numbers_as_numbers() -> None:

@@ -53,7 +53,7 @@ def test_an_error_of_a_quantile_is_one_standard_error(run: Run) -> None:
 
 
 def test_every_place_that_shows_an_error_says_what_it_is(run: Run) -> None:
-    for text in (terminal_summary(run), text_of(html_report(run))):
+    for text in (terminal_summary(run, full=True), text_of(html_report(run))):
         assert text.index("Monte Carlo standard error") < re.search(r"±\d", text).start()  # type: ignore[union-attr]
         assert not re.search(r"MC error|Monte Carlo error", text)
 
@@ -71,7 +71,7 @@ def test_a_number_printed_twice_has_one_interval(run: Run, years: int) -> None:
     ends = chance.split("(")[1].rstrip(")")
     assert f"({ends} %)" in run.verdict
     assert chance in text_of(html_report(run))
-    assert chance.replace(" %", "%") in terminal_summary(run)
+    assert chance.replace(" %", "%") in terminal_summary(run, full=True)
 
 
 def test_the_headline_of_a_figure_and_its_table_have_one_interval(run: Run) -> None:
@@ -83,21 +83,23 @@ def test_quantiles_beyond_the_paths_are_unknown_and_said_to_be(tmp_path: Path) -
     few = held(tmp_path, 20)
     row = run_tables.falls(few)[0]
     assert [cell[0] == "?" for cell in row.cells] == [False, False, False, False, True, False]
-    unbounded = [cell[0] == "?" for cell in run_tables.losses(few, ["sp500"])[0].cells]
-    assert unbounded == [False, True, True], "20 paths do not bound the 1-in-20 loss from above"
+    dollars = [cell[0] == "?" for cell in run_tables.losses(few, ["sp500"])[0].cells]
+    assert dollars == [False, False, True], (
+        "no more than today's value can go, but 1 in 100 is unknown"
+    )
     table = portfolio_tables.portfolio(few)
     assert table is not None
     assert [cell[0] == "?" for cell in table.rows[0].cells] == [False, False, True, True]
-    assert terminal_summary(few).count("?: too few paths") == 3
+    assert terminal_summary(few, full=True).count("?: too few paths") == 4
     page = text_of(html_report(few))
     assert page.count("“?”: too few paths to know") == 2
     enough = held(tmp_path, 500)
-    assert "too few paths" not in terminal_summary(enough) + text_of(html_report(enough))
+    assert "too few paths" not in terminal_summary(enough, full=True) + text_of(html_report(enough))
 
 
 def test_a_run_without_noise_has_no_errors_and_no_intervals() -> None:
     exact = simulate(load_scenario("deepseek"), paths=1, shocks="zero")
-    text = terminal_summary(exact)
+    text = terminal_summary(exact, full=True)
     assert "±" not in text
     assert "?" not in text
     assert "interval" not in text

@@ -14,7 +14,8 @@ from synthetic_run import synthetic_run, titled
 from simulator.cli import console
 from simulator.errors import plain
 from simulator.reports import run_tables
-from simulator.reports.run_text import WIDTH, Line, summary_lines, terminal_summary
+from simulator.reports.run_text import summary_lines, terminal_summary
+from simulator.reports.text_lines import WIDTH, Line, number
 from simulator.runs.load import load_run
 from simulator.runs.run import Run
 from simulator.runs.statistic_catalogue import WORST
@@ -26,7 +27,7 @@ SECTIONS = (
     "THRESHOLDS",
     "LARGEST FALL",
     "CHANCE",
-    "DOLLARS LOST",
+    "BELOW TODAY'S VALUE",
     "TWENTIETH",
     "0 non-finite paths",
     "results/walk",
@@ -53,7 +54,7 @@ def named(run: Run, name: str) -> Run:
 
 
 def test_sections_in_order_and_plain(run: Run) -> None:
-    text = terminal_summary(run, "results/walk-0123456789ab")
+    text = terminal_summary(run, "results/walk-0123456789ab", full=True)
     places = [text.index(word) for word in SECTIONS]
     assert places == sorted(places)
     assert text.replace("±", "").replace("\n", "").isascii()
@@ -62,15 +63,18 @@ def test_sections_in_order_and_plain(run: Run) -> None:
 
 @pytest.mark.parametrize("title", ["A walk", "x" * 200, "word " * 40, "日本語の題名" * 30])
 @pytest.mark.parametrize("paths", [1, 2, 7, 400])
-def test_it_fits_eighty_columns(title: str, paths: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("full", [False, True])
+def test_it_fits_eighty_columns(title: str, paths: int, full: bool, tmp_path: Path) -> None:
     run = synthetic_run(tmp_path, paths=paths)
-    text = terminal_summary(named(titled(run, title), title), f"results/{'deep/' * 30}walk")
+    text = terminal_summary(
+        named(titled(run, title), title), f"results/{'deep/' * 30}walk", full=full
+    )
     assert widest(text) <= WIDTH
 
 
 def test_hostile_names_fit_and_are_shown_as_they_are(run: Run) -> None:
     for name in HOSTILE:
-        text = terminal_summary(named(titled(run, name), name), "results/walk")
+        text = terminal_summary(named(titled(run, name), name), "results/walk", full=True)
         assert widest(text) <= WIDTH, name
         assert text.replace("\n", "").isprintable(), name
         shown = " ".join(plain(name, 200).split())
@@ -78,9 +82,15 @@ def test_hostile_names_fit_and_are_shown_as_they_are(run: Run) -> None:
         assert head == shown if cell_len(shown) <= WIDTH else shown.startswith(head[:-1])
 
 
+def table_below(text: str, head: str) -> list[str]:
+    """The lines of the table that starts so, to its end."""
+    lines = text[text.index(head) :].splitlines()
+    return lines[: lines.index("")]
+
+
 def test_every_fall_has_its_error_beside_it(run: Run) -> None:
     """-27.9±0.3: the digits of the report, and one digit of the standard error."""
-    lines = terminal_summary(run).splitlines()
+    lines = table_below(terminal_summary(run, full=True), "LARGEST FALL (")
     for entity, row in zip(run.entities, run_tables.falls(run), strict=True):
         line = next(one for one in lines if one.startswith(f" {row.short[:18]}"))
         cells = line[20:].split()
@@ -107,17 +117,15 @@ def test_every_fall_has_its_error_beside_it(run: Run) -> None:
     ],
 )
 def test_an_error_is_one_digit_in_three_columns(error: float, shown: str) -> None:
-    from simulator.reports.run_text import _cell
-
     of = Estimate(0.4, error, 0.3, 0.5)
-    text = _cell((format_share(of, sign=-1), format_error(of)))
+    text = number((format_share(of, sign=-1), format_error(of)))
     assert text.endswith(shown)
     assert ("±" in text) == (error > 0)
     assert len(text) <= 9
 
 
 def test_the_dotcom_crash_stands_below_both_indexes(run: Run) -> None:
-    lines = terminal_summary(run).splitlines()
+    lines = table_below(terminal_summary(run, full=True), "LARGEST FALL (")
     for name, weekly, daily in (("S&P 500", "-47.6", "-49.1%"), ("NASDAQ", "-77.4", "-77.9%")):
         above = next(n for n, line in enumerate(lines) if line.startswith(f" {name}"))
         assert "dot-com crash" in lines[above + 1]
@@ -126,25 +134,27 @@ def test_the_dotcom_crash_stands_below_both_indexes(run: Run) -> None:
 
 
 def test_thresholds_say_pass_or_fail_and_whether_it_is_sure(run: Run) -> None:
-    text = " ".join(terminal_summary(run).split())
+    text = " ".join(terminal_summary(run, full=True).split())
     assert "FAIL rare: P(sp500.max_drawdown >= 0.30) < 0.05" in text
     assert "pass typical:" in text
     assert "more paths would tell" not in text
     estimate = next(one for one in run.threshold_results()).estimate
     rule = replace(run.scenario.thresholds[0], limit=estimate.value - 1e-6)
     close = replace(run, scenario=replace(run.scenario, thresholds=(rule,)))
-    assert "more paths would tell" in " ".join(terminal_summary(close).split())
+    assert "more paths would tell" in " ".join(terminal_summary(close, full=True).split())
     without = replace(run, scenario=replace(run.scenario, thresholds=()))
     assert "THRESHOLDS" not in terminal_summary(without)
 
 
 def test_a_stored_run_gives_the_same_summary(run: Run, tmp_path: Path) -> None:
     run.save(tmp_path / "stored")
-    assert terminal_summary(load_run(tmp_path / "stored")) == terminal_summary(run)
+    assert terminal_summary(load_run(tmp_path / "stored"), full=True) == terminal_summary(
+        run, full=True
+    )
 
 
 def test_one_path(tmp_path: Path) -> None:
-    text = terminal_summary(synthetic_run(tmp_path, paths=1))
+    text = terminal_summary(synthetic_run(tmp_path, paths=1), full=True)
     assert "In the one simulated future" in text
     assert "?: too few paths" in text
     assert "nan" not in text
@@ -191,8 +201,8 @@ def printed(
 def test_colour_is_sparing_and_only_where_it_is_wanted(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lines = summary_lines(titled(run, "\x1b[31mred\x1b[0m"))
-    wanted = terminal_summary(titled(run, "\x1b[31mred\x1b[0m")) + "\n"
+    lines = summary_lines(titled(run, "\x1b[31mred\x1b[0m"), full=True)
+    wanted = terminal_summary(titled(run, "\x1b[31mred\x1b[0m"), full=True) + "\n"
     assert printed(lines, monkeypatch, terminal=False) == wanted
     assert printed(lines, monkeypatch, NO_COLOR="1") == wanted
     assert printed(lines, monkeypatch, TERM="dumb") == wanted

@@ -84,7 +84,7 @@ def test_terminal_and_report_say_the_same_below_the_verdict(run: Run) -> None:
     from html import unescape
 
     page = " ".join(unescape(re.sub(r"<[^>]+>", " ", html_report(run))).split())
-    text = " ".join(terminal_summary(run).split())
+    text = " ".join(terminal_summary(run, full=True).split())
     for sentence in run.story_sentences:
         assert sentence in page
         assert sentence.replace("−", "-").replace(" %", "%") in text
