@@ -296,18 +296,10 @@ class Run:
         }
 
     def _contributions(self) -> dict[str, Any]:
-        """What the story adds: entity -> statistic -> part -> estimate; nothing where it is not known."""
         if self.story is None:
             return {}
-        found: dict[str, Any] = {}
-        for entity, statistic in dict.fromkeys(
-            zip(self.story["entity"], self.story["statistic"], strict=True)
-        ):
-            of = story_text.parts(self.story, entity, statistic)
-            found.setdefault(entity, {})[statistic] = {
-                part: one.as_json() for part, one in of.items()
-            }
-        return {"contributions": found, "contributions_in_words": self.story_sentences}
+        parts = story_text.document(self.story)
+        return {"contributions": parts, "contributions_in_words": self.story_sentences}
 
     def _story_files(self) -> dict[str, bytes]:
         return {} if self.story is None else {storage.STORY: storage.csv_bytes(self.story)}

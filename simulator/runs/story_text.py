@@ -5,7 +5,7 @@ A sentence says that something adds or takes away only where the paired 95 % int
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from simulator.statistics import Estimate
 from simulator.statistics.formatting import MINUS, decimals, format_error, interval
@@ -22,6 +22,17 @@ STATISTICS = {
 """What each headline is, for people."""
 CHANCES = ("reach_dotcom", "below_30")
 """Headlines that count futures; the others are falls in percent."""
+
+
+def document(story: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """What the story adds, for JSON: entity -> statistic -> part -> estimate."""
+    split: dict[str, dict[str, Any]] = {}
+    for entity, statistic in dict.fromkeys(zip(story["entity"], story["statistic"], strict=True)):
+        estimates = parts(story, entity, statistic).items()
+        split.setdefault(entity, {})[statistic] = {
+            part: estimate.as_json() for part, estimate in estimates
+        }
+    return split
 
 
 def parts(story: pd.DataFrame, entity: str, statistic: str) -> dict[str, Estimate]:
