@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from simulator.arrays import FloatArray
-from simulator.plots.run_plot import RunPlot, exact, label, with_interval
+from simulator.plots.run_plot import RunPlot, exact, label
 from simulator.plots.style import BLUES, GREY, INK, MEDIAN, frame, name_rows, note, percent_axis
 from simulator.runs.statistic_labels import CAUSE_NAMES
 from simulator.statistics import Estimate, Z, expected_shortfall
@@ -69,11 +69,12 @@ class Waterfall(RunPlot):
 
     @property
     def headline(self) -> str:
-        """The worst cause, and its share."""
-        first = self.table.iloc[0]
-        share = first["log"] / self.whole.value if self.whole.value else 0.0
+        """The worst cause, and its share of all that pulls down: what pushes up is no part of a fall."""
+        first, logs = self.table.iloc[0], self.table["log"].iloc[:-1]
+        down = float(logs[logs < 0].sum())
+        share = first["log"] / down if down else 0.0
         return (
-            f"{self.name}: “{first['cause']}” accounts for {percent(share)} of the fall "
+            f"{self.name}: “{first['cause']}” makes {percent(share)} of what pulls down "
             "in the worst twentieth of futures"
         )
 
@@ -81,9 +82,12 @@ class Waterfall(RunPlot):
     def subtitle(self) -> str:
         """The unit, and that it adds up."""
         fall = percent(-np.expm1(self.whole.value))
+        logs = self.table["log"].iloc[:-1]
+        up = signed(100 * float(logs[logs > 0].sum()), 0)
+        against = f" Of them {up} push up." if up != "0" else ""
         return (
             f"Mean log points from peak to trough (−100 points are −63 %); they add up to {format_log(self.whole)}, "
-            f"a fall of {fall}. Thin lines: 95 % intervals."
+            f"a fall of {fall}.{against} Thin lines: 95 % intervals."
         )
 
     def shown(self) -> tuple[list[str], list[list[str]]]:
@@ -178,8 +182,9 @@ class Uncertainty(RunPlot):
     def headline(self) -> str:
         """The share, as the bound it is."""
         name = self.name if self.entity in self._groups else self.table["name"].iloc[0]
-        share = format_interval(self.estimate)
-        return f"{name}: uncertain assumptions explain at least {share} of the spread of falls"
+        of = self.estimate
+        least = "" if _is_noise(of) else "at least "
+        return f"{name}: uncertain assumptions explain {least}{_shown_share(of)} of the spread of falls"
 
     @property
     def subtitle(self) -> str:
@@ -194,7 +199,7 @@ class Uncertainty(RunPlot):
     def shown(self) -> tuple[list[str], list[list[str]]]:
         """All groups."""
         return ["", "assumptions, at least (95 % interval)", "chance, at most"], [
-            [row[1], with_interval(row[2], row[4], row[5]), percent(1 - max(row[2], 0.0), 1)]
+            [row[1], _shown_share(Estimate(*row[2:6])), percent(1 - max(row[2], 0.0), 1)]
             for row in self.table.itertuples(index=False)
         ]
 
@@ -207,13 +212,25 @@ class Uncertainty(RunPlot):
         axes.barh(place, 1 - shares, left=shares, height=0.62, color="#d9d9d9")
         for k, row in enumerate(rows.itertuples(index=False)):
             axes.plot([max(row[4], 0.0), row[5]], [k, k], color=INK, linewidth=1.2)
-            share = percent(max(row[2], 0.0), decimals(100 * row[3]))
+            share = percent(row[2], decimals(100 * row[3])) if row[4] > 0 else "0 (noise)"
             note(axes, f"{share} assumptions", (max(row[5], 0.0), k), (4, 0))
             note(axes, "chance", (1, k), (-4, 0), ha="right", color=GREY)
         name_rows(axes, rows["name"])
         axes.set_xlim(0, 1)
         percent_axis(axes.xaxis)
         axes.set_xlabel("Share of the variance of the largest fall")
+
+
+def _is_noise(share: Estimate) -> bool:
+    """Whether a share of variance, which cannot be below 0, has an interval that reaches it."""
+    return share.low <= 0
+
+
+def _shown_share(share: Estimate) -> str:
+    """A share of variance with its interval; where that reaches 0 it is said to be noise."""
+    value, low, high = (max(part, 0.0) for part in (share.value, share.low, share.high))
+    text = format_interval(Estimate(value, share.mc_error, low, high))
+    return f"{text}, noise" if _is_noise(share) else text
 
 
 def explained(drawn: Sequence[FloatArray], values: FloatArray, groups: int = 32) -> list[Estimate]:

@@ -199,15 +199,19 @@ class Elasticity(RunPlot):
     def headline(self) -> str:
         """The chance at both ends, or the middle fall."""
         first, last = self.table.iloc[0], self.table.iloc[-1]
+        names = ("reach low", "reach high") if self.dotcom is not None else ("low", "high")
+        (low, high), (low_after, high_after) = (
+            [row[name] for name in names] for row in (first, last)
+        )
+        if low <= high_after and low_after <= high:
+            return f"{self.name}: least and most elastic demand do too little to its falls to tell them apart"
         if self.dotcom is not None:
             return (
                 f"{self.name}: at least as deep as dot-com in {percent(first['reach'])} of futures with the least "
                 f"elastic demand, in {percent(last['reach'])} with the most"
             )
-        low, high = (percent(row[band(0.5)]) for row in (first, last))
-        return (
-            f"{self.name}: median change {low} with the least elastic demand, {high} with the most"
-        )
+        typical, after = (percent(row[band(0.5)]) for row in (first, last))
+        return f"{self.name}: median change {typical} with the least elastic demand, {after} with the most"
 
     @property
     def subtitle(self) -> str:

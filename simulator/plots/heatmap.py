@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from simulator.arrays import FloatArray
 from simulator.plots.style import GREY, INK, SIZE, frame
 from simulator.plots.sweep_plot import SweepPlot, above, format_value, last_name
 from simulator.runs.statistic_labels import FALL, unit_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
 
     from simulator.sweeps import Sweep
@@ -58,6 +60,8 @@ class Heatmap(SweepPlot):
         """From the mildest to the worst cell."""
         order = self.table.sort_values("value", kind="stable")
         first, last = order.iloc[0], order.iloc[-1]
+        if not self.apart(first, last):
+            return f"{self.name}: no two cells differ in the {self.what} beyond their errors"
         named = ", ".join(f"{last_name(key)} {format_value(first[key])}" for key in self.axes)
         bare = ", ".join(format_value(last[key]) for key in self.axes)
         ends = f"{self.value(first)} ({named}) to {self.value(last)} ({bare})"
@@ -73,6 +77,15 @@ class Heatmap(SweepPlot):
             f"at most {error:.2g}.{self.held_note(list(self.axes))}"
         )
 
+    def _colours(self, shown: FloatArray) -> Normalize:
+        """The ends of the colours: those of the values, but at least as far apart as ten standard errors."""
+        from matplotlib.colors import Normalize  # late: slow to import
+
+        error = abs(unit_of(self.statistic).scale) * float(self.table["mc_error"].max())
+        low, high = float(np.nanmin(shown)), float(np.nanmax(shown))
+        wider = max(0.0, 10 * error - (high - low)) / 2 if np.isfinite(error) else 0.0
+        return Normalize(low - wider, high + wider)
+
     def draw(self, drawing: Figure) -> None:
         """Equal cells, whatever the distance of the values."""
         across, up = self.axes
@@ -86,6 +99,7 @@ class Heatmap(SweepPlot):
             np.arange(grid.shape[1] + 1),
             np.arange(grid.shape[0] + 1),
             np.ma.masked_invalid(shown),
+            norm=self._colours(shown),
             cmap="cividis" if unit_of(self.statistic) is FALL else "cividis_r",
             edgecolors="white",
             linewidth=0.8,

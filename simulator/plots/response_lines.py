@@ -24,6 +24,7 @@ from simulator.plots.style import (
 from simulator.plots.sweep_plot import SweepPlot, above, format_value, last_name, tick_text
 from simulator.runs.statistic_labels import FALL, POINTS, unit_of
 from simulator.statistics.formatting import signed
+from simulator.statistics.rank_correlation import rank_correlation, ranks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -84,6 +85,15 @@ class Lines(SweepPlot):
         correlations = ranks[list(self.keys)].corrwith(ranks["value"]).fillna(0.0)
         return pd.DataFrame({"rank correlation": correlations})
 
+    @property
+    def _is_clear(self) -> bool:
+        """Whether the rank correlation of ``key`` is more than three standard errors from 0, as the largest of many."""
+        cells = self.cells[[self.key, "value"]].dropna()
+        if len(cells) < 4:
+            return False
+        of = rank_correlation(*(ranks(cells[name].to_numpy(np.float64)) for name in cells))
+        return bool(abs(of.value) > 3 * of.mc_error)
+
     @cached_property
     def table(self) -> pd.DataFrame:
         """The cells that are drawn, along x."""
@@ -97,9 +107,15 @@ class Lines(SweepPlot):
         name = last_name(self.key)
         if self.sampled:
             shown = signed(float(self.correlations["rank correlation"][self.key]), 2)
+            if not self._is_clear:
+                return (
+                    f"{self.name}: {len(self.cells)} cells cannot tell what moves the {self.what}"
+                )
             return f"{self.name}: {name} has the strongest rank correlation with the {self.what}: {shown}"
         _, rows = self.series[len(self.series) // 2]
         first, last = rows.iloc[0], rows.iloc[-1]
+        if not self.apart(first, last):
+            return f"{self.name}: the {self.what} at both ends of {name} does not differ beyond its error"
         ends = (
             f"from {self.value(first)} at {name} = {format_value(first[self.key])} to {self.value(last)} "
             f"at {format_value(last[self.key])}"

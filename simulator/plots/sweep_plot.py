@@ -113,6 +113,13 @@ class SweepPlot(Plot):
             rows = rows[rows[key] == value]
         return rows.sort_values(against[::-1], kind="stable")
 
+    def apart(self, first: pd.Series[Any], last: pd.Series[Any]) -> bool:
+        """Whether two cells differ beyond their errors: their paired changes from the base do, or they themselves."""
+        pairs = (("change_low", "change_high"), ("low", "high"))
+        return any(
+            bool(a[high] < b[low]) for low, high in pairs for a, b in ((first, last), (last, first))
+        )
+
     def held_note(self, against: list[str]) -> str:
         """Says which keys are held, if any are."""
         held = ", ".join(f"{key} = {value:.4g}" for key, value in self.held(against).items())

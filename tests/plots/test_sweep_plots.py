@@ -200,6 +200,31 @@ def test_a_tornado_misses_a_failed_cell_and_needs_a_base() -> None:
         picture("tornado", synthetic_sweep(DESIGNS["one at a time"], failed={0}))
 
 
+def noise(cell: dict[str, float]) -> float:
+    """Falls that differ by a tenth of their error."""
+    return 0.5 + 0.1 * ERROR * (sum(cell.values()) % 1)
+
+
+def test_a_heat_map_of_noise_names_no_difference_and_keeps_to_the_middle_of_its_colours() -> None:
+    of = picture("heatmap", synthetic_sweep(DESIGNS["two keys"], formula=noise))
+    assert "no two cells differ" in of.headline
+    mesh: Any = draw(of).axes[0].collections[0]
+    low, high = mesh.get_clim()
+    values = mesh.get_array()
+    assert (values.max() - values.min()) / (high - low) < 0.1
+    assert high - low == pytest.approx(10 * 100 * of.table["mc_error"].max(), rel=1e-6)
+
+
+def test_a_heat_map_of_differences_uses_all_its_colours(sweeps: dict[str, Sweep]) -> None:
+    mesh: Any = drawn("heatmap", sweeps["two keys"]).axes[0].collections[0]
+    assert mesh.get_clim() == (mesh.get_array().min(), mesh.get_array().max())
+
+
+def test_lines_between_ends_that_do_not_differ_say_so() -> None:
+    of = picture("lines", synthetic_sweep(DESIGNS["one key"], formula=noise))
+    assert "does not differ beyond its error" in of.headline
+
+
 # ---------------------------------------------------------------- lines
 
 
