@@ -5,16 +5,12 @@ from __future__ import annotations
 import io
 import os
 import sys
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
 
 
 class _Unread(io.FileIO):
     """What nobody reads any more goes nowhere, and the command goes on."""
 
-    def write(self, data: ReadableBuffer, /) -> int:
+    def write(self, data: bytes | memoryview, /) -> int:  # type: ignore[override]
         try:
             return super().write(data)
         except BrokenPipeError:
