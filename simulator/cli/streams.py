@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from typing import Any
 
 
 class _Unread(io.FileIO):
@@ -37,8 +38,9 @@ def open_streams() -> None:
             silence(number)
         else:
             stream.flush()
+        raw: Any = _Unread(number, "wb", closefd=False)
         text = io.TextIOWrapper(
-            io.BufferedWriter(_Unread(number, "wb", closefd=False)),
+            io.BufferedWriter(raw),
             encoding=getattr(stream, "encoding", "utf-8"),
             errors="replace",
             line_buffering=name == "stderr" or os.isatty(number),
