@@ -68,6 +68,7 @@ def _content(run: Run, drawn: Mapping[str, bytes]) -> dict[str, Any]:
     scenario, ledger = run.scenario, run_tables.ledger(run)
     falls, portfolio = run_tables.falls(run), portfolio_tables.portfolio(run)
     losses = run_tables.losses(run, run_tables.groups(run))
+    overview = run_tables.overview(run, run_tables.groups(run))
     weak = sum(row.is_weak for row in ledger)
     chosen = [row for row in ledger if not row.is_default or row.is_uncertain]
     return {
@@ -82,6 +83,7 @@ def _content(run: Run, drawn: Mapping[str, bytes]) -> dict[str, Any]:
         "as_of": scenario.as_of.isoformat(),
         "thresholds": run_tables.thresholds(run),
         "falls": falls,
+        "overview": overview,
         "lowest": run_tables.lowest(run),
         "below": BELOW,
         "groups": run_tables.groups(run),
@@ -95,7 +97,7 @@ def _content(run: Run, drawn: Mapping[str, bytes]) -> dict[str, Any]:
         "official_note": official_tables.NOTE,
         "losses": losses,
         "unknown": run_tables.has_unknown(
-            [*(row.cells for row in falls), *(row.cells for row in losses)]
+            [*(row.cells for row in (*falls, *overview)), *(row.cells for row in losses)]
         ),
         "portfolio_unknown": portfolio is not None
         and run_tables.has_unknown(row.cells for row in portfolio.rows),

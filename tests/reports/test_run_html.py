@@ -11,7 +11,7 @@ from synthetic_run import synthetic_run, titled
 
 from simulator import load_scenario, simulate
 from simulator.engine.results import CAUSES
-from simulator.reports import portfolio_tables, run_html_tables, run_tables
+from simulator.reports import html_page, portfolio_tables, run_html_tables, run_tables
 from simulator.reports.run_html import figures, html_report, pictures
 from simulator.runs import sensitivity
 from simulator.runs.load import load_run
@@ -318,3 +318,11 @@ def test_a_portfolio_has_its_section(tmp_path: Path, html: str) -> None:
     assert shares == pytest.approx(whole, abs=2.0)
     for row in table.holdings:
         assert row.ticker in Page(page).text
+
+
+def test_every_caption_can_be_read_without_scrolling() -> None:
+    """On a narrow screen its text stays in view while the table scrolls."""
+    templates = Path(html_page.__file__).parent / "templates"
+    for file in templates.glob("*.html"):
+        text = file.read_text(encoding="utf-8")
+        assert text.count("<caption>") == text.count("<caption><span>"), file.name
