@@ -11,7 +11,7 @@ from typer import Argument, Option
 
 from simulator.cli.console import Screen
 from simulator.cli.find import entity_of, find, kind_of, newest_first
-from simulator.cli.options import FileOption
+from simulator.cli.options import FileOption, WorkerWaitOption
 from simulator.cli.stored_sweeps import compare_sweep
 from simulator.errors import UsageError
 
@@ -53,6 +53,7 @@ def compare(
         str | None,
         Option(metavar="ADDRESS", help="A Dask scheduler for --why, tcp://host:8786, or local."),
     ] = None,
+    worker_wait: WorkerWaitOption = None,
     output: FileOption = None,
 ) -> None:
     """Show what differs between runs, and what that changes.
@@ -82,7 +83,11 @@ def compare(
     order = list(range(1, len(folders)))
     if sort is not None:
         order = of.order((entity or ["sp500"])[0], sort)
-    found = _explain(screen, of, by, _executor(workers, scheduler)) if why else None
+    found = (
+        _explain(screen, of, by, _executor(screen, workers, scheduler, worker_wait))
+        if why
+        else None
+    )
     following = f"crashsim compare {shlex.join(map(str, folders))} --why"
     if why or len(folders) > 2:
         following = f"crashsim show {shlex.quote(str(folders[-1]))}"
@@ -111,7 +116,9 @@ def _load(folders: list[Path], more: list[str]) -> Comparison:
     return Comparison(runs, labels, entities, blocks)
 
 
-def _executor(workers: int | None, scheduler: str | None) -> Executor:
+def _executor(
+    screen: Screen, workers: int | None, scheduler: str | None, wait: float | None
+) -> Executor:
     from simulator.engine import get_executor
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -119,7 +126,7 @@ def _executor(workers: int | None, scheduler: str | None) -> Executor:
         return get_executor(workers or cores or 1)
     from simulator.engine.dask_executor import get_cluster
 
-    return get_cluster(scheduler, workers or cores or 1)
+    return get_cluster(scheduler, workers or cores or 1, wait, screen.warn)
 
 
 def _explain(

@@ -45,6 +45,15 @@ RunsArgument = Annotated[
         help="A folder, the start of a name in results/, or latest; of several the newest is taken.",
     ),
 ]
+WorkerWaitOption = Annotated[
+    float | None,
+    Option(
+        "--worker-wait",
+        metavar="SECONDS",
+        min=0.0,
+        help="With --scheduler: end after so long without any worker.  [default: 300]",
+    ),
+]
 SetOption = Annotated[
     list[str] | None,
     Option(

@@ -21,6 +21,7 @@ from simulator.cli.options import (
     ScenarioArgument,
     SeedOption,
     SetOption,
+    WorkerWaitOption,
     parse_rates,
 )
 from simulator.cli.run import _cores
@@ -85,6 +86,7 @@ def sweep(
         str | None,
         Option(metavar="ADDRESS", help="A Dask scheduler, tcp://host:8786, or local."),
     ] = None,
+    worker_wait: WorkerWaitOption = None,
     parquet: Annotated[
         bool, Option("--parquet", help="Write sweep.parquet beside sweep.csv.")
     ] = False,
@@ -122,7 +124,7 @@ def sweep(
         with atomic_files.lock(sweep_folder(story, chosen, output), wait=0.1):
             plan = make_plan(story, chosen, output, extend=extend)
             _tell(screen, plan)
-            executor = _executor(workers, scheduler, plan.to_compute)
+            executor = _executor(screen, workers, scheduler, worker_wait, plan.to_compute)
             with screen.progress("sweeping") as tick:
                 found = run_plan(plan, executor, parquet=parquet, progress=tick)
         following = _print(screen, plan, found)
@@ -179,14 +181,16 @@ def _design(story: Scenario, vary: list[str] | None, kind: str | None, cells: in
     return Design.of(kind or "grid", specs, size=cells)
 
 
-def _executor(workers: int | None, scheduler: str | None, cells: int) -> Any:
+def _executor(
+    screen: Screen, workers: int | None, scheduler: str | None, wait: float | None, cells: int
+) -> Any:
     from simulator.engine import get_executor
 
     if scheduler is None:
         return get_executor(min(workers or _cores(), max(cells, 1)))
     from simulator.engine.dask_executor import get_cluster
 
-    return get_cluster(scheduler, workers or _cores())
+    return get_cluster(scheduler, workers or _cores(), wait, screen.warn)
 
 
 def _tell(screen: Screen, plan: Plan) -> None:
