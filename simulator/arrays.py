@@ -31,8 +31,14 @@ def in_precision(values: float | FloatArray, precision: Precision) -> FloatArray
     return np.asarray(values, precision)
 
 
-LARGEST_LOG = 60.0
-"""Bound on log prices over those at t=0, either way: beyond it, 32 bits would not hold a price."""
+LARGEST_LOG = 40.0
+"""Bound on logs of prices, sales and demand over those at t=0, either way: 32 bits hold the ratio of any two."""
+
+
+def bounded(log: FloatArray) -> FloatArray:
+    """Logs within `LARGEST_LOG`, so that their exponentials and the ratios of these are finite and positive."""
+    return np.clip(log, -LARGEST_LOG, LARGEST_LOG)
+
 
 _SMALL = 1 << 18
 """Multiplications from which BLAS shares a product among threads, which other workers need."""

@@ -10,7 +10,13 @@ from typer import Argument, Option
 
 from simulator.cli.console import Screen
 from simulator.cli.find import entity_of, find, kind_of, newest_first
-from simulator.cli.options import FileOption, SchedulerOption, WorkersOption, make_executor
+from simulator.cli.options import (
+    FileOption,
+    SchedulerOption,
+    WorkersOption,
+    WorkerWaitOption,
+    make_executor,
+)
 from simulator.cli.output import write_file
 from simulator.cli.stored_sweeps import compare_sweep
 from simulator.errors import UsageError
@@ -48,6 +54,7 @@ def compare(
     ] = None,
     workers: WorkersOption = None,
     scheduler: SchedulerOption = None,
+    worker_wait: WorkerWaitOption = None,
     output: FileOption = None,
 ) -> None:
     """Show what differs between runs, and what that changes.
@@ -78,7 +85,9 @@ def compare(
     if sort is not None:
         first = entity_of(of.runs[0].scenario, (entity or ["sp500"])[0])
         order = of.order(first, sort)
-    found = _explain(screen, of, by, make_executor(workers, scheduler)) if why else None
+    found = None
+    if why:
+        found = _explain(screen, of, by, make_executor(screen, workers, scheduler, worker_wait))
     following = f"crashsim compare {shlex.join(map(str, folders))} --why"
     if why or len(folders) > 2:
         following = f"crashsim show {shlex.quote(str(folders[-1]))}"

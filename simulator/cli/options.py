@@ -49,6 +49,15 @@ RunsArgument = Annotated[
         help="A folder, the start of a name in results/, or latest; of several the newest is taken.",
     ),
 ]
+WorkerWaitOption = Annotated[
+    float | None,
+    Option(
+        "--worker-wait",
+        metavar="SECONDS",
+        min=0.0,
+        help="With --scheduler: end after so long without any worker.  [default: 300]",
+    ),
+]
 SetOption = Annotated[
     list[str] | None,
     Option(
@@ -152,8 +161,14 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def make_executor(workers: int | None, scheduler: str | None, tasks: int | None = None) -> Executor:
-    """What computes: local processes, no more than ``tasks``, or a Dask cluster."""
+def make_executor(
+    screen: Screen,
+    workers: int | None,
+    scheduler: str | None,
+    wait: float | None,
+    tasks: int | None = None,
+) -> Executor:
+    """What computes: local processes, no more than ``tasks``, or a Dask cluster, waited for so many seconds."""
     from simulator.engine import get_executor
 
     processes = workers or cores()
@@ -161,7 +176,7 @@ def make_executor(workers: int | None, scheduler: str | None, tasks: int | None 
         return get_executor(processes if tasks is None else min(processes, max(tasks, 1)))
     from simulator.engine.dask_executor import get_cluster
 
-    return get_cluster(scheduler, processes)
+    return get_cluster(scheduler, processes, wait, screen.warn)
 
 
 def parse_rates(texts: list[str] | None) -> dict[str, float]:

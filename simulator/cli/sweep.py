@@ -25,6 +25,7 @@ from simulator.cli.options import (
     SeedOption,
     SetOption,
     WorkersOption,
+    WorkerWaitOption,
     cores,
     make_executor,
     parse_rates,
@@ -99,6 +100,7 @@ def sweep(
     output: ParentOption = RESULTS,
     workers: WorkersOption = None,
     scheduler: SchedulerOption = None,
+    worker_wait: WorkerWaitOption = None,
     parquet: ParquetOption = False,
     dry_run: DryRunOption = False,
 ) -> None:
@@ -133,7 +135,7 @@ def sweep(
         with atomic_files.lock(folder, wait=0.1):
             plan = make_plan(story, chosen, output, extend=extend or 0)
             _announce(screen, plan)
-            executor = make_executor(workers, scheduler, plan.to_compute)
+            executor = make_executor(screen, workers, scheduler, worker_wait, plan.to_compute)
             with screen.progress("sweeping") as tick:
                 result = run_plan(plan, executor, parquet=parquet, progress=tick)
         following = _print(screen, plan, result)

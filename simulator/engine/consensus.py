@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from simulator.arrays import FloatArray
+from simulator.arrays import FloatArray, bounded
 from simulator.engine.results import CHANNELS
 from simulator.engine.streams import ZeroShocks
 from simulator.model import concentration, firms, outlook, technology
@@ -143,7 +143,7 @@ def ai_economy(
     years: float,
 ) -> tuple[FloatArray, FloatArray]:
     """Log profits of those who sell models, and log revenue of all channels of AI, ``(path,)``."""
-    sales = chain.model_sales + params.monetisation_growth * years
+    sales = bounded(chain.model_sales + params.monetisation_growth * years)
     pool = outlook.profit_pool(rules, sales, chain.unit_margin)
     return pool, outlook.channel_revenue(weights, (chain.capex, chain.rental, sales))
 

@@ -6,15 +6,19 @@ one of them must see it under the same path. Dask runs the items of a lost worke
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import itertools
 import logging
+import math
 import os
 import signal
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 from simulator.errors import RunError, UsageError, plain
 
@@ -26,14 +30,35 @@ Result = TypeVar("Result")
 
 _EACH = 3
 """Items under way for each thread of the cluster: enough to keep it busy, few for the scheduler."""
-_PATIENCE = "10s"
+_ANSWER = 6.0
+"""Seconds in which a scheduler must answer. Dask's own limits leave a stopped one out, and wait far longer."""
+_LOOK_EVERY = 1.0
+"""Seconds between looks at the cluster while a result is awaited."""
+_SAY_EVERY = 30.0
+"""Seconds between notes that no worker is there."""
+WORKER_WAIT = 300.0
+"""Seconds to wait for workers, unless another time is given."""
 
 
 class Cluster:
-    """Workers of a Dask scheduler at ``address``, or "local" for some of our own."""
+    """Workers of a Dask scheduler.
 
-    def __init__(self, address: str, workers: int) -> None:
-        self.address, self.workers = address, workers
+    Parameters
+    ----------
+    address
+        Of the scheduler, or "local" for workers of our own.
+    workers
+        Number of our own.
+    wait
+        Seconds without any worker after which computing ends.
+    say
+        Gets a line when no worker is there, and another every 30 s.
+    """
+
+    def __init__(
+        self, address: str, workers: int, wait: float, say: Callable[[str], object]
+    ) -> None:
+        self.address, self.workers, self.wait, self.say = address, workers, wait, say
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """``function`` of each item, in order; ``function`` must be pure: it may be called twice.
@@ -41,52 +66,50 @@ class Cluster:
         Raises
         ------
         RunError
-            If the scheduler does not answer or is lost, has no workers, or workers keep dying. An
-            error raised by ``function`` comes through as it is.
+            If the scheduler does not answer or is lost, has no workers for too long, or workers keep
+            dying. An error raised by ``function`` comes through as it is.
         """
+        from concurrent.futures import CancelledError
+
         from distributed import KilledWorker
         from distributed.comm.core import CommClosedError
 
         waiting = iter(items)
         futures: deque[Any] = deque()
-        with self._client() as client:
-            try:
-                while True:
-                    free = _EACH * self._threads(client) - len(futures)
-                    for item in itertools.islice(waiting, max(free, 0)):
-                        futures.append(client.submit(function, item, pure=False))
-                    if not futures:
-                        return
-                    result = futures.popleft().result()
-                    yield result
-            except KilledWorker as error:
-                raise RunError(
-                    f"workers of {self.address} died on the same cell again and again, perhaps for "
-                    f"want of memory ({plain(str(error), 200)}); the same command resumes"
-                ) from None
-            except (CommClosedError, TimeoutError, OSError) as error:
-                raise RunError(
-                    f"lost the Dask scheduler {self.address}: {plain(str(error), 200)}; "
-                    "the same command resumes"
-                ) from None
-            finally:
-                with contextlib.suppress(Exception):  # it may be gone
-                    client.cancel(list(futures))
+        with self._client() as (client, address):
+            watch = _Watch(self, address)
+            while True:
+                if client.status != "running":
+                    raise self.lost()
+                threads = watch.threads()
+                for item in itertools.islice(waiting, max(_EACH * threads - len(futures), 0)):
+                    futures.append(client.submit(function, item, pure=False))
+                if not futures and threads:
+                    return
+                if not futures:
+                    time.sleep(_LOOK_EVERY)
+                    continue
+                try:
+                    if _done(client, futures[0]):
+                        yield futures.popleft().result()
+                except KilledWorker as error:
+                    raise RunError(
+                        f"workers of {self.address} died on the same cell again and again, perhaps for "
+                        f"want of memory ({plain(str(error), 200)}); the same command resumes"
+                    ) from None
+                except (CancelledError, CommClosedError):
+                    raise self.lost() from None
 
-    def _threads(self, client: Client) -> int:
-        threads = int(sum(client.nthreads().values()))
-        if not threads:
-            raise RunError(
-                f"the Dask scheduler {self.address} has no workers; start some: "
-                f"dask worker {self.address} --nworkers auto --nthreads 1"
-            )
-        return threads
+    def lost(self, why: str = "it closed the connection") -> RunError:
+        """The error of a scheduler that went away."""
+        return RunError(f"lost the Dask scheduler {self.address}: {why}; the same command resumes")
 
     @contextlib.contextmanager
-    def _client(self) -> Iterator[Client]:
+    def _client(self) -> Iterator[tuple[Client, str]]:
         from distributed import Client, LocalCluster
 
         with contextlib.ExitStack() as stack:
+            stack.enter_context(_unlogged())
             target: Any = self.address
             if self.address == "local":
                 target = stack.enter_context(
@@ -99,14 +122,117 @@ class Cluster:
                     )
                 )
                 stack.push(partial(_stop, target))
+            else:
+                try:
+                    _identity(target)
+                except Exception as error:  # noqa: BLE001 - whatever is behind the address may answer anything
+                    raise RunError(
+                        f"no Dask scheduler answers at {plain(self.address)}: {_reason(error)}; "
+                        "start one: dask scheduler"
+                    ) from None
+            client = Client(target, timeout=_ANSWER, set_as_default=False)
+            stack.callback(_close, client)
+            yield client, getattr(target, "scheduler_address", self.address)
+
+
+class _Watch:
+    """Looks at the scheduler now and then: whether it answers, and how many threads it has."""
+
+    def __init__(self, cluster: Cluster, address: str) -> None:
+        self._cluster, self._address = cluster, address
+        self._threads = 0
+        self._looked = -math.inf
+        self._empty: float | None = None  # since when there is no worker
+        self._said = -math.inf
+
+    def threads(self) -> int:
+        """Threads of all workers, as of a second ago at most; RunError if the scheduler is lost."""
+        now = time.monotonic()
+        if now - self._looked >= _LOOK_EVERY:
             try:
-                client = Client(target, timeout=_PATIENCE, set_as_default=False)
-            except (OSError, TimeoutError, ValueError) as error:
-                raise RunError(
-                    f"no Dask scheduler answers at {plain(self.address)}: "
-                    f"{plain(str(error), 200)}; start one: dask scheduler"
-                ) from None
-            yield stack.enter_context(client)
+                self._threads = _identity(self._address)["total_threads"]
+            except Exception as error:  # noqa: BLE001 - as in _client
+                raise self._cluster.lost(_reason(error)) from None
+            self._looked = now
+            self._need_workers(now)
+        return self._threads
+
+    def _need_workers(self, now: float) -> None:
+        if self._threads:
+            self._empty = None
+            return
+        if self._empty is None:
+            self._empty, self._said = now, -math.inf
+        address, empty = self._cluster.address, now - self._empty
+        start = f"start some: dask worker {address} --nworkers auto --nthreads 1"
+        if empty >= self._cluster.wait:
+            raise RunError(
+                f"the Dask scheduler {address} has had no workers for {empty:.0f} s; {start}; "
+                "the same command resumes"
+            )
+        if now - self._said >= _SAY_EVERY:
+            self._said = now
+            left = self._cluster.wait - empty
+            self._cluster.say(
+                f"the Dask scheduler {address} has no workers; waiting {left:.0f} s more; {start}"
+            )
+
+
+def _done(client: Client, future: Any) -> bool:
+    """Whether a result is there, after a second at most."""
+    from distributed import TimeoutError, wait
+
+    with client.as_current():
+        try:
+            wait(future, timeout=_LOOK_EVERY)
+        except TimeoutError:
+            return False
+    return True
+
+
+def _identity(address: str) -> dict[str, Any]:
+    """What a scheduler says of itself, over a connection of its own. Raises what comes of another's answer."""
+    from distributed import Security, rpc
+
+    async def ask() -> dict[str, Any]:
+        arguments = Security().get_connection_args("client")
+        async with rpc(address, timeout=_ANSWER, connection_args=arguments) as scheduler:
+            return dict(await scheduler.identity(n_workers=0))
+
+    async def in_time() -> dict[str, Any]:
+        return await asyncio.wait_for(ask(), _ANSWER)
+
+    return asyncio.run(in_time())
+
+
+@contextlib.contextmanager
+def _unlogged() -> Iterator[None]:
+    """Without Dask's own lines and tracebacks: our errors say what is lost, and what to do."""
+    loggers = [
+        logging.getLogger(name)
+        for name in logging.root.manager.loggerDict
+        if name.startswith("distributed")
+    ]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return f"no answer within {_ANSWER:g} s"
+    return plain(str(error) or type(error).__name__, 200)
+
+
+def _close(client: Client) -> None:
+    """The scheduler drops what is left of our work; a lost one cannot be told."""
+    with contextlib.suppress(Exception):
+        client.close(timeout=1)
 
 
 def _stop(cluster: LocalCluster, kind: type[BaseException] | None, *_: object) -> None:
@@ -119,8 +245,22 @@ def _stop(cluster: LocalCluster, kind: type[BaseException] | None, *_: object) -
                     os.kill(nanny.pid, signal.SIGTERM if os.name == "nt" else signal.SIGKILL)
 
 
-def get_cluster(address: str, workers: int) -> Cluster:
+def get_cluster(
+    address: str,
+    workers: int,
+    wait: float | None = None,
+    say: Callable[[str], object] = str,
+) -> Cluster:
     """The cluster of a Dask scheduler: "tcp://host:8786", or "local" with ``workers`` processes.
+
+    Parameters
+    ----------
+    address, workers
+        As in `Cluster`.
+    wait
+        Seconds without any worker after which computing ends; 300 unless given.
+    say
+        Gets a line when no worker is there, and another every 30 s.
 
     Raises
     ------
@@ -133,10 +273,18 @@ def get_cluster(address: str, workers: int) -> Cluster:
         raise UsageError(
             "--scheduler needs Dask, which is not installed: pip install 'crashsim[dask]'"
         ) from None
-    if address != "local" and not address.startswith(
-        ("tcp://", "tls://", "ucx://", "ws://", "wss://")
-    ):
+    if address != "local" and not _is_address(address):
         raise UsageError(
             f"--scheduler {plain(address)}: expected local, or an address such as tcp://host:8786"
         )
-    return Cluster(address, workers)
+    return Cluster(address, workers, WORKER_WAIT if wait is None else wait, say)
+
+
+def _is_address(text: str) -> bool:
+    """Whether this is scheme, host and port, with nothing after them."""
+    try:
+        parts = urlsplit(text)
+        known = parts.scheme in {"tcp", "tls", "ucx", "ws", "wss"}
+        return known and bool(parts.hostname and parts.port) and not parts.path.strip("/")
+    except ValueError:  # a port that is none
+        return False

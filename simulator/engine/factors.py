@@ -42,7 +42,8 @@ def factor_loadings(scenario: Scenario, table: firms.FirmTable) -> FloatArray:
     Premium loadings are scaled to a value-weighted mean of 1 in the AI group.
     """
     premium = table.column("premium_loading")
-    premium = premium / np.sum(ai_weights(scenario) * premium)
+    if premium.any():  # else nobody carries it, and it moves nothing
+        premium = premium / np.sum(ai_weights(scenario) * premium)
     beta, sigma = table.column("beta"), table.column("volatility")
     columns = {
         ("sentiment", "premium_loading"): premium,

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from simulator.arrays import FloatArray, Precision, cast_constants, product
+from simulator.arrays import FloatArray, Precision, bounded, cast_constants, product
 from simulator.schema import Params, Quantity, quantity
 
 
@@ -158,7 +158,7 @@ class IncomeProcess:
     def step(self, state: FirmState, k: int, drivers: Drivers) -> None:
         """Advance to step ``k``, in place."""
         s, d, rules, work = state, drivers, self.rules, self._work
-        core = self._core * np.exp(self._growth * (k * self.dt))
+        core = self._core * np.exp(bounded(self._growth * (k * self.dt)))
         chips, models = np.exp(d.capex), np.exp(d.model_sales)
         self._shares[np.arange(core.size), self._column] = core
         self._factors[0] = chips
@@ -166,7 +166,7 @@ class IncomeProcess:
         self._factors[2] = models
         for column, (loading, rival) in enumerate(self._moves, start=3):
             lost = 0.0 if rival is None else d.competition[rival]
-            np.exp(loading * d.macro + lost, out=self._factors[column])
+            np.exp(bounded(loading * d.macro + lost), out=self._factors[column])
         product(self._shares, self._factors, out=s.revenue)
 
         # dC = [R (1 + gamma tau) - C] / tau dt: along its own trend C equals R.

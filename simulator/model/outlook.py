@@ -38,7 +38,12 @@ def profit_pool(rules: FirmRules, sales: FloatArray, unit_margin: FloatArray) ->
 
 
 def channel_revenue(weights: FloatArray, logs: tuple[FloatArray, ...]) -> FloatArray:
-    """Log revenue of all channels of AI together, 0 at t=0; ``weights`` (channel,) sum to 1."""
+    """Log revenue of all channels of AI together, 0 at t=0; ``weights`` (channel,) sum to 1, or are 0.
+
+    Where no firm sells AI there is no revenue that could surprise: 0 throughout.
+    """
+    if not weights.any():
+        return np.zeros_like(logs[0])
     terms = (weight * np.exp(log) for weight, log in zip(weights, logs, strict=True))
     return np.asarray(np.log(sum(terms, start=np.zeros(()))))
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from simulator.arrays import FloatArray, Precision, cast_constants
+from simulator.arrays import FloatArray, Precision, bounded, cast_constants
 from simulator.model.events import Forcing
 from simulator.model.shocks import ChainShocks
 from simulator.schema import Params, Quantity, quantity
@@ -311,7 +311,7 @@ class TechnologyProcess:
         weight = 2.0 ** (-begin / p.saturation_half_life_years)
         elasticity = p.saturation_elasticity + (p.elasticity - p.saturation_elasticity) * weight
         s.response -= elasticity * fall
-        spend = s.autonomous + s.response + s.price
+        spend = bounded(s.autonomous + s.response + s.price)
         target = self._spend_offset - np.log(np.exp(-spend) + self._market) - s.price
         s.demand += self._adjust * (target + self._lag - s.demand)
         s.demand += p.demand_volatility * math.sqrt(dt) * noise.demand
@@ -324,8 +324,8 @@ class TechnologyProcess:
         growth = p.training_growth * (self.dt * 2.0 ** (-begin / p.training_half_life_years))
         s.training += growth * funded + forcing.training
         omega = p.inference_share
-        inference = omega * np.exp(s.demand + s.compute_per_unit)
-        compute = np.log(inference + (1.0 - omega) * np.exp(s.training))
+        inference = omega * np.exp(bounded(s.demand + s.compute_per_unit))
+        compute = np.log(inference + (1.0 - omega) * np.exp(bounded(s.training)))
         change: FloatArray = compute - s.compute
         s.compute = compute
         return change
@@ -358,7 +358,7 @@ class TechnologyProcess:
         capex = np.minimum(np.maximum(capex, s.capex_peak + self._floor), self._top)
         np.maximum(s.capex_peak, capex, out=s.capex_peak)
         s.capex = capex
-        s.investment = self.start.investment * np.exp(capex - s.capacity + cheaper)
+        s.investment = self.start.investment * np.exp(bounded(capex - s.capacity + cheaper))
 
     def _sell(self, s: TechnologyState, cheaper: Quantity) -> None:
         """What sellers earn: rental of compute, sale of model output."""
@@ -367,9 +367,9 @@ class TechnologyProcess:
         # Demand beyond full use is not served, and not billed.
         served = np.minimum(slack, p.utilisation_bound)
         pressure = np.maximum(served, -p.utilisation_bound)
-        s.rental = s.capacity + served - cheaper + p.rental_sensitivity * pressure
-        s.model_sales = s.price + s.demand
-        s.surplus = -s.price * _mean(np.exp(s.model_sales), np.exp(s.autonomous))
+        s.rental = bounded(s.capacity + served - cheaper + p.rental_sensitivity * pressure)
+        s.model_sales = bounded(s.price + s.demand)
+        s.surplus = -s.price * _mean(np.exp(s.model_sales), np.exp(bounded(s.autonomous)))
         s.unit_margin = s.price - s.compute_per_unit + cheaper
 
 

@@ -39,6 +39,8 @@ OWN_VOLATILITY = 0.30
 """Own noise, per square root of a year, of a firm of which none is given: that of a large single
 stock (the named firms of the shipped universes lie at .17 to .70). Judgement."""
 MOST_NEW_FIRMS = 100
+LEAST_VALUE = 0.01
+"""Of a portfolio, USD: a cent."""
 _BOND_BETA = 0.05
 _ROUNDING = 0.005
 """Weights that miss their total by no more than this share were rounded."""
@@ -291,7 +293,7 @@ def _weights(sheet: Sheet) -> tuple[list[float], list[str], list[Problem]]:
         return amounts, [], []  # there is no sound row, and a problem says so
     weights = [amount / total for amount in amounts]
     if sheet.amounts == "value":
-        return weights, [], []
+        return weights, [], _too_little(sheet, total)
     whole = 100.0 if abs(total / 100 - 1) <= _ROUNDING else 1.0
     off = abs(total / whole - 1)
     if off > _ROUNDING:
@@ -305,6 +307,17 @@ def _weights(sheet: Sheet) -> tuple[list[float], list[str], list[Problem]]:
     if off > 1e-9:
         notices.append(f"weights add up to {total:.6g}: scaled to {whole:g}")
     return weights, notices, []
+
+
+def _too_little(sheet: Sheet, total: float) -> list[Problem]:
+    """Values that 32 bits could not follow down."""
+    if total >= LEAST_VALUE:
+        return []
+    message = f"the values add up to {total:.6g} USD"
+    expected = f"at least {LEAST_VALUE:g} USD"
+    return [
+        sheet.source.problem(0, None, message, expected, "give amounts in USD, not in millions")
+    ]
 
 
 def _guessed(rows: Iterable[Row], mapped: Iterable[_Mapped]) -> Iterable[str]:

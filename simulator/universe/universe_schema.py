@@ -26,6 +26,8 @@ GROUPS = ("sp500", "mag7", "nasdaq", "ai_basket", "picks_and_shovels", "rest")
 """Groups every part of the program knows, in the order of tables and reports."""
 ALWAYS = ("sp500", "nasdaq", "rest")
 MOST_FIRMS = 200
+LEAST_COUNTED = 1e-9
+"""Least share of a firm's value that counts in a group, and least mean loading on the premium in its group."""
 _SHARES = ("core_share", "chips_share", "rental_share", "models_share")
 
 
@@ -208,9 +210,9 @@ def _row_problems(file: TomlFile, parsed: UniverseFile) -> list[Problem]:
             if group not in parsed.groups:
                 hint = suggestion(group, parsed.groups) or "add it under [groups]"
                 fault(*path, message=f"no group `{group}`", hint=hint, at_key=True)
-            elif not 0.0 <= share <= 1.0:
+            elif not (share == 0.0 or LEAST_COUNTED <= share <= 1.0):
                 message = f"{share:g} of the market value is counted in {group}"
-                fault(*path, message=message, expected="0 to 1 (share)")
+                fault(*path, message=message, expected=f"0, or {LEAST_COUNTED:g} to 1 (share)")
     return problems
 
 
@@ -225,6 +227,7 @@ def _group_problems(file: TomlFile, parsed: UniverseFile) -> list[Problem]:
         message = f"the bubble group `{parsed.bubble_group}` is not among the groups"
         hint = 'name the group the scenario is about, e.g. bubble_group = "nasdaq"'
         problems.append(file.problem((key,), message, hint=hint))
+    problems += _premium_problems(file, parsed)
     tickers = {firm.ticker for firm in parsed.firms}
     for group in parsed.groups:
         path = ("groups", group)
@@ -236,3 +239,24 @@ def _group_problems(file: TomlFile, parsed: UniverseFile) -> list[Problem]:
             message, hint = f"the group `{group}` has no members", "add it to a firm"
             problems.append(file.problem(path, message, hint=hint, at_key=True))
     return problems
+
+
+def _premium_problems(file: TomlFile, parsed: UniverseFile) -> list[Problem]:
+    """Loadings that cannot be scaled to a value-weighted mean of 1 in the bubble group; all may be 0."""
+    group = parsed.bubble_group
+    shares = [firm.membership.get(group, 0.0) for firm in parsed.firms]
+    values = [share * firm.market_value for share, firm in zip(shares, parsed.firms, strict=True)]
+    loads = sum(
+        value * firm.premium_loading for value, firm in zip(values, parsed.firms, strict=True)
+    )
+    nobody = not any(firm.premium_loading for firm in parsed.firms)
+    if nobody or sum(values) <= 0.0 or loads >= LEAST_COUNTED * sum(values):
+        return []
+    first = next(index for index, share in enumerate(shares) if share > 0.0)
+    message = (
+        f"others load on the premium of the bubble group `{group}`, and none of its firms does"
+    )
+    expected = "above 0 for a member of the group at least; only proportions count"
+    hint = "premium_loading = 1 for each of its firms"
+    path = ("firms", first, "premium_loading")
+    return [file.problem(path, message, expected=expected, hint=hint)]

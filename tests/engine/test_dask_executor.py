@@ -6,10 +6,13 @@ import os
 import shutil
 import signal
 import socket
+import socketserver
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,8 +32,8 @@ def dask(*arguments: str, log: Path) -> subprocess.Popen[bytes]:
 
 
 @contextmanager
-def scheduler(place: Path) -> Iterator[str]:
-    """A scheduler on the loopback interface; its address."""
+def scheduler(place: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A scheduler on the loopback interface: its address and process."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -43,7 +46,7 @@ def scheduler(place: Path) -> Iterator[str]:
                     break
             assert time.monotonic() < deadline, (place / "scheduler").read_text()
             time.sleep(0.1)
-        yield f"tcp://127.0.0.1:{port}"
+        yield f"tcp://127.0.0.1:{port}", process
     finally:
         process.terminate()
         process.wait(timeout=30)
@@ -70,7 +73,7 @@ def test_a_killed_worker_costs_nothing(tmp_path: Path) -> None:
     local[local.index("--workers") + 1] = "1"
     assert finish(local).returncode == 0
     expected = content(only(tmp_path / "local"))
-    with scheduler(tmp_path) as address, workers(address, tmp_path) as two:
+    with scheduler(tmp_path) as (address, _), workers(address, tmp_path) as two:
         _both_there(address)
         line = command(story, tmp_path / "cluster", CELLS, "--scheduler", address)
         sweep = start(line)
@@ -88,14 +91,85 @@ def test_a_killed_worker_costs_nothing(tmp_path: Path) -> None:
         assert again.returncode == 0, again.stderr
         assert committed(only(tmp_path / "cluster")) == first
 
-        # No worker left: said so, not waited for.
+        # No worker left: said so, and waited for as long as was given.
         two[1].kill()
         two[1].wait()
         shutil.rmtree(tmp_path / "cluster")
-        alone = finish(line)
+        alone = finish([*line, "--worker-wait", "2"])
         assert alone.returncode == 4
-        assert "has no workers; start some: dask worker" in alone.stderr
+        assert "has no workers; waiting 2 s more; start some: dask worker" in alone.stderr
+        assert "has had no workers for 2 s" in alone.stderr
         assert "Traceback" not in alone.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("signal_", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "stopped"])
+def test_a_lost_scheduler_ends_the_sweep_within_ten_seconds_and_the_command_resumes(
+    tmp_path: Path, signal_: signal.Signals
+) -> None:
+    story = write_story(tmp_path)
+    output = tmp_path / "cluster"
+    line = command(story, output, CELLS, "--paths", "5000", "--scheduler")
+    with scheduler(tmp_path) as (address, process), workers(address, tmp_path):
+        _both_there(address)
+        sweep = start([*line, address])
+        _some_cells(output, 2, sweep)
+        try:
+            process.send_signal(signal_)
+            began = time.monotonic()
+            _, err = sweep.communicate(timeout=60)
+            lasted = time.monotonic() - began
+        finally:
+            process.send_signal(signal.SIGCONT)
+    assert sweep.returncode == 4
+    assert f"lost the Dask scheduler {address}: " in err
+    assert "the same command resumes" in err
+    assert "Traceback" not in err
+    assert "distributed." not in err
+    assert lasted < 10.0
+    before = committed(only(output))
+    assert finish(line[:-1]).returncode == 0
+    after = committed(only(output))
+    assert len(after) == CELLS + 1
+    assert {cell: after[cell] for cell in before} == before
+
+
+@pytest.mark.slow
+def test_workers_that_come_late_do_the_work(tmp_path: Path) -> None:
+    from simulator.engine.dask_executor import get_cluster
+
+    lines: list[str] = []
+    with scheduler(tmp_path) as (address, _), ThreadPoolExecutor(1) as pool:
+        results = pool.submit(
+            lambda: list(get_cluster(address, 1, 60.0, lines.append).map(abs, [-1, 2]))
+        )
+        while not lines:
+            assert not results.done(), results.result()
+            time.sleep(0.05)
+        with workers(address, tmp_path, count=1):
+            assert results.result(timeout=60) == [1, 2]
+    assert len(lines) == 1
+
+
+def test_a_line_every_thirty_seconds_until_the_wait_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from simulator.engine import dask_executor
+    from simulator.errors import RunError
+
+    now, lines = 0.0, []
+    monkeypatch.setattr(dask_executor, "_identity", lambda _: {"total_threads": 0})
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    address = "tcp://127.0.0.1:8786"
+    cluster = dask_executor.get_cluster(address, 1, 100.0, lambda line: lines.append((now, line)))
+    watch = dask_executor._Watch(cluster, address)
+    while now < 100.0:
+        assert watch.threads() == 0
+        now += 1.0
+    with pytest.raises(RunError, match="no workers for 100 s"):
+        watch.threads()
+    assert [at for at, _ in lines] == [0.0, 30.0, 60.0, 90.0]
+    assert "waiting 10 s more" in lines[-1][1]
 
 
 def _both_there(address: str) -> None:
@@ -115,19 +189,68 @@ def _some_cells(output: Path, wanted: int, sweep: subprocess.Popen[str]) -> None
     raise AssertionError("no cell came")
 
 
+@contextmanager
+def listener(answer: bytes) -> Iterator[str]:
+    """A port on which no scheduler is: every connection gets these bytes; its host and port."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.sendall(answer)
+            self.request.recv(1000)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads, server.block_on_close = True, False
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.0 400 Bad request\r\n\r\n"], ids=["mute", "http"])
+@pytest.mark.parametrize("scheme", ["tcp", "tls", "ws"])
+def test_a_port_without_a_scheduler_is_said_so_in_time(
+    monkeypatch: pytest.MonkeyPatch, scheme: str, answer: bytes
+) -> None:
+    from simulator.engine import dask_executor
+    from simulator.errors import RunError
+
+    monkeypatch.setattr(dask_executor, "_ANSWER", 0.5)
+    with listener(answer) as place:
+        began = time.monotonic()
+        with pytest.raises(RunError, match=f"no Dask scheduler answers at {scheme}://{place}: "):
+            list(dask_executor.get_cluster(f"{scheme}://{place}", 1).map(str, [1]))
+        assert time.monotonic() - began < 4.0  # half a second, and what importing Dask takes
+
+
 def test_no_scheduler_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
     from simulator.engine import dask_executor
     from simulator.errors import RunError
 
-    monkeypatch.setattr(dask_executor, "_PATIENCE", "1s")
+    monkeypatch.setattr(dask_executor, "_ANSWER", 0.5)
     with pytest.raises(RunError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"):
         list(dask_executor.get_cluster("tcp://127.0.0.1:9", 1).map(str, [1]))
 
 
-def test_local_address_and_none() -> None:
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "host:8786",
+        "tcp://host",
+        "tcp://:8786",
+        "tcp://host:port",
+        "tcp://host:99999",
+        "http://host:8786",
+    ],
+)
+def test_what_is_no_address_is_refused(address: str) -> None:
     from simulator.engine.dask_executor import get_cluster
     from simulator.errors import UsageError
 
-    assert get_cluster("local", 2).workers == 2
     with pytest.raises(UsageError, match="tcp://host:8786"):
-        get_cluster("host:8786", 2)
+        get_cluster(address, 2)
+
+
+def test_local_workers() -> None:
+    from simulator.engine.dask_executor import get_cluster
+
+    assert get_cluster("local", 2).workers == 2

@@ -156,6 +156,8 @@ def test_what_was_done_to_the_file_is_said(read: Read) -> None:
         ),
         ("ticker,weight\nNVDA,0.5\nAAPL,0.2\n", 0, "add up to 0.7"),
         ("ticker,value\nNVDA,1,234.50\n", 2, "1234.5"),
+        ("ticker,value\nNVDA,1e-300\n", 0, "the values add up to 1e-300 USD"),
+        ("ticker,value\nCASH,0.009\n", 0, "at least 0.01 USD"),
         ("ticker,weight\nNVDA,$5\n", 2, "not a number"),
         ("ticker,weight\nNVDA,1e999\n", 2, "not a number"),
         ('ticker,weight\n"NVDA,1\n', 2, "quotation mark"),

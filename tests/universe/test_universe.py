@@ -143,6 +143,7 @@ FAULTS = [
     ('strength = "A" }', 'strength = "E" }', "not known"),
     ('rest = { title = "Rest" }', "", "no group `rest`"),
     ("format_version = 1", "format_version = 2", "format_version"),
+    ("nasdaq = 1.0, own_group = 1 }", "nasdaq = 1e-300, own_group = 1 }", "0, or 1e-09 to 1"),
 ]
 
 
@@ -247,3 +248,13 @@ def test_a_universe_copied_with_a_new_date_names_its_old_prices(
     assert code == 0
     assert "DATED MORE THAN A QUARTER FROM 2026-06-30" in out
     assert "2025-01-24: market_value" in out
+
+
+def test_loadings_on_a_premium_that_its_own_group_has_none_of_are_refused(small: Path) -> None:
+    text = SMALL.replace('bubble_group = "sp500"', 'bubble_group = "own_group"')
+    small.write_text(text + "\npremium_loading = 0.5\n", encoding="utf-8")
+    with pytest.raises(ScenarioError) as caught:
+        load_universe(small)
+    (problem,) = caught.value.problems
+    assert problem.key == "firms.0.premium_loading"
+    assert "others load on the premium of the bubble group `own_group`" in problem.message
