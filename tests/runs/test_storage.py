@@ -202,6 +202,9 @@ def test_a_manifest_that_is_none(folder: Path, text: str) -> None:
         load_run(folder)
 
 
+TAIL_ROW = b"entity,depth,probability,mc_error,low,high\nsp500,0.9,1e-4,1e-5,8e-5,1.2e-4\n"
+
+
 def content(folder: Path) -> dict[str, bytes]:
     """Every file but the lock, which names its last holder."""
     return {
@@ -217,7 +220,7 @@ def test_an_interrupted_save_leaves_the_run_as_it_was(
     run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, stopped: str, after: int
 ) -> None:
     (folder / "notes.txt").write_text("mine")
-    add_files(folder, {"rare.csv": b"entity,depth,probability,mc_error,low,high\n"})
+    add_files(folder, {"rare.csv": TAIL_ROW})
     before, calls = content(folder), list[int]()
     real = getattr(os, stopped.removeprefix("os."))
 
