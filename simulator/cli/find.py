@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 RESULTS = Path("results")
 """Where runs are, unless an option says otherwise."""
 LATEST = "latest"
+_LAST = 253_402_214_400.0
+"""The last day of the year 9999."""
 
 Want = Literal["run", "sweep", "either"]
 
@@ -41,9 +44,14 @@ def made_at(folder: Path) -> float:
     Manifests are no measure: they are written again when a figure is added.
     """
     for name in ("summary.json", "sweep.csv"):
-        if (folder / name).exists():
-            return (folder / name).stat().st_mtime
-    return folder.stat().st_mtime  # damaged, or a sweep that was stopped
+        with suppress(FileNotFoundError):
+            return _seconds((folder / name).lstat().st_mtime)
+    return _seconds(folder.stat().st_mtime)  # damaged, or a sweep that was stopped
+
+
+def _seconds(time: float) -> float:
+    """A time that a calendar has: an archive from elsewhere can bring any."""
+    return min(max(time, 0.0), _LAST)
 
 
 def find(screen: Screen, names: Sequence[str], want: Want = "run") -> Path:

@@ -40,13 +40,14 @@ def new(
     target = folder / f"{name}.toml"
     copied = _renamed(origin.text, name)
     try:
-        with target.open("xb") as file:
-            file.write(copied)
+        file = target.open("xb")
     except FileExistsError:
         raise UsageError(f"{target} exists; choose another name or remove it first") from None
     try:
+        with file:
+            file.write(copied)
         load_scenario(target)
-    except Exception:
+    except BaseException:  # a full disk, Ctrl-C: no file is better than half of one
         target.unlink()
         raise
     following = f"crashsim check {target}"

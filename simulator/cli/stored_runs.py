@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -254,30 +253,24 @@ _HEADER = ("run", "made", "paths", "seed", "S&P 500 median", "1-in-20 worst", "c
 
 
 def _run_entry(folder: Path) -> dict[str, Any]:
-    """What the list says of one run. Raises StoreError."""
-    from simulator.runs.storage import read_manifest
+    """What the list says of one run, from verified files. Raises StoreError."""
+    from simulator.runs.storage import read_headlines, read_manifest
 
     manifest = read_manifest(folder)
-    try:
-        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-        falls = summary["entities"]["sp500"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{folder / 'summary.json'} is damaged: {error}") from None
     names = ("name", "title", "digest", "seed", "paths", "shocks", "overrides", "created")
     return {
         "kind": "run",
         "folder": str(folder),
         **{name: manifest[name] for name in names},
-        "sp500": {name: falls[name] for name in ("median", "worst_1_in_20")},
+        "sp500": read_headlines(folder, manifest),
     }
 
 
 def _sweep_entry(folder: Path) -> dict[str, Any]:
     """What the list says of one sweep. Raises StoreError."""
-    from simulator.runs import atomic_files
-    from simulator.sweeps.plan import MANIFEST
+    from simulator.sweeps.sweep_cell import read_plan
 
-    manifest = atomic_files.read_sealed(folder / MANIFEST)
+    manifest = read_plan(folder)
     made = datetime.fromtimestamp(made_at(folder), UTC)
     names = ("name", "digest", "seed", "paths", "cells", "finished", "overrides")
     return {

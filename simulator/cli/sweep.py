@@ -113,7 +113,7 @@ def sweep(
     from simulator.scenario import load_scenario
     from simulator.scenario.typed_values import parse_overrides, parse_varied
     from simulator.sweeps.design import resolve_design
-    from simulator.sweeps.sweep import make_plan, run_plan, sweep_folder
+    from simulator.sweeps.sweep import make_plan, run_plan, settle, sweep_folder
     from simulator.sweeps.table import need_parquet
 
     if extend and paths is not None:
@@ -140,6 +140,7 @@ def sweep(
                 result = run_plan(plan, executor, parquet=parquet, progress=tick)
         following = _print(screen, plan, result)
         _report(screen, result)
+        settle(folder)
         screen.next(following)
         if result.failures:
             raise Exit(CELLS_FAILED)

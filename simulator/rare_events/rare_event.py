@@ -25,7 +25,8 @@ from simulator.arrays import FloatArray
 from simulator.engine import get_executor
 from simulator.errors import UsageError, plain
 from simulator.rare_events.drawdown_particles import PARTICLES, Batch, split_batch
-from simulator.runs.storage import TAIL, add_files, csv_bytes
+from simulator.runs import atomic_files, sealed_files
+from simulator.runs.storage import TAIL, TAIL_COLUMNS, add_files, csv_bytes, read_manifest
 from simulator.scenario import Scenario, parse_threshold
 from simulator.scenario.thresholds import FORM
 from simulator.schema import InvalidValue
@@ -301,7 +302,7 @@ def tail(
 
 _SCOUT = (1 << 32) - 1
 """Number of the batch that shows how far the tail goes; no other batch has it."""
-_COLUMNS = ["entity", "depth", "probability", "mc_error", "low", "high"]
+_COLUMNS = list(TAIL_COLUMNS)
 
 
 def _row(values: FloatArray, batches: list[Batch]) -> tuple[float, float, float, float]:
@@ -311,10 +312,12 @@ def _row(values: FloatArray, batches: list[Batch]) -> tuple[float, float, float,
 
 def read_tail(folder: str | Path) -> pd.DataFrame | None:
     """The far tail stored in a run folder, as :func:`tail` gives it; None if there is none."""
-    path = Path(folder) / TAIL
-    if not path.is_file():
+    folder = Path(folder)
+    files = read_manifest(folder)["files"]
+    if TAIL not in files:
         return None
-    return pd.read_csv(path)
+    sealed_files.verify(folder, {TAIL: files[TAIL]})
+    return sealed_files.read_table(folder, TAIL, TAIL_COLUMNS)
 
 
 def add_tail(folder: str | Path, rows: pd.DataFrame) -> Path:
@@ -322,9 +325,11 @@ def add_tail(folder: str | Path, rows: pd.DataFrame) -> Path:
 
     Raises StoreError as :func:`simulator.runs.storage.add_files` does.
     """
-    stored = read_tail(folder)
-    if stored is not None:
-        others = stored[~stored["entity"].isin(rows["entity"].unique())]
-        rows = pd.concat([others, rows], ignore_index=True) if len(others) else rows
-    add_files(folder, {TAIL: csv_bytes(rows)})
+    read_manifest(folder)  # a folder without a run gets no lock
+    with atomic_files.lock(Path(folder), wait=sealed_files.ADDING):
+        stored = read_tail(folder)
+        if stored is not None:
+            others = stored[~stored["entity"].isin(rows["entity"].unique())]
+            rows = pd.concat([others, rows], ignore_index=True) if len(others) else rows
+        add_files(folder, {TAIL: csv_bytes(rows)})
     return Path(folder) / TAIL

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.engine import Results
-from simulator.engine.results import CAUSES, COUNTS, MEASURES, Axes
+from simulator.engine.results import COUNTS, MEASURES, SAMPLE_PATHS, Axes
 
 
 def tables(results: Results) -> dict[str, NDArray[Any]]:
@@ -52,44 +52,92 @@ def counts(results: Results) -> dict[str, NDArray[Any]]:
 def results(
     tables: Mapping[str, NDArray[Any]],
     counts: Mapping[str, NDArray[Any]],
-    *,
+    empty: Results,
     paths: int,
-    keep_paths: int,
-    groups: int,
 ) -> Results:
     """What :func:`tables` and :func:`counts` were made of.
 
+    Parameters
+    ----------
+    tables, counts
+        Arrays by name.
+    empty
+        Results of no paths of the same scenario, which say what shapes and types fit.
+    paths
+        Number of paths.
+
     Raises KeyError, IndexError or ValueError where they do not fit together.
     """
+    stored_axes = {**tables, **counts}
+    for name in ("times", "start_levels", "driver_consensus"):
+        _fit(name, stored_axes[name], getattr(empty, name))
+        if not np.allclose(stored_axes[name], getattr(empty, name), rtol=1e-6):
+            raise ValueError(f"{name} are not those of the scenario")
+    for name in ("entities", "cause_names", "sells", "fan_steps", "driver_steps", "aligned_steps"):
+        if not np.array_equal(stored_axes[name], np.asarray(getattr(empty, name))):
+            raise ValueError(f"{name} are not those of the scenario")
     axes = Axes(
-        entities=tuple(str(name) for name in tables["entities"]),
+        entities=empty.entities,
         times=tables["times"],
         fan_steps=counts["fan_steps"],
         start_levels=tables["start_levels"],
         sells=tables["sells"],
-        groups=groups,
+        groups=empty.groups,
         driver_steps=counts["driver_steps"],
         driver_consensus=counts["driver_consensus"],
         aligned_steps=counts["aligned_steps"],
     )
-    loaded = Results.empty(axes, (), paths=0, keep_paths=keep_paths)
-    if tuple(tables["cause_names"].tolist()) != CAUSES:
-        raise ValueError("the causes are not those of this model")
-    loaded.measures = {name: tables[f"measure_{name}"] for name in MEASURES}
-    loaded.inputs = {
-        key.removeprefix("input_"): drawn
-        for key, drawn in tables.items()
-        if key.startswith("input_")
-    }
-    loaded.causes, loaded.channels = tables["causes"], tables["channels"]
-    loaded.sample_levels, loaded.levels = tables["sample_levels"], tables.get("levels")
+    loaded = Results.empty(axes, (), paths=0, keep_paths=empty.keep_paths)
+    _read_tables(loaded, tables, min(paths, empty.keep_paths))
     stored = {f"grid_{name}": values for name, values in loaded.counts.items()}
     stored |= {name: getattr(loaded, name) for name in COUNTS}
     for name, values in stored.items():
-        values.reshape(-1)[counts[f"{name}_bins"]] = counts[f"{name}_paths"]
+        bins, hits = counts[f"{name}_bins"], counts[f"{name}_paths"]
+        if bins.dtype.kind not in "iu" or hits.dtype.kind not in "iu" or bins.shape != hits.shape:
+            raise ValueError(f"{name} are no counts")
+        values.reshape(-1)[bins] = hits
+        once = values.sum(axis=-1) if name not in _SHARED else np.asarray(paths)
+        if values.min(initial=0) < 0 or (once != paths).any():
+            raise ValueError(f"{name} do not add up to {paths:,} paths")
     loaded.n = paths
     if "cause_sums" in counts:
+        _fit("cause_sums", counts["cause_sums"], loaded.cause_sums)
         loaded.cause_sums = counts["cause_sums"]
     else:
         loaded.add_causes(loaded.measures["max_drawdown"], loaded.causes)
     return loaded
+
+
+_SHARED = ("recovered_counts", "censored_counts", "aligned_counts")
+"""Counts of some of the paths."""
+
+
+def _read_tables(loaded: Results, tables: Mapping[str, NDArray[Any]], kept: int) -> None:
+    """Take over the arrays of the first ``kept`` paths. Raises KeyError or ValueError."""
+    last = loaded.times.size - 1
+    for name in MEASURES:
+        values = tables[f"measure_{name}"]
+        _fit(name, values, loaded.measures[name], kept)
+        if name.endswith(("_step", "_steps")) and not (values >= -1).all() & (values <= last).all():
+            raise ValueError(f"{name} is not within the {last} steps")
+        loaded.measures[name] = values
+    for key, drawn in tables.items():
+        if key.startswith("input_"):
+            _fit(key, drawn, np.zeros(0), kept)
+            loaded.inputs[key.removeprefix("input_")] = drawn
+    _fit("causes", tables["causes"], loaded.causes, kept)
+    _fit("channels", tables["channels"], loaded.channels, kept)
+    _fit("sample_levels", tables["sample_levels"], loaded.sample_levels, min(kept, SAMPLE_PATHS))
+    loaded.causes, loaded.channels = tables["causes"], tables["channels"]
+    loaded.sample_levels, loaded.levels = tables["sample_levels"], tables.get("levels")
+    if loaded.levels is not None:
+        _fit("levels", loaded.levels, loaded.sample_levels, kept)
+
+
+def _fit(name: str, values: NDArray[Any], like: NDArray[Any], last: int | None = None) -> None:
+    """Raise ValueError for values of another kind or shape, but for its ``last`` axis, or not finite."""
+    shape = like.shape if last is None else (*like.shape[:-1], last)
+    if values.shape != shape or values.dtype.kind != like.dtype.kind:
+        raise ValueError(f"{name} has another shape or type than the run needs")
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise ValueError(f"{name} has a value that is not finite")

@@ -1,35 +1,35 @@
 """Files that are whole or not there, and the lock of a folder.
 
 A file is written under another name, synced, then renamed. The lock is the operating
-system's: it is free again the moment its holder dies.
+system's: it is free again the moment its holder dies. A folder may come from a stranger:
+no symbolic link inside it is followed.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import io
-import json
 import os
 import secrets
 import shutil
 import socket
-import zipfile
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+import stat
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from simulator.errors import LockedError, StoreError
+from simulator.errors import LockedError, StoreError, plain
 
 _TEMPORARY = ".tmp-"
 _LOCK = ".lock"
 _LOCK_WAIT = 0.5
 """Seconds to wait for a lock: long enough for another process to verify a folder, not to run."""
+_LONGEST_NAME = 200
 
 
 @contextlib.contextmanager
@@ -49,6 +49,7 @@ def lock(folder: Path, wait: float = _LOCK_WAIT) -> Iterator[None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        inside(folder, _LOCK)  # what it points to would be written over
         held = FileLock(folder / _LOCK, is_singleton=True)
         held.acquire(timeout=wait)
     except Timeout:
@@ -73,12 +74,58 @@ def lock(folder: Path, wait: float = _LOCK_WAIT) -> Iterator[None]:
 
 def _sweep_out(folder: Path) -> None:
     """Remove what was begun and not finished: its owner is dead, since we hold the lock."""
-    for depth in ("", "*/", "*/*/"):  # files of a run, of its folders, and cells of a sweep
-        for leftover in folder.glob(f"{depth}{_TEMPORARY}*"):
-            if leftover.is_dir():
-                shutil.rmtree(leftover, ignore_errors=True)
-            else:
-                leftover.unlink(missing_ok=True)
+    for leftover in leftovers(folder):
+        remove(leftover)
+
+
+def leftovers(folder: Path, depth: int = 3) -> list[Path]:
+    """What was begun in a folder and not finished: files of a run, of its folders, cells of a sweep."""
+    found = []
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(_TEMPORARY):
+                found.append(Path(entry.path))
+            elif depth > 1 and entry.is_dir(follow_symlinks=False):
+                found += leftovers(Path(entry.path), depth - 1)
+    return found
+
+
+def remove(path: Path) -> None:
+    """Remove a folder with all in it, a file, or a link but not what it points to; as far as possible."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+def check_name(name: str) -> None:
+    """Raise StoreError for a name that is not that of a plain file inside a folder."""
+    parts = name.split("/")
+    plainly = name.isprintable() and len(name) <= _LONGEST_NAME and not {*name} & {*"\\:"}
+    if not plainly or any(not part or part.startswith(".") for part in parts):
+        raise StoreError(f"{plain(name)!r} is not the name of a file in a run folder")
+
+
+def inside(folder: Path, name: str | PurePosixPath) -> Path:
+    """The place of a name in a folder. Raises StoreError if it, or a folder above it, is a link or no file."""
+    parts = PurePosixPath(name).parts
+    place = folder
+    for number, part in enumerate(parts, 1):
+        place /= part
+        try:
+            mode = place.lstat().st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            return folder / name
+        except OSError as error:
+            raise StoreError(f"{place} cannot be read: {error.strerror}") from error
+        if stat.S_ISLNK(mode):
+            raise StoreError(
+                f"{place} is a link, which is not followed: replace it by what it means"
+            )
+        if not stat.S_ISDIR(mode) and not (stat.S_ISREG(mode) and number == len(parts)):
+            raise StoreError(f"{place} is neither a file nor a folder: remove it")
+    return place
 
 
 def _take_away(folder: Path) -> None:
@@ -91,7 +138,8 @@ def _take_away(folder: Path) -> None:
 
 def _holder(folder: Path) -> str:
     try:
-        return (folder / _LOCK).read_text(errors="replace")[:200] or "another process"
+        with (folder / _LOCK).open(errors="replace") as file:
+            return plain(file.read(200)) or "another process"
     except OSError:
         return "another process"
 
@@ -127,6 +175,63 @@ def write(path: Path, content: bytes | Callable[[IO[bytes]], None]) -> None:
 def _temporary(path: Path) -> Path:
     # Processes of several machines may share a folder, and their numbers.
     return path.with_name(f"{_TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}-{path.name}")
+
+
+@contextlib.contextmanager
+def staged(folder: Path) -> Iterator[Path]:
+    """A folder inside ``folder`` to prepare files in; it is removed at the end. Raises StoreError."""
+    stage = _temporary(folder / "stage")
+    try:
+        stage.mkdir()
+    except OSError as error:
+        raise unwritable(stage, error) from error
+    try:
+        yield stage
+    finally:
+        remove(stage)
+
+
+def move_in(stage: Path, folder: Path, names: Sequence[str]) -> None:
+    """Move prepared files to their places in ``folder``, in order: all of them, or none. Raises StoreError."""
+    old = stage / f"{_TEMPORARY}old"
+    moved: list[str] = []
+    try:
+        try:
+            for name in names:
+                (old / name).parent.mkdir(parents=True, exist_ok=True)
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                moved.append(name)
+                _keep(folder / name, old / name)
+                (stage / name).replace(folder / name)
+        except BaseException:
+            for name in reversed(moved):
+                _put_back(old / name, stage / name, folder / name)
+            raise
+        for place in {(folder / name).parent for name in names}:
+            _sync_folder(place)
+    except OSError as error:
+        raise unwritable(folder / name, error) from error
+
+
+def _keep(place: Path, old: Path) -> None:
+    """Give a file a second name; it keeps the first where the file system can."""
+    with contextlib.suppress(FileNotFoundError):
+        try:
+            os.link(place, old)
+        except FileNotFoundError:
+            raise
+        except OSError:
+            place.replace(old)
+
+
+def _put_back(old: Path, new: Path, place: Path) -> None:
+    """Undo one step of :func:`move_in`, however far it went."""
+    if old.exists():
+        old.replace(place)
+    elif not new.exists():  # it was moved in, where nothing had been
+        place.unlink()
+        with contextlib.suppress(OSError):  # not empty
+            place.parent.rmdir()
 
 
 def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
@@ -167,7 +272,7 @@ def _put_in_place(temporary: Path, path: Path) -> None:
         old = _temporary(path)
         with contextlib.suppress(FileNotFoundError):  # another writer was faster
             path.replace(old)
-        shutil.rmtree(old, ignore_errors=True)
+        remove(old)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -200,90 +305,17 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
 
     Raises StoreError.
     """
-    write(path, lambda file: _pack(file, arrays))
+    write(path, lambda file: pack(file, arrays))
 
 
 def pack_arrays(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """What :func:`write_arrays` writes."""
     file = io.BytesIO()
-    _pack(file, arrays)
+    pack(file, arrays)
     return file.getvalue()
 
 
-def _pack(file: IO[bytes], arrays: Mapping[str, NDArray[Any]]) -> None:
+def pack(file: IO[bytes], arrays: Mapping[str, NDArray[Any]]) -> None:
+    """What :func:`write_arrays` writes, into an open file."""
     in_c_order = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     np.savez(file, allow_pickle=False, **in_c_order)
-
-
-def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of an .npz file. Raises StoreError, also for pickled content."""
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, MemoryError) as error:
-        raise StoreError(f"{path} is damaged: {error}") from error
-
-
-def fingerprint(path: Path) -> dict[str, Any]:
-    """SHA-256 and size of a file: ``{"sha256": ..., "bytes": ...}``. Raises OSError."""
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return {"sha256": digest, "bytes": file.tell()}
-
-
-def fingerprint_of(content: bytes) -> dict[str, Any]:
-    """The fingerprint of a file with this content."""
-    return {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
-
-
-def verify(folder: Path, files: Mapping[str, Any]) -> None:
-    """Hold files against their fingerprints. Raises StoreError, which names the file that differs."""
-    for name, expected in files.items():
-        try:
-            found = fingerprint(folder / name)
-        except OSError as error:
-            raise StoreError(f"{folder / name} cannot be read: {error.strerror}") from error
-        if found != expected:
-            raise StoreError(
-                f"{folder / name} has changed since it was written: its SHA-256 differs from the "
-                "manifest's; restore it, or compute it again"
-            )
-
-
-def write_sealed(path: Path, content: Mapping[str, Any]) -> str:
-    """Write JSON with the SHA-256 of all of it, which is returned. Raises StoreError."""
-    text = sealed(content)
-    write(path, text)
-    return str(json.loads(text)["sha256"])
-
-
-def read_sealed(path: Path) -> dict[str, Any]:
-    """What :func:`write_sealed` wrote, ``sha256`` included, every bit of it checked.
-
-    Raises
-    ------
-    StoreError
-        If the file is missing, cannot be read, or is not what was written.
-    """
-    try:
-        text = path.read_bytes()
-        content = json.loads(text)
-        whole = isinstance(content, dict) and text == sealed(content)
-    except FileNotFoundError:
-        raise StoreError(f"there is no {path}") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise StoreError(f"{path} is damaged: {error}") from error
-    if not whole:
-        raise StoreError(f"{path} is damaged: its own SHA-256 does not fit")
-    return dict(content)
-
-
-def sealed(content: Mapping[str, Any]) -> bytes:
-    """JSON with the SHA-256 of all of it but that key."""
-
-    def text(of: Mapping[str, Any]) -> str:
-        return json.dumps(of, indent=2, sort_keys=True, allow_nan=False)
-
-    bare = {key: value for key, value in content.items() if key != "sha256"}
-    seal = hashlib.sha256(text(bare).encode()).hexdigest()
-    return f"{text({**bare, 'sha256': seal})}\n".encode()

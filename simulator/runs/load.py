@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from simulator.engine import Results
-from simulator.errors import StoreError
+from simulator.engine import Results, block_simulation
+from simulator.errors import ScenarioError, StoreError, UsageError, plain
 from simulator.portfolio import HOLDINGS
-from simulator.runs import array_format, atomic_files
+from simulator.runs import array_format, atomic_files, sealed_files
 from simulator.runs.digest import run_digest
 from simulator.runs.run import Run
-from simulator.runs.storage import RESULT_FORMAT, STORY, TAIL, read_manifest
-from simulator.scenario import MODEL_VERSION, load_scenario
+from simulator.runs.storage import MANIFEST, RESULT_FORMAT, STORY, TAIL, TAIL_COLUMNS, read_manifest
+from simulator.runs.story import PARTS
+from simulator.scenario import MODEL_VERSION, Scenario, load_scenario
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_ESTIMATE = dict.fromkeys(("value", "mc_error", "low", "high"), float)
+_STORY_COLUMNS = {"entity": str, "statistic": str, "part": str, **_ESTIMATE, "paths": int}
+_NEEDED = {"scenario.toml", "summary.json", "paths.npz", "counts.npz"}
 
 
 def load_run(folder: str | Path) -> Run:
@@ -25,16 +35,22 @@ def load_run(folder: str | Path) -> Run:
         If the folder holds no finished run, a file is missing or damaged (it is named), or another
         version of crashsim wrote it with another model or format.
     """
-    import pandas as pd  # late: slow to import
+    return sealed_files.unless_written(Path(folder), partial(_load, Path(folder)))
 
-    folder = Path(folder)
+
+def _load(folder: Path) -> Run:
     manifest = read_manifest(folder)
     _check_versions(folder, manifest)
-    atomic_files.verify(folder, manifest["files"])
-    holdings = folder / HOLDINGS if HOLDINGS in manifest["files"] else None
-    overrides = {entry["key"]: entry["value"] for entry in manifest["overrides"]}
-    scenario = load_scenario(folder / "scenario.toml", overrides, holdings)
-    scenario = scenario.with_(paths=manifest["paths"], seed=manifest["seed"])
+    absent = _NEEDED - manifest["files"].keys()
+    if absent:
+        raise StoreError(f"{folder / MANIFEST} is damaged: it does not list {min(absent)}")
+    sealed_files.verify(folder, manifest["files"])
+    scenario = stored_scenario(
+        folder,
+        manifest,
+        {entry["key"]: entry["value"] for entry in manifest["overrides"]},
+        HOLDINGS,
+    )
     digest = run_digest(scenario, manifest["shocks"], manifest["keep_paths"])
     if digest != manifest["digest"]:
         raise StoreError(
@@ -43,13 +59,33 @@ def load_run(folder: str | Path) -> Run:
         )
     return Run(
         scenario,
-        _read_results(folder, manifest, len(scenario.universe.groups)),
+        _read_results(folder, manifest, scenario),
         manifest["shocks"],
         manifest["timings"]["simulate_seconds"],
         until=manifest["until"],
-        tail=pd.read_csv(folder / TAIL) if TAIL in manifest["files"] else None,
-        story=pd.read_csv(folder / STORY) if STORY in manifest["files"] else None,
+        tail=sealed_files.read_table(folder, TAIL, TAIL_COLUMNS)
+        if TAIL in manifest["files"]
+        else None,
+        story=_read_story(folder, scenario) if STORY in manifest["files"] else None,
     )
+
+
+def stored_scenario(
+    folder: Path, manifest: Mapping[str, Any], overrides: Mapping[str, Any], portfolio: str
+) -> Scenario:
+    """The scenario of a verified folder of a run or a sweep. Raises StoreError."""
+    with contextlib.suppress(FileNotFoundError):
+        for path in sorted(atomic_files.inside(folder, "universes").iterdir()):
+            atomic_files.inside(folder, f"universes/{path.name}")
+    holdings = folder / portfolio if portfolio in manifest["files"] else None
+    try:
+        scenario = load_scenario(folder / "scenario.toml", overrides, holdings)
+        return scenario.with_(paths=manifest["paths"], seed=manifest["seed"])
+    except (ScenarioError, UsageError) as error:
+        fault = error.problems[0].message if isinstance(error, ScenarioError) else str(error)
+        raise StoreError(
+            f"{folder}: this crashsim cannot read its scenario: {plain(fault)}"
+        ) from error
 
 
 def _check_versions(folder: Path, manifest: Mapping[str, Any]) -> None:
@@ -64,11 +100,24 @@ def _check_versions(folder: Path, manifest: Mapping[str, Any]) -> None:
     )
 
 
-def _read_results(folder: Path, manifest: Mapping[str, Any], groups: int) -> Results:
-    tables = atomic_files.read_arrays(folder / "paths.npz")
-    counts = atomic_files.read_arrays(folder / "counts.npz")
-    sizes = {"paths": manifest["paths"], "keep_paths": manifest["keep_paths"], "groups": groups}
+def _read_results(folder: Path, manifest: Mapping[str, Any], scenario: Scenario) -> Results:
+    tables = sealed_files.read_arrays(folder, "paths.npz")
+    counts = sealed_files.read_arrays(folder, "counts.npz")
+    empty = block_simulation.new_results(
+        scenario, 0, block_simulation.Keep(), manifest["keep_paths"]
+    )
     try:
-        return array_format.results(tables, counts, **sizes)
-    except (KeyError, IndexError, ValueError) as error:
-        raise StoreError(f"{folder} does not fit together: {error}") from error
+        return array_format.results(tables, counts, empty, manifest["paths"])
+    except (KeyError, IndexError, ValueError, TypeError) as error:
+        raise StoreError(f"{folder} does not fit together: {plain(str(error))}") from error
+
+
+def _read_story(folder: Path, scenario: Scenario) -> pd.DataFrame:
+    """What the story adds, every part of every headline. Raises StoreError."""
+    table = sealed_files.read_table(folder, STORY, _STORY_COLUMNS)
+    whole = table.groupby(["entity", "statistic"])["part"].agg(sorted)
+    if not whole.map(lambda parts: parts == sorted(PARTS)).all() or table.empty:
+        raise StoreError(f"{folder / STORY} is damaged: it does not have every part")
+    if not set(table["entity"]) <= set(scenario.universe.entities):
+        raise StoreError(f"{folder / STORY} is damaged: it has entities that the run has not")
+    return table

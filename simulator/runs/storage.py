@@ -6,7 +6,9 @@ unfinished, and a changed bit is found on loading. Nothing is pickled.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import platform
 import re
 import shlex
@@ -14,18 +16,20 @@ import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
+from pydantic import Field
 
 from simulator.engine import Results
 from simulator.engine.streams import BLOCK_PATHS
 from simulator.errors import StoreError, plain
 from simulator.portfolio import HOLDINGS
-from simulator.runs import array_format, atomic_files
+from simulator.runs import array_format, atomic_files, sealed_files
 from simulator.runs.digest import KEEP_PATHS, run_digest
 from simulator.runs.portfolio_risk import all_contributions, portfolio_risk
+from simulator.runs.sealed_files import Count, Manifest, Strict
 from simulator.scenario import MODEL_VERSION
 from simulator.statistics import probability
 
@@ -39,6 +43,9 @@ RESULT_FORMAT = 3
 MANIFEST = "manifest.json"
 TAIL = "rare.csv"
 """Falls rarer than the paths can tell, where `crashsim rare RUN --tail` has worked them out."""
+TAIL_COLUMNS = {"entity": str} | dict.fromkeys(
+    ("depth", "probability", "mc_error", "low", "high"), float
+)
 STORY = "story.csv"
 """What the story adds, where it has been worked out."""
 _DEPTH_BINS = 100
@@ -57,7 +64,7 @@ def run_folder(
 
 def is_complete(folder: str | Path) -> bool:
     """Whether a folder holds a finished run; :func:`load_run` verifies it."""
-    return (Path(folder) / MANIFEST).is_file()
+    return os.path.lexists(Path(folder) / MANIFEST)
 
 
 def save_run(
@@ -86,17 +93,26 @@ def save_run(
     command
         Arguments to note in the manifest; default those of this process.
     """
+    contents: dict[str, sealed_files.Content] = {
+        **data,
+        "paths.npz": lambda file: atomic_files.pack(file, array_format.tables(results)),
+        "counts.npz": lambda file: atomic_files.pack(file, array_format.counts(results)),
+        **extras,
+    }
     with atomic_files.lock(folder):
-        # From here until the new manifest stands, the folder is unfinished, and says so.
-        _unlink(folder / MANIFEST)
-        for name, content in data.items():
-            atomic_files.write(folder / name, content)
-        atomic_files.write_arrays(folder / "paths.npz", array_format.tables(results))
-        atomic_files.write_arrays(folder / "counts.npz", array_format.counts(results))
-        names = [*data, "paths.npz", "counts.npz", *_write_extras(folder, extras)]
-        files = {name: atomic_files.fingerprint(folder / name) for name in sorted(names)}
-        manifest = {**about, **_made_by(command), "files": files}
-        atomic_files.write_sealed(folder / MANIFEST, manifest)
+        manifest = {**about, **_made_by(command), "files": _kept(folder, about["digest"])}
+        sealed_files.put(folder, MANIFEST, manifest, contents)
+
+
+def _kept(folder: Path, digest: str) -> dict[str, Any]:
+    """What another command added to the same run and this one does not make again: its far tail."""
+    with contextlib.suppress(StoreError):
+        before = read_manifest(folder)
+        if TAIL in before["files"] and before["digest"] == digest:
+            kept = {TAIL: before["files"][TAIL]}
+            sealed_files.verify(folder, kept)
+            return kept
+    return {}
 
 
 def add_files(folder: str | Path, extras: Mapping[str, bytes]) -> None:
@@ -104,31 +120,99 @@ def add_files(folder: str | Path, extras: Mapping[str, bytes]) -> None:
 
     Raises as :func:`save_run`, and StoreError if there is no finished run.
     """
-    folder = Path(folder)
-    manifest = read_manifest(folder)
-    with atomic_files.lock(folder):
-        for name in _write_extras(folder, extras):
-            manifest["files"][name] = atomic_files.fingerprint(folder / name)
-        atomic_files.write_sealed(folder / MANIFEST, manifest)
+    sealed_files.add_files(Path(folder), MANIFEST, read_manifest, extras)
 
 
 # ---------------------------------------------------------------- manifest
 
 
+_Text = Annotated[str, Field(max_length=4000)]
+
+
+class _Versions(Strict):
+    crashsim: _Text
+
+
+class _Timings(Strict):
+    simulate_seconds: float
+
+
+class _Override(Strict):
+    key: _Text
+    value: Any
+    origin: _Text
+
+
+class _Written(Strict):
+    """What every format has had."""
+
+    result_format: Count
+
+
+class RunManifest(_Written, Manifest):
+    """The manifest of a run."""
+
+    name: _Text
+    title: _Text
+    digest: _Text
+    seed: Count
+    paths: Annotated[int, Field(ge=1, lt=2**31)]
+    keep_paths: Annotated[int, Field(ge=0, lt=2**53)]
+    shocks: Literal["zero"] | None
+    until: _Text | None
+    overrides: list[_Override]
+    timings: _Timings
+    model_version: Count
+    block_paths: Annotated[int, Field(ge=1, lt=2**31)]
+    versions: _Versions
+    created: _Text
+
+
 def read_manifest(folder: str | Path) -> dict[str, Any]:
     """The manifest of a finished run, itself verified, its files not. Raises StoreError."""
+    folder = Path(folder)
     if not is_complete(folder):
         raise StoreError(f"{folder} holds no finished run: it has no {MANIFEST}")
-    manifest = atomic_files.read_sealed(Path(folder) / MANIFEST)
-    written = manifest["result_format"]
+    manifest = sealed_files.read_sealed(folder, MANIFEST)
+    written = sealed_files.checked(_Written, manifest, folder / MANIFEST).result_format
     if written > RESULT_FORMAT:
         raise StoreError(
             f"{folder} has result format {written}, written by a newer crashsim; this one "
             f"({version('crashsim')}) reads format {RESULT_FORMAT}: upgrade it"
         )
-    for name in manifest["files"]:
-        _check_name(name)
+    sealed_files.checked(RunManifest, manifest, folder / MANIFEST)
     return manifest
+
+
+class _Estimate(Strict):
+    value: float
+    mc_error: float | None
+    low: float | None
+    high: float | None
+
+
+class _Headlines(Strict):
+    median: _Estimate
+    worst_1_in_20: _Estimate
+
+
+class _Index(Strict):
+    sp500: _Headlines
+
+
+class _Summary(Strict):
+    """What a list of runs shows of summary.json."""
+
+    entities: _Index
+
+
+def read_headlines(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Median and 1-in-20 worst fall of the S&P 500 in a run folder, verified. Raises StoreError."""
+    name = "summary.json"
+    if name not in manifest["files"]:
+        raise StoreError(f"{folder / MANIFEST} is damaged: it does not list {name}")
+    sealed_files.verify(folder, {name: manifest["files"][name]})
+    return sealed_files.read_document(folder, name, _Summary).entities.sp500.model_dump()
 
 
 def describe(
@@ -212,27 +296,6 @@ def summary_file(document: Mapping[str, Any]) -> dict[str, bytes]:
 
 def _json_bytes(document: Mapping[str, Any]) -> bytes:
     return (json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode()
-
-
-def _write_extras(folder: Path, extras: Mapping[str, bytes]) -> list[str]:
-    for name, content in extras.items():
-        _check_name(name)
-        atomic_files.write(folder / name, content)
-    return list(extras)
-
-
-def _check_name(name: str) -> None:
-    """Raise StoreError for a name that could leave the folder."""
-    parts = PurePosixPath(name).parts
-    if "\\" in name or ":" in name or not parts or any(p in ("/", "..", ".") for p in parts):
-        raise StoreError(f"{plain(name)!r} is not the name of a file in a run folder")
-
-
-def _unlink(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise atomic_files.unwritable(path, error) from error
 
 
 def csv_bytes(table: pd.DataFrame, digits: str | None = None) -> bytes:

@@ -7,7 +7,8 @@ import io
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from simulator.runs import atomic_files
+from simulator.errors import StoreError
+from simulator.runs import atomic_files, sealed_files
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,9 @@ class Failure:
 def failed_before(folder: Path) -> set[str]:
     """Ids in ``failures.csv``, none if it cannot be read: they only give a reason."""
     try:
-        with (folder / "failures.csv").open(encoding="utf-8", newline="") as file:
-            return {row["id"] for row in csv.DictReader(file)}
-    except (OSError, ValueError, KeyError, csv.Error):
+        text = sealed_files.read_bytes(folder, "failures.csv").decode()
+        return {row["id"] for row in csv.DictReader(io.StringIO(text, newline=""))}
+    except (StoreError, ValueError, KeyError, csv.Error):
         return set()
 
 

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.errors import StoreError, UsageError
-from simulator.runs import atomic_files
 from simulator.scenario import Design, Scenario
 from simulator.scenario.sweep_design import Number
 from simulator.schema import override_path
@@ -22,7 +21,6 @@ from simulator.sweeps.design import design_cells, resolve_design
 from simulator.sweeps.failures import failed_before
 from simulator.sweeps.sweep_cell import CellTask
 
-MANIFEST = "sweep.json"
 _FIRST = 8
 """Cells that are named for a reason."""
 
@@ -40,6 +38,7 @@ class Plan:
     ids: NDArray[np.bytes_] = field(init=False)
     missing: NDArray[np.bool_] = field(init=False)  # (cell,)
     paths: int = 0  # to simulate
+    extended: int = 0  # paths that --extend adds
     why: dict[str, Reason] = field(default_factory=dict)
     begun: dict[str, tuple[str, int]] = field(default_factory=dict)
     """Cell to compute -> cell to go on from, and its paths."""
@@ -136,13 +135,15 @@ def make_plan(
     """
     whole = resolve_design(design, scenario)
     folder = sweep_folder(scenario, whole, parent)
-    done, known = _before(folder)
+    done, known, extended = _before(folder)
     if extend:
         if not done:
             raise UsageError(f"{folder} holds no finished sweep to extend: leave --extend out")
-        scenario = scenario.with_(paths=done + extend)
+        # Where this very command was stopped after its table, its paths are there already.
+        scenario = scenario.with_(paths=done if extended == extend else done + extend)
     known.discard(scenario.paths)
     plan = Plan(scenario, whole, folder, done, frozenset(known), frozenset(failed_before(folder)))
+    plan.extended = extend
     for number, overrides in enumerate(all_cells(whole, scenario)):
         _look(plan, number, overrides)
     return plan
@@ -154,13 +155,14 @@ def all_cells(design: Design, scenario: Scenario) -> Iterator[dict[str, Number]]
     yield from design_cells(design, scenario)
 
 
-def _before(folder: Path) -> tuple[int, set[int]]:
-    """Paths of the last finished sweep here (0: none), and all numbers of paths that cells may have."""
+def _before(folder: Path) -> tuple[int, set[int], int]:
+    """Paths of the last finished sweep (0: none), all that cells may have, those of an unended --extend."""
     try:
-        manifest = atomic_files.read_sealed(folder / MANIFEST)
+        manifest = sweep_cell.read_plan(folder)
     except StoreError:
-        return 0, set()
-    return int(manifest["done"]), {int(manifest["paths"]), *map(int, manifest["known"])}
+        return 0, set(), 0
+    extended = manifest.get("extended", 0) if manifest["finished"] else 0
+    return manifest["done"], {manifest["paths"], *manifest["known"]}, extended
 
 
 def _look(plan: Plan, number: int, overrides: dict[str, Number]) -> None:

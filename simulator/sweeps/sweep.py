@@ -8,7 +8,7 @@ not on the values or the number of paths: a changed value finds all other cells 
 from __future__ import annotations
 
 import contextlib
-import shutil
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -16,15 +16,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simulator.engine import Executor, get_executor
-from simulator.errors import FailedCells, StoreError
-from simulator.runs import atomic_files
+from simulator.errors import FailedCells, ScenarioError, StoreError, UsageError, plain
+from simulator.runs import atomic_files, sealed_files
 from simulator.scenario import Design, Scenario
 from simulator.scenario.sweep_design import Number
 from simulator.sweeps import sweep_cell
 from simulator.sweeps.design import resolve_design
 from simulator.sweeps.failures import Failure, write_failures
-from simulator.sweeps.plan import MANIFEST, Plan, base_values, make_plan, sweep_folder
-from simulator.sweeps.table import write_table
+from simulator.sweeps.plan import Plan, base_values, make_plan, sweep_folder
+from simulator.sweeps.sweep_cell import PLAN
+from simulator.sweeps.table import CHANGE, ESTIMATE, table_columns, write_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,8 +42,6 @@ __all__ = [
     "sweep_folder",
 ]
 
-SWEEP_FORMAT = 1
-"""Changes when an older program could no longer read a folder."""
 MOST_FAILURES = 50
 """Failed cells after which a sweep stops: something is wrong with all of them."""
 
@@ -77,14 +76,13 @@ class Sweep:
         distribution), entity, statistic, value, mc_error, low, high, and the paired difference to
         the base: change, change_error, change_low, change_high.
         """
-        import pandas as pd
-
-        return pd.read_csv(self.folder / "sweep.csv", dtype={"id": str})
+        gaps = {*self.keys, *ESTIMATE[1:], *CHANGE}
+        return sealed_files.read_table(self.folder, "sweep.csv", table_columns(self.keys), gaps)
 
 
 def is_sweep(folder: str | Path) -> bool:
     """Whether a folder holds a sweep; :func:`load_sweep` verifies it."""
-    return (Path(folder) / MANIFEST).is_file()
+    return os.path.lexists(Path(folder) / PLAN)
 
 
 # ---------------------------------------------------------------- run
@@ -134,7 +132,7 @@ def run_plan(
 
 def _describe(plan: Plan, *, finished: bool, files: list[str], failed: int) -> dict[str, Any]:
     return {
-        "sweep_format": SWEEP_FORMAT,
+        "sweep_format": sweep_cell.SWEEP_FORMAT,
         "name": plan.scenario.name,
         "digest": plan.folder.name.rpartition("-")[2],
         "design": plan.design.document(),
@@ -146,7 +144,8 @@ def _describe(plan: Plan, *, finished: bool, files: list[str], failed: int) -> d
         "finished": finished,
         "done": plan.scenario.paths if finished else plan.done,
         "known": sorted(n for n in plan.known if not finished or n > plan.scenario.paths),
-        "files": {name: atomic_files.fingerprint(plan.folder / name) for name in sorted(files)},
+        "extended": plan.extended,
+        "files": {name: sealed_files.fingerprint(plan.folder, name) for name in sorted(files)},
     }
 
 
@@ -156,11 +155,12 @@ def _is_there(plan: Plan, *, parquet: bool) -> bool:
         return False
     try:
         manifest = _finished(plan.folder)
-        atomic_files.verify(plan.folder, manifest["files"])
+        sealed_files.verify(plan.folder, manifest["files"])
     except StoreError:
         return False
     described = _describe(plan, finished=True, files=[], failed=0)
-    same = all(manifest[name] == described[name] for name in described.keys() - {"files", "known"})
+    compared = described.keys() - {"files", "known", "extended"}
+    same = all(manifest[name] == described[name] for name in compared)
     return same and (not parquet or "sweep.parquet" in manifest["files"])
 
 
@@ -178,19 +178,29 @@ def _begin(plan: Plan) -> str:
     """Write what workers need and remove what belongs to another plan; the seal of this one."""
     sources = _sources(plan)
     with contextlib.suppress(StoreError):
-        for name in atomic_files.read_sealed(plan.folder / MANIFEST)["files"]:
-            if name not in sources:
-                (plan.folder / name).unlink(missing_ok=True)
+        for name in sweep_cell.read_plan(plan.folder)["files"].keys() - sources.keys():
+            atomic_files.remove(atomic_files.inside(plan.folder, name))
     for name, content in sources.items():
+        atomic_files.inside(plan.folder, name)
         atomic_files.write(plan.folder / name, content)
     described = _describe(plan, finished=False, files=list(sources), failed=0)
-    return atomic_files.write_sealed(plan.folder / MANIFEST, described)
+    return sealed_files.write_sealed(plan.folder, PLAN, described)
 
 
 def _finish(plan: Plan, names: list[str], failed: int) -> None:
     files = [*_sources(plan), *names]
     described = _describe(plan, finished=True, files=files, failed=failed)
-    atomic_files.write_sealed(plan.folder / MANIFEST, described)
+    sealed_files.write_sealed(plan.folder, PLAN, described)
+
+
+def settle(folder: Path) -> None:
+    """Note that the command which extended a sweep has ended: the same command adds paths again.
+
+    Raises as :func:`add_files`.
+    """
+    if sweep_cell.read_plan(folder).get("extended"):
+        with atomic_files.lock(folder, wait=sealed_files.ADDING):
+            sealed_files.put(folder, PLAN, {**_finished(folder), "extended": 0}, {})
 
 
 def _forget_spent(plan: Plan) -> None:
@@ -198,7 +208,8 @@ def _forget_spent(plan: Plan) -> None:
     for earlier, id_ in plan.spent.items():
         if sweep_cell.cell_folder(plan.folder, id_).exists():
             place = sweep_cell.cell_folder(plan.folder, earlier)
-            shutil.rmtree(place, ignore_errors=True)
+            atomic_files.inside(plan.folder, place.relative_to(plan.folder).as_posix())
+            atomic_files.remove(place)
             with contextlib.suppress(OSError):  # not empty
                 place.parent.rmdir()
 
@@ -260,39 +271,44 @@ def add_files(folder: str | Path, extras: Mapping[str, bytes]) -> None:
     LockedError
         If another process holds the folder.
     """
-    folder = Path(folder)
-    with atomic_files.lock(folder):
-        manifest = _finished(folder)
-        for name, content in extras.items():
-            atomic_files.write(folder / name, content)
-            manifest["files"][name] = atomic_files.fingerprint_of(content)
-        atomic_files.write_sealed(folder / MANIFEST, manifest)
+    sealed_files.add_files(Path(folder), PLAN, _finished, extras)
 
 
 def _finished(folder: Path) -> dict[str, Any]:
     """The manifest of a finished sweep. Raises StoreError."""
-    manifest = atomic_files.read_sealed(folder / MANIFEST)
-    if manifest["sweep_format"] > SWEEP_FORMAT:
-        raise StoreError(f"{folder} was written by a newer crashsim: upgrade this one")
+    manifest = sweep_cell.read_plan(folder)
     if not manifest["finished"]:
         raise StoreError(f"{folder} holds an unfinished sweep: repeat its command")
     return manifest
 
 
 def load_sweep(folder: str | Path) -> Sweep:
-    """Read a finished sweep and verify every file of it, cells included.
+    """Read a finished sweep and verify every file of it and every cell in its table.
 
     Raises
     ------
     StoreError
-        If it is not finished, or a file is missing or damaged (it is named).
+        If it is not finished, or a file or a cell is missing or damaged (it is named).
     """
-    folder = Path(folder)
+    return sealed_files.unless_written(Path(folder), partial(_load, Path(folder)))
+
+
+def _load(folder: Path) -> Sweep:
     manifest = _finished(folder)
-    atomic_files.verify(folder, manifest["files"])
-    for place in sorted(folder.glob("cells/??/*")):
-        if not place.name.startswith("."):
-            sweep_cell.verify(place)
+    absent = {"scenario.toml", "sweep.csv"} - manifest["files"].keys()
+    if absent:
+        raise StoreError(f"{folder / PLAN} is damaged: it does not list {min(absent)}")
+    sealed_files.verify(folder, manifest["files"])
     scenario = sweep_cell.read_scenario(folder, manifest)
-    design = Design.from_document(manifest["design"])
-    return Sweep(folder, scenario, design, manifest["cells"])
+    try:
+        design = resolve_design(Design.from_document(manifest["design"]), scenario)
+    except (ScenarioError, UsageError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise StoreError(f"{folder / PLAN} is damaged: its design: {plain(str(error))}") from error
+    loaded = Sweep(folder, scenario, design, manifest["cells"])
+    ids = loaded.table.drop_duplicates("cell")["id"]
+    if len(ids) + manifest["failed"] != manifest["cells"]:
+        raise StoreError(f"{folder / 'sweep.csv'} has {len(ids)} of {manifest['cells']} cells")
+    for id_ in ids:
+        atomic_files.check_name(id_)
+        sweep_cell.verify(sweep_cell.cell_folder(folder, id_))
+    return loaded

@@ -12,18 +12,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from simulator.engine import block_simulation
 from simulator.engine.block_batches import TOGETHER
 from simulator.engine.streams import BLOCK_PATHS
-from simulator.errors import NotFinite, StoreError
+from simulator.errors import NotFinite, StoreError, plain
 from simulator.history import crashes, index_of
-from simulator.runs import atomic_files
-from simulator.scenario import Scenario, load_scenario
+from simulator.runs import atomic_files, sealed_files
+from simulator.runs.load import stored_scenario
+from simulator.runs.sealed_files import Count, Manifest
+from simulator.scenario import Scenario
+from simulator.statistics.paired import GROUPS
 from simulator.sweeps.cell_histograms import CellHistograms
 from simulator.sweeps.cell_statistics import CellStatistics, cell_statistics
 from simulator.sweeps.failures import Failure
@@ -33,7 +37,9 @@ Made = TypeVar("Made")
 ID_DIGITS = 20
 CELL_FORMAT = 2
 """Part of every id: a cell of another format is another cell."""
-PORTFOLIO = "portfolio.csv"
+SWEEP_FORMAT = 1
+"""Changes when an older program could no longer read a folder."""
+PORTFOLIO, PLAN = "portfolio.csv", "sweep.json"
 DATA, MANIFEST = "cell.npz", "cell.json"
 _KEEP = block_simulation.Keep(pictures=False)
 
@@ -75,17 +81,50 @@ def opened(folder: Path, seal: str) -> Scenario:
 
     Read from the folder, so that a worker on another machine needs nothing else.
     """
-    plan = atomic_files.read_sealed(folder / "sweep.json")
+    plan = read_plan(folder)
     if plan["sha256"] != seal:
         raise StoreError(f"{folder / 'sweep.json'} has changed since this sweep began")
     return read_scenario(folder, plan)
 
 
+class SweepManifest(Manifest):
+    """The plan of a sweep."""
+
+    sweep_format: Count
+    name: Annotated[str, Field(max_length=4000)]
+    digest: Annotated[str, Field(max_length=4000)]
+    design: dict[str, Any]
+    overrides: dict[str, Any]
+    seed: Count
+    paths: Annotated[int, Field(ge=1, lt=2**53)]
+    cells: Annotated[int, Field(ge=1, lt=2**31)]
+    failed: Count
+    finished: bool
+    done: Annotated[int, Field(ge=0, lt=2**53)]
+    known: Annotated[list[Annotated[int, Field(ge=1, lt=2**53)]], Field(max_length=1000)]
+    extended: Annotated[int, Field(ge=0, lt=2**53)] = 0
+
+
+class _CellManifest(Manifest):
+    """What stands beside the counts of a cell."""
+
+    cell_format: Count
+    id: Annotated[str, Field(pattern=f"^[0-9a-f]{{{ID_DIGITS}}}$")]
+
+
+def read_plan(folder: Path) -> dict[str, Any]:
+    """The manifest of a sweep, finished or not, itself verified. Raises StoreError."""
+    plan = sealed_files.read_sealed(folder, PLAN)
+    written = plan.get("sweep_format")
+    if isinstance(written, int) and written > SWEEP_FORMAT:
+        raise StoreError(f"{folder} was written by a newer crashsim: upgrade this one")
+    sealed_files.checked(SweepManifest, plan, folder / PLAN)
+    return plan
+
+
 def read_scenario(folder: Path, plan: Mapping[str, Any]) -> Scenario:
-    """The base scenario of a sweep folder with this plan."""
-    portfolio = folder / PORTFOLIO if PORTFOLIO in plan["files"] else None
-    scenario = load_scenario(folder / "scenario.toml", plan["overrides"], portfolio)
-    return scenario.with_(paths=plan["paths"], seed=plan["seed"])
+    """The base scenario of a sweep folder with this plan. Raises StoreError."""
+    return stored_scenario(folder, plan, plan["overrides"], PORTFOLIO)
 
 
 def compute(folder: Path, seal: str, order: CellTask) -> Failure | None:
@@ -156,10 +195,12 @@ def commit(folder: Path, order: CellTask, scenario: Scenario, counts: CellHistog
         "overrides": dict(order.overrides),
         "seed": scenario.seed,
         "paths": counts.n,
-        "files": {DATA: atomic_files.fingerprint_of(data)},
+        "files": {DATA: sealed_files.fingerprint_of(data)},
     }
-    files = {DATA: data, MANIFEST: atomic_files.sealed(manifest)}
-    atomic_files.write_folder(cell_folder(folder, order.id), files)
+    files = {DATA: data, MANIFEST: sealed_files.sealed(manifest)}
+    place = cell_folder(folder, order.id)
+    atomic_files.inside(folder, place.parent.relative_to(folder).as_posix())
+    atomic_files.write_folder(place, files)
 
 
 def figures_of(scenario: Scenario, counts: CellHistograms) -> CellStatistics:
@@ -174,16 +215,21 @@ def figures_of(scenario: Scenario, counts: CellHistograms) -> CellStatistics:
 
 def load_manifest(place: Path) -> dict[str, Any]:
     """A cell's manifest, itself verified. Raises StoreError."""
-    manifest = atomic_files.read_sealed(place / MANIFEST)
-    if manifest.get("id") != place.name:
-        raise StoreError(f"{place} holds another cell: {manifest.get('id')}")
+    root = place.parents[2]
+    atomic_files.inside(root, place.relative_to(root).as_posix())
+    manifest = sealed_files.read_sealed(place, MANIFEST)
+    cell = sealed_files.checked(_CellManifest, manifest, place / MANIFEST)
+    if cell.id != place.name:
+        raise StoreError(f"{place} holds another cell: {cell.id}")
+    if DATA not in cell.files:
+        raise StoreError(f"{place / MANIFEST} is damaged: it does not list {DATA}")
     return manifest
 
 
 def verify(place: Path) -> dict[str, Any]:
     """The manifest of a cell, all of whose files are as they were written. Raises StoreError."""
     manifest = load_manifest(place)
-    atomic_files.verify(place, manifest["files"])
+    sealed_files.verify(place, manifest["files"])
     return manifest
 
 
@@ -206,11 +252,16 @@ def load_figures(place: Path) -> CellStatistics:
 
 def _read(place: Path, make: Callable[[Mapping[str, NDArray[Any]]], Made]) -> Made:
     try:
-        return make(atomic_files.read_arrays(place / DATA))
-    except (KeyError, IndexError, ValueError) as error:
-        raise StoreError(f"{place} does not fit together: {error}") from error
+        return make(sealed_files.read_arrays(place, DATA))
+    except (KeyError, IndexError, ValueError, TypeError, ArithmeticError) as error:
+        raise StoreError(f"{place} does not fit together: {plain(str(error))}") from error
 
 
 def _figures(data: Mapping[str, NDArray[Any]]) -> CellStatistics:
     entities, names = (tuple(map(str, data[name])) for name in ("entities", "names"))
+    size = len(entities), len(names)
+    shapes = {"estimates": (*size, 4), "rounding": size, "deviations": (*size, GROUPS)}
+    for name, shape in shapes.items():
+        if data[name].shape != shape or data[name].dtype.kind != "f":
+            raise ValueError(f"{name} has another shape or type than a cell needs")
     return CellStatistics(entities, names, data["estimates"], data["rounding"], data["deviations"])

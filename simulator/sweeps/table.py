@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -66,7 +66,7 @@ def write_table(plan: Plan, failed: set[int], *, parquet: bool = False) -> list[
 
     def fill(file: IO[bytes]) -> None:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
-        text.write(",".join(_columns(plan)) + "\n")
+        text.write(",".join(table_columns(plan.design.keys)) + "\n")
         for lines in _lines(plan, failed):
             text.write(lines)
         text.detach()
@@ -110,8 +110,19 @@ def need_parquet() -> None:
         ) from None
 
 
-def _columns(plan: Plan) -> list[str]:
-    return ["cell", "id", "kind", *plan.design.keys, "entity", "statistic", *ESTIMATE, *CHANGE]
+def table_columns(keys: Iterable[str]) -> dict[str, type]:
+    """Columns of ``sweep.csv``, where ``keys`` vary, and what they hold."""
+    numbers = dict.fromkeys((*ESTIMATE, *CHANGE), float)
+    varied = dict.fromkeys(keys, float)
+    return {
+        "cell": int,
+        "id": str,
+        "kind": str,
+        **varied,
+        "entity": str,
+        "statistic": str,
+        **numbers,
+    }
 
 
 def _lines(plan: Plan, failed: set[int]) -> Iterator[str]:

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from simulator.errors import LockedError, StoreError
-from simulator.runs import atomic_files
+from simulator.runs import atomic_files, sealed_files
 
 HOLD = """
 import sys, time
@@ -166,7 +166,7 @@ def test_archives_are_the_same_bytes_at_any_time(
     monkeypatch.setattr(time, "time", lambda: 4e9)
     atomic_files.write_arrays(tmp_path / "two.npz", arrays)
     assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
-    found = atomic_files.read_arrays(tmp_path / "one.npz")
+    found = sealed_files.read_arrays(tmp_path, "one.npz")
     assert found.keys() == arrays.keys()
     assert all(np.array_equal(found[name], arrays[name]) for name in arrays)
     with np.load(tmp_path / "one.npz") as plain:  # any numpy reads it
@@ -183,10 +183,10 @@ def test_a_pickle_is_refused_and_not_run(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "bad.npz", "w") as archive:
         archive.writestr("a.npy", raw.getvalue())
     with pytest.raises(StoreError, match=r"bad\.npz is damaged"):
-        atomic_files.read_arrays(tmp_path / "bad.npz")
+        sealed_files.read_arrays(tmp_path, "bad.npz")
     (tmp_path / "worse.npz").write_bytes(pickle.dumps(Bomb()))
     with pytest.raises(StoreError, match=r"worse\.npz is damaged"):
-        atomic_files.read_arrays(tmp_path / "worse.npz")
+        sealed_files.read_arrays(tmp_path, "worse.npz")
     assert not (tmp_path / "boom").exists()
 
 
@@ -196,4 +196,4 @@ def test_a_header_that_promises_too_much_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "big.npz", "w") as archive:
         archive.writestr("a.npy", raw)
     with pytest.raises(StoreError, match=r"big\.npz is damaged"):
-        atomic_files.read_arrays(tmp_path / "big.npz")
+        sealed_files.read_arrays(tmp_path, "big.npz")

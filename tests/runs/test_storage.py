@@ -23,8 +23,8 @@ from test_run import TEXT
 from simulator import load_run, load_scenario, simulate
 from simulator.errors import LockedError, StoreError
 from simulator.runs import atomic_files
-from simulator.runs.atomic_files import sealed
 from simulator.runs.run import Run
+from simulator.runs.sealed_files import sealed
 from simulator.runs.storage import (
     MANIFEST,
     RESULT_FORMAT,
@@ -179,7 +179,7 @@ def test_newer_formats_are_refused_with_advice(folder: Path) -> None:
 def test_names_that_leave_the_folder_are_refused(folder: Path, run: Run) -> None:
     files = read_manifest(folder)["files"]
     for name in ("../secret", "/etc/hostname", "a/../../b", "C:\\x", ""):
-        forge(folder, files=files | {name: {"sha256": "", "bytes": 0}})
+        forge(folder, files=files | {name: files["scenario.toml"]})
         with pytest.raises(StoreError, match="is not the name of a file in a run folder"):
             load_run(folder)
         with pytest.raises(StoreError, match="is not the name of a file in a run folder"):
@@ -202,26 +202,57 @@ def test_a_manifest_that_is_none(folder: Path, text: str) -> None:
         load_run(folder)
 
 
-def test_an_unfinished_folder_is_no_run_and_is_finished_by_the_next(
-    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert is_complete(folder)
+TAIL_ROW = b"entity,depth,probability,mc_error,low,high\nsp500,0.9,1e-4,1e-5,8e-5,1.2e-4\n"
 
+
+def content(folder: Path) -> dict[str, bytes]:
+    """Every file but the lock, which names its last holder."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != ".lock"
+    }
+
+
+@pytest.mark.parametrize("stopped", ["os.fsync", "os.link"])
+@pytest.mark.parametrize("after", [0, 4, 8])
+def test_an_interrupted_save_leaves_the_run_as_it_was(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, stopped: str, after: int
+) -> None:
+    (folder / "notes.txt").write_text("mine")
+    add_files(folder, {"rare.csv": TAIL_ROW})
+    before, calls = content(folder), list[int]()
+    real = getattr(os, stopped.removeprefix("os."))
+
+    def stop(*arguments: object) -> object:
+        calls.append(1)
+        if len(calls) > after:
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    monkeypatch.setattr(stopped, stop)
+    with pytest.raises(KeyboardInterrupt):
+        run.save(folder, {"new/file.txt": b"never there"})
+    monkeypatch.undo()
+    assert content(folder) == before
+    load_run(folder)
+    run.save(folder)
+    assert (folder / "notes.txt").read_text() == "mine"
+    assert "rare.csv" in read_manifest(folder)["files"], "what another command added is kept"
+    load_run(folder)
+    assert not list(folder.rglob(".tmp-*"))
+
+
+def test_an_interrupted_first_save_leaves_nothing(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def stop(*_args: object) -> NoReturn:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(atomic_files, "write_arrays", stop)
+    monkeypatch.setattr(atomic_files, "move_in", stop)
     with pytest.raises(KeyboardInterrupt):
-        run.save(folder)
-    assert not is_complete(folder)
-    with pytest.raises(StoreError, match="holds no finished run"):
-        load_run(folder)
-    monkeypatch.undo()
-    (folder / "notes.txt").write_text("mine")
-    run.save(folder)
-    load_run(folder)
-    assert (folder / "notes.txt").read_text() == "mine"
-    assert not list(folder.rglob(".tmp-*"))
+        run.save(tmp_path / "new")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_full_disk_ends_the_save_with_exit_4(

@@ -14,7 +14,7 @@ import pytest
 from simulator.engine import block_simulation
 from simulator.engine.results import GRIDS, BlockResult, Results
 from simulator.errors import StoreError
-from simulator.runs import atomic_files
+from simulator.runs import sealed_files
 from simulator.runs.summary import statistics
 from simulator.scenario.scenario import Scenario, load_scenario
 from simulator.statistics.paired import GROUPS
@@ -274,13 +274,21 @@ def test_a_worker_of_another_version_is_refused(tmp_path: Path, scenario: Scenar
     universe = scenario.universe.path
     (tmp_path / "universes" / universe.name).write_bytes(universe.read_bytes())
     (tmp_path / "scenario.toml").write_bytes(scenario.text)
+    counts = dict.fromkeys(("failed", "done", "cells"), 1)
     plan = {
+        **counts,
+        "sweep_format": 1,
+        "name": scenario.name,
+        "digest": "",
+        "design": {},
+        "known": [],
+        "finished": False,
         "overrides": dict(scenario.overrides),
         "paths": 100,
         "seed": scenario.seed,
         "files": {},
     }
-    seal = atomic_files.write_sealed(tmp_path / "sweep.json", plan)
+    seal = sealed_files.write_sealed(tmp_path, "sweep.json", plan)
     with pytest.raises(StoreError, match="install the same crashsim everywhere"):
         sweep_cell.compute(tmp_path, seal, CellTask(0, {}, "f" * 20))
     with pytest.raises(StoreError, match="has changed since this sweep began"):
