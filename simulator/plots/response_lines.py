@@ -152,8 +152,9 @@ class Lines(SweepPlot):
         else:
             ends = self._lines(axes)
         values = self.table[self.key]
-        axes.set_xlim(float(values.min()), float(values.max()))
-        if self.sampled or values.min() == values.max():
+        if not self.sampled and values.min() < values.max():
+            axes.set_xlim(float(values.min()), float(values.max()))
+        else:
             axes.margins(x=0.04)
             axes.autoscale(axis="x")
         self._base_and_crash(axes, ends)
