@@ -20,13 +20,17 @@ if TYPE_CHECKING:
 
 
 def whole_number(text: str) -> int:
-    """A count of at least 1: ``10000``, ``10,000``, ``10_000``, ``10k`` or ``1.5M``. Raises BadParameter."""
+    """A count from 1 to what a scenario allows: ``10000``, ``10,000``, ``10k``, ``1.5M``. Raises BadParameter."""
     match = re.fullmatch(
         r"(\d{1,3}(?:[,_]\d{3})+|\d{1,15}(?:\.\d{1,6})?) ?([kKmM]?)", str(text).strip()
     )
     number = float(re.sub("[,_]", "", match[1])) * _UNITS[match[2].lower()] if match else 0.0
     if number < 1 or not number.is_integer():
         raise BadParameter(f"{text!r} is not a count above 0; write 10000, 10,000 or 10k")
+    from simulator.scenario.scenario_schema import MOST_PATHS
+
+    if number > MOST_PATHS:
+        raise BadParameter(f"{text!r} is more than {MOST_PATHS:,}")
     return int(number)
 
 

@@ -30,7 +30,7 @@ from simulator.cli.options import (
     whole_number,
 )
 from simulator.cli.run_until import Reached, earlier, reached, teller
-from simulator.errors import RunError, UsageError, plural
+from simulator.errors import RunError, UsageError, plain, plural
 
 if TYPE_CHECKING:
     from simulator.runs import Run
@@ -199,9 +199,11 @@ def _exit(screen: Screen, run: Run, goal: Reached | None, *, reported: bool) -> 
 
 def parse_size(text: str) -> int:
     """Bytes of ``4GB``, ``500 MB``, ``2GiB`` or ``1000000``. Raises UsageError."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(?:([kKMGT])(i?))?B?\s*", text)
+    match = re.fullmatch(r"\s*(\d{1,15}(?:\.\d+)?)\s*(?:([kKMGT])(i?))?B?\s*", text)
     if match is None:
-        raise UsageError(f"--max-memory {text}: expected a size such as 4GB, 500MB or 2GiB")
+        raise UsageError(
+            f"--max-memory {plain(text, 40)}: expected a size such as 4GB, 500MB or 2GiB"
+        )
     number, prefix, binary = match.groups()
     power = " KMGT".index(prefix.upper()) if prefix else 0
     return int(float(number) * (1024 if binary else 1000) ** power)

@@ -14,6 +14,8 @@ from simulator.errors import UsageError, plain
 from simulator.schema.toml_positions import Path as KeyPath
 from simulator.schema.toml_positions import dotted
 
+_BARE_POINT = re.compile(r"[+-]?(?:\.\d+|\d+\.)")  # numbers in Python, and not in TOML
+_MOST_NESTED = 50  # far more than any scenario has, far less than Python can recurse
 _INDEX = re.compile(r"[0-9]{1,5}")
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,64}(\.[A-Za-z0-9_-]{1,64}){0,11}")
 
@@ -30,12 +32,26 @@ def parse_override(text: str) -> tuple[str, Any]:
         parsed = tomli.loads(f"value = {right}")
     except (ValueError, RecursionError):
         hint = f"; for text write {typed}='\"{right}\"'" if re.fullmatch(r"[\w. -]+", right) else ""
+        if _BARE_POINT.fullmatch(right):
+            hint = f"; write {typed}={float(right)!r}"
         raise UsageError(
             f"--set {plain(text)}: the right side is not a TOML value{plain(hint)}"
         ) from None
     if parsed.keys() != {"value"}:
         raise UsageError(f"--set {plain(text)}: one value at a time")
+    if _is_nested_beyond(_MOST_NESTED, parsed["value"]):
+        raise UsageError(f"--set {plain(text)}: nested too deeply")
     return typed, parsed["value"]
+
+
+def _is_nested_beyond(levels: int, value: Any) -> bool:
+    """Whether tables and lists lie deeper in each other than this; without recursion."""
+    level = [value]
+    for _ in range(levels):
+        tables = [item.values() for item in level if isinstance(item, dict)]
+        lists = [item for item in level if isinstance(item, list)]
+        level = [inner for outer in (*tables, *lists) for inner in outer]
+    return bool(level)
 
 
 def override_path(typed: str) -> KeyPath:

@@ -122,7 +122,7 @@ class Spec:
     def allowed(self) -> str:
         """The allowed range in words, with its unit."""
         unit = "" if self.unit == "1" else f" ({self.unit})"
-        return f"{self.low:.12g} to {self.high:.12g}{unit}"
+        return f"{bound_text(self.low)} to {bound_text(self.high)}{unit}"
 
     def __call__(self, schema: dict[str, Any]) -> None:
         """Adds unit, bounds and source to the field's JSON Schema (pydantic calls this)."""
@@ -154,9 +154,15 @@ class Spec:
                 self.allowed,
                 f"{value:.12g} % is {value / 100:.12g}"
                 if percent
-                else f"{near:.12g} is the nearest",
+                else f"{bound_text(near)} is the nearest",
             )
         return value
+
+
+def bound_text(bound: float) -> str:
+    """A bound in the fewest digits that give it back: what is typed from a message must be allowed."""
+    short = f"{bound:.12g}"
+    return short if float(short) == bound else repr(bound)
 
 
 def quantity(

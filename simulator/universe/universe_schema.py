@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
-from simulator.errors import Problem, ScenarioError
+from simulator.errors import Problem, ScenarioError, plain
 from simulator.schema import (
     NAME_RULE,
+    InvalidValue,
     Params,
     Path,
     Source,
@@ -28,6 +30,7 @@ ALWAYS = ("sp500", "nasdaq", "rest")
 MOST_FIRMS = 200
 LEAST_COUNTED = 1e-9
 """Least share of a firm's value that counts in a group, and least mean loading on the premium in its group."""
+_TICKER = re.compile("[A-Z][A-Z0-9.-]{0,11}")
 _SHARES = ("core_share", "chips_share", "rental_share", "models_share")
 
 
@@ -39,7 +42,9 @@ def _figure(default: Any, unit: str, low: float, high: float, doc: str) -> Any:
 class FirmRow(Params):
     """One firm, or an aggregate of firms. Defaults stand for the absence of a mechanism."""
 
-    ticker: str = Field(pattern=r"^[A-Z][A-Z0-9.-]{0,11}$", description="name in tables")
+    ticker: str = Field(
+        description="name in tables", json_schema_extra={"pattern": f"^{_TICKER.pattern}$"}
+    )
     name: str = Field(min_length=1, max_length=80, description="name in full")
     kind: Literal["public", "private", "aggregate"] = Field(
         description="public, private (a laboratory), or aggregate (a row for many firms)"
@@ -86,6 +91,14 @@ class FirmRow(Params):
         default_factory=dict, description="share of the market value counted in each group, 0 to 1"
     )
     sources: dict[str, Any] = Field(default_factory=dict, description="figure -> source")
+
+    @field_validator("ticker")
+    @classmethod
+    def _names_a_firm(cls, value: str) -> str:
+        if not _TICKER.fullmatch(value):
+            expected = "1 to 12 capital letters, digits, dots or hyphens, the first a letter"
+            raise InvalidValue(f"`{plain(value, 40)}` cannot name a firm", expected)
+        return value
 
 
 FIGURES = tuple(FirmRow.specs())

@@ -352,7 +352,7 @@ def test_sizes(text: str, size: int) -> None:
     assert parse_size(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "GB", "-1GB", "1 furlong", "nan"])
+@pytest.mark.parametrize("text", ["", "GB", "-1GB", "1 furlong", "nan", "9" * 400 + "GB"])
 def test_bad_sizes(text: str) -> None:
     with pytest.raises(UsageError):
         parse_size(text)

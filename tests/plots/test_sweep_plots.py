@@ -330,3 +330,9 @@ def test_cells_one_at_a_time_belong_to_the_columns_of_the_table() -> None:
         np.testing.assert_allclose(
             rows["at"], [rows.loc[i, rows.loc[i, "key"]] for i in rows.index]
         )
+
+
+def test_a_sweep_of_one_value_is_drawn_with_its_value_in_sight() -> None:
+    axes = drawn("lines", synthetic_sweep(Design.grid({ELASTICITY: [1.0]}))).axes[0]
+    low, high = axes.get_xlim()
+    assert low < 1.0 < high

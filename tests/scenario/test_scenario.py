@@ -178,6 +178,7 @@ def test_set_takes_toml(text: str, expected: tuple[str, Any]) -> None:
         "../x=1",
         "a=" + "[" * 5000,
         "a=" + "9" * 5000,
+        "a=" + "{a=" * 340 + "1" + "}" * 340,
         "a\x1b=1",
     ],
 )
@@ -185,6 +186,23 @@ def test_what_is_no_setting_is_a_usage_error(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_override(text)
     assert "\x1b" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("typed", "number"), [(".1", "0.1"), ("-.5", "-0.5"), ("2.", "2.0")])
+def test_a_number_that_toml_does_not_know_is_refused_with_the_one_it_does(
+    typed: str, number: str
+) -> None:
+    with pytest.raises(UsageError, match=rf"write technology\.elasticity={number}$"):
+        parse_override(f"technology.elasticity={typed}")
+
+
+def test_the_nearest_allowed_value_in_a_hint_is_allowed() -> None:
+    with pytest.raises(ScenarioError) as caught:
+        load_scenario("deepseek", {"scenario.horizon_years": 0.0})
+    (problem,) = caught.value.problems
+    nearest = problem.hint.removesuffix(" is the nearest")
+    assert float(nearest) == 1 / 252
+    load_scenario("deepseek", {"scenario.horizon_years": float(nearest)})
 
 
 def test_the_digest_is_of_the_meaning_not_of_the_text(folder: Path) -> None:

@@ -131,7 +131,7 @@ FAULTS = [
     ("beta = 1.5", "betta = 1.5", "unknown key"),
     ("chips_share = 0.5", "chips_share = 0.4", "add up to 0.9"),
     ('ticker = "TWO"', 'ticker = "ONE"', "twice"),
-    ('ticker = "TWO"', 'ticker = "../x"', "ticker"),
+    ('ticker = "TWO"', 'ticker = "../x"', "1 to 12 capital letters"),
     ('kind = "aggregate"', 'kind = "agregate"', "not known"),
     ("membership = { sp500 = 1.0, rest = 1.0 }", "membership = { sp500 = 1.0, rset = 1 }", "rset"),
     ("membership = { sp500 = 1.0, rest = 1.0 }", "membership = { rest = 1.5 }", "1.5"),
