@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import re
+import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -243,6 +245,22 @@ def test_new_copies_with_comments_and_never_overwrites(
     Path("scenarios").mkdir()
     assert crashsim("new", "mine", "--from", story)[0] == 0
     assert Path("scenarios/mine.toml").is_file()
+
+
+def test_new_on_a_full_disk_leaves_no_file(
+    crashsim: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
+    try:
+        code, _, err = crashsim("new", "mine")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, handler)
+    assert code == 4, err
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["../x", "/tmp/x", "a b", "", ".x", "CON", "x" * 65, "a\x1b[31m"])

@@ -280,9 +280,10 @@ sys.exit(invoke(sys.argv[1:]))
 @pytest.mark.slow
 def test_four_figures_and_a_tail_at_once_are_all_there(folder: Path, place: Path) -> None:
     copy = shutil.copytree(folder, place / "copy")
-    shutil.rmtree(copy / "figures")
     kinds = ("histogram", "fan", "exceedance", "waterfall")
-    lines = [["plot", copy, kind] for kind in kinds] + [["rare", copy, "--tail", "--workers=1"]]
+    lines = [["plot", copy, kind, "-e", "nasdaq"] for kind in kinds] + [
+        ["rare", copy, "--tail", "--workers=1"]
+    ]
     writers = [
         subprocess.Popen([sys.executable, "-c", PLOT, *map(str, line)], stderr=subprocess.PIPE)
         for line in lines
@@ -290,7 +291,7 @@ def test_four_figures_and_a_tail_at_once_are_all_there(folder: Path, place: Path
     ends = [(writer.communicate()[1], writer.returncode) for writer in writers]
     assert [code for _, code in ends] == [0] * len(lines), ends
     files = json.loads((copy / "manifest.json").read_text())["files"]
-    assert files.keys() >= {"rare.csv", *(f"figures/{kind}-sp500.svg" for kind in kinds)}
+    assert files.keys() >= {"rare.csv", *(f"figures/{kind}-nasdaq.svg" for kind in kinds)}
     assert load_run(copy).tail is not None
 
 
