@@ -16,6 +16,7 @@ from simulator.plots.style import (
     BLUES,
     DARK_VERMILION,
     GREY,
+    HALO,
     INK,
     MEDIAN,
     VERMILION,
@@ -106,9 +107,10 @@ class Histogram(RunPlot):
             axes.stairs(below, [*left, 1.0], color=GREY, linewidth=1.2)
             never = percent(1 - self.losses.at_least(1e-4).value)
             words = f"line: lowest against today;\n{never} are never below it"
-            axes.annotate(
-                words, (0.01, 0.98), xycoords="axes fraction", va="top", size=8.5, color=GREY
-            )
+            # Beside the bars: they stand at the right where falls are deep.
+            x, end = (0.01, "left") if self.falls.quantile(0.5).value > 0.6 else (0.99, "right")
+            look = {"ha": end, "size": 8.5, "color": GREY, "bbox": HALO}
+            note(axes, words, (x, 0.62), (0, 0), "axes fraction", **look)
         if self.dotcom is not None:
             depth = self.dotcom.depth
             deepest = max(deepest, depth + 0.2)
