@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from simulator.engine.block_simulation import Keep, new_results
 from simulator.engine.results import (
     ALIGNED_FALL,
     CAUSES,
@@ -15,9 +16,7 @@ from simulator.engine.results import (
     DRIVERS,
     FAN_GRID,
     UNDERWATER_GRID,
-    Axes,
     BlockResult,
-    Results,
 )
 from simulator.engine.streams import BLOCK_PATHS
 from simulator.runs.run import Run
@@ -57,34 +56,20 @@ def synthetic_run(
     moves = random.standard_normal((len(entities), steps, paths)) * np.sqrt(scenario.dt)
     moves = spread * (0.6 * moves[:1] + 0.8 * moves) + (0.08 - spread**2 / 2) * scenario.dt
     logs = np.concatenate([np.zeros((len(entities), 1, paths)), moves.cumsum(axis=1)], axis=1)
-    levels = 1_000.0 * np.exp(logs)
+    results = new_results(scenario, paths, Keep(pictures=True), keep_paths)
+    levels = results.start_levels[:, np.newaxis, np.newaxis] * np.exp(logs)
     by_time = np.moveaxis(levels, 1, 0)
     falls = measure_drawdowns(by_time)
     high = np.maximum.accumulate(levels, axis=1)
     weights = np.linspace(1.0, -0.5, len(CAUSES))
-    kept = np.arange(0, steps + 1, 4)
-    quarters, lags = np.arange(0, steps + 1, 13), np.arange(0, 157, 4)
-    groups = len(scenario.universe.groups)
-    spent = quarters * scenario.dt
-    priced_in = np.outer((-2.0, 2.5, 0.5, 0.2), spent)
+    kept, lags, groups = results.fan_steps, results.aligned_steps, results.groups
+    priced_in = results.driver_consensus
     drivers = priced_in[:, :, np.newaxis] * random.uniform(0.5, 1.5, paths)
     after = np.minimum(falls.peak_step[:groups, np.newaxis] + lags[:, np.newaxis], steps)
     since_peak = np.take_along_axis(logs[:groups], after.astype(np.intp), axis=1)
     since_peak = FAN_GRID.index(since_peak - since_peak[:, :1])
     deep = (falls.max_drawdown >= ALIGNED_FALL) & (falls.peak_step + lags[-1] <= steps)
     since_peak[~np.broadcast_to(deep[:groups, np.newaxis], since_peak.shape)] = -1
-    axes = Axes(
-        entities=entities,
-        times=np.arange(steps + 1, dtype=np.float64) * scenario.dt,
-        fan_steps=kept,
-        start_levels=np.full(len(entities), 1_000.0),
-        sells=np.zeros((len(entities), len(CHANNELS)), np.bool_),
-        groups=groups,
-        driver_steps=quarters,
-        driver_consensus=priced_in,
-        aligned_steps=lags,
-    )
-    results = Results.empty(axes, scenario.uncertain(), paths=paths, keep_paths=keep_paths)
     assert len(drivers) == len(DRIVERS)
     block = BlockResult(
         block=0,

@@ -91,7 +91,9 @@ class Cluster:
                     continue
                 try:
                     if _done(client, futures[0]):
-                        yield futures.popleft().result()
+                        yield futures.popleft().result(timeout=_ANSWER)
+                except TimeoutError as error:  # it stopped between the news and the result
+                    raise self.lost(_reason(error)) from None
                 except KilledWorker as error:
                     raise RunError(
                         f"workers of {self.address} died on the same cell again and again, perhaps for "

@@ -114,10 +114,15 @@ def _thresholds(run: Run, width: int, *, full: bool) -> list[Line]:
     """Every threshold with its value; in short how many hold, and which fail."""
     rows = run_tables.thresholds(run)
     if rows and not full:
-        failed = [f"{cut(row.name, 30)} {narrow(row.value)}" for row in rows if not row.passed]
-        head = f"THRESHOLDS: {len(rows) - len(failed)} of {len(rows)} hold"
-        tail = f"; FAIL: {'; '.join(failed)}" if failed else ""
-        return [Line(cut(head + tail, width), "bad" if failed else "good")]
+        failed = [row for row in rows if not row.passed]
+        text = f"THRESHOLDS: {len(rows) - len(failed)} of {len(rows)} hold"
+        if len(failed) == 1:
+            (row,) = failed
+            text += f"; FAIL {row.name}: {row.rule}, it is {narrow(row.value)}"
+        elif failed:
+            names = (f"{cut(row.name, 30)} {narrow(row.value)}" for row in failed)
+            text = cut(f"{text}; FAIL: {'; '.join(names)}", width)
+        return folded(cut(text, 2 * width - 8), width, style="bad" if failed else "good")
     lines = [Line("THRESHOLDS (95 % interval in brackets)", "strong")] if rows else []
     for row in rows:
         rule = f"{'pass' if row.passed else 'FAIL'}  {row.name}: {row.rule}"

@@ -212,7 +212,7 @@ def test_a_run_from_the_command_line(crashsim: CommandLine, tmp_path: Path) -> N
     path.write_text(TINY.replace('"Half a year for $1"', json.dumps(LEGAL)), encoding="utf-8")
     holdings.write_text('ticker,weight,maps_to\n"X<B>&""[RED]$\\A",1,sp500\n', encoding="utf-8")
     options = ("--portfolio", holdings, "-o", tmp_path / "out", "--workers", 1)
-    code, out, _ = crashsim("run", path, *options)
+    code, out, _ = crashsim("run", path, *options, "--full")
     assert code == 0
     assert out.splitlines()[0] == LEGAL
     assert 'X<B>&"[RED]$\\A -' in out
