@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
@@ -82,6 +83,10 @@ def universe_at_corners(seed: int) -> Scenario:
     return replace(base, universe=replace(base.universe, firms=tuple(firms)))
 
 
+LONG = os.environ.get("HYPOTHESIS_PROFILE") == "explore"
+CORNERS, UNIVERSES = (400, 500) if LONG else (16, 20)
+
+
 # Seeds that left the finite numbers before logs were bounded: 3 sales, 15 prices, 71 what users gain.
 @pytest.mark.parametrize("seed", [3, 15, 71])
 def test_assumptions_at_corners_of_their_ranges_run_or_are_refused_by_key(seed: int) -> None:
@@ -90,14 +95,14 @@ def test_assumptions_at_corners_of_their_ranges_run_or_are_refused_by_key(seed: 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["deepseek", "glut", "jevons", "dotcom"])
-def test_hundreds_of_corners_run_or_are_refused_by_key(name: str) -> None:
+def test_many_corners_run_or_are_refused_by_key(name: str) -> None:
     horizons = [(0.25, 52), (1, 12), (5, 52), (50, 4)]
     ran = 0
-    for seed in range(80):
+    for seed in range(CORNERS):
         years, steps = horizons[seed % len(horizons)]
         grid = {"scenario.horizon_years": years, "scenario.steps_per_year": steps}
         ran += at_corners(name, 1_000 + seed, grid)
-    assert ran >= 60
+    assert ran >= 0.75 * CORNERS
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -106,8 +111,8 @@ def test_a_universe_at_corners_runs(seed: int) -> None:
 
 
 @pytest.mark.slow
-def test_a_hundred_universes_at_corners_run() -> None:
-    for seed in range(2, 102):
+def test_many_universes_at_corners_run() -> None:
+    for seed in range(2, 2 + UNIVERSES):
         runs_to_finite_numbers(universe_at_corners(seed))
 
 

@@ -26,7 +26,7 @@ from simulator.runs import atomic_files, sealed_files
 from simulator.runs.storage import add_files
 from simulator.sweeps import sweep
 
-TIMES = 100
+TIMES = 1_000 if os.environ.get("HYPOTHESIS_PROFILE") == "explore" else 30
 SECONDS = 15
 
 
