@@ -92,7 +92,7 @@ class Reached:
 
 
 def reached(run: Run) -> Reached | None:
-    """What the run's ``--until`` came to; None without one."""
+    """The estimate at which the run's ``--until`` stopped; None without one."""
     from simulator.runs.stopping_rule import parse_goal
 
     if run.until is None:

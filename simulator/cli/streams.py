@@ -11,6 +11,7 @@ from typing import Any
 class _Unread(io.FileIO):
     """What nobody reads any more goes nowhere, and the command goes on."""
 
+    # Wider in typeshed, whose name for any buffer exists only for type checkers; these two come here.
     def write(self, data: bytes | memoryview, /) -> int:  # type: ignore[override]
         try:
             return super().write(data)

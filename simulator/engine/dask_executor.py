@@ -232,7 +232,7 @@ def _reason(error: Exception) -> str:
 
 
 def _close(client: Client) -> None:
-    """The scheduler drops what is left of our work; a lost one cannot be told."""
+    """The scheduler drops what is left of our work; a lost one cannot be reached."""
     with contextlib.suppress(Exception):
         client.close(timeout=1)
 

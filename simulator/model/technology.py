@@ -53,7 +53,7 @@ class Technology(Params):
         "D", "judgement: priced-in growth must last for forward P/Es to come down to their band")
     monetisation_growth: Quantity = quantity(0.62, "log per year", -3.0, 3.0,
         "growth of what sellers of models are paid beyond use at list prices: free use that comes to be paid for",
-        "C", "OpenAI's plans as told to investors (press): 3.7 bn USD in 2024, 11.6 to 12.7 in 2025, about 100 in "
+        "C", "OpenAI's plans as presented to investors (press): 3.7 bn USD in 2024, 11.6 to 12.7 in 2025, about 100 in "
         "2028-29: .73 a year, less .11 for spending at list prices")
     adjustment_half_life_years: Quantity = quantity(0.5, "years", 0.02, 10.0,
         "time for half of the demand response to arrive",

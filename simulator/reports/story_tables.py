@@ -25,7 +25,7 @@ class StoryRow:
     what: str
     cells: list[Cell]
     sure: bool
-    """Whether the story's part can be told from nothing."""
+    """Whether the interval of the story's part excludes 0."""
 
 
 def story(run: Run) -> list[StoryRow]:

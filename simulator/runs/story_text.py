@@ -59,7 +59,7 @@ def is_sure(of: Estimate) -> bool:
 
 
 def effect(who: str, of: Estimate) -> str:
-    """What a part does, or that it cannot be told: "the boom adds 8.1±0.4"."""
+    """What a part does, or that its sign is not known: "the boom adds 8.1±0.4"."""
     if not is_sure(of):
         return f"{who} does too little to tell ({interval(of)})"
     size = Estimate(abs(of.value), of.mc_error, *sorted((abs(of.low), abs(of.high))))
