@@ -43,7 +43,15 @@ class Heatmap(SweepPlot):
         """Higher with more rows, wider with more columns."""
         columns, rows = (self.table[key].nunique() for key in self.axes)
         across, up = (0.5, 0.34) if columns <= MOST_NUMBERS else (0.2, 0.2)
+        if self.axes[0] in self.texts:
+            columns = len(self.table[self.axes[0]].cat.categories)
+            across = max(across, self._text_inches(self.axes[0]))
         return max(SIZE[0], 1.6 + across * min(columns, 40)), max(2.9, 2.1 + up * min(rows, 40))
+
+    def _text_inches(self, key: str) -> float:
+        """Room for the longest label of a key that holds texts, else none."""
+        labels = self.table[key].cat.categories if key in self.texts else ()
+        return max((0.09 * len(format_value(label)) + 0.2 for label in labels), default=0.0)
 
     @property
     def axes(self) -> tuple[str, str]:
@@ -82,7 +90,7 @@ class Heatmap(SweepPlot):
         error = abs(unit_of(self.statistic).scale) * float(self.table["mc_error"].max())
         return (
             f"{self.axis_name}, by {across} (across) and {up} (up). Standard error of each number: "
-            f"at most {error:.2g}.{self.held_note(list(self.axes))}"
+            f"at most {error:.2g}.{self.without_note()}{self.held_note(list(self.axes))}"
         )
 
     def _colours(self, shown: FloatArray) -> Normalize:
@@ -102,7 +110,11 @@ class Heatmap(SweepPlot):
         shown = grid.to_numpy(np.float64) * unit_of(self.statistic).scale
         numbers = grid.shape[1] <= MOST_NUMBERS and grid.shape[0] <= 2 * MOST_NUMBERS
         axes = frame(
-            drawing, self.headline, self.caption, left=0.85, right=0.3 if numbers else 0.95
+            drawing,
+            self.headline,
+            self.caption,
+            left=max(0.85, self._text_inches(up)),
+            right=0.3 if numbers else 0.95,
         )
         mesh = axes.pcolormesh(
             np.arange(grid.shape[1] + 1),

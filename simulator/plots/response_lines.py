@@ -113,7 +113,11 @@ class Lines(SweepPlot):
                 )
             return f"{self.name}: {name} has the strongest rank correlation with the {self.what}: {shown}"
         _, rows = self.series[len(self.series) // 2]
+        if self.key in self.texts:  # which have no ends
+            rows = rows.sort_values("value", kind="stable")
         first, last = rows.iloc[0], rows.iloc[-1]
+        if not self.apart(first, last) and self.key in self.texts:
+            return f"{self.name}: the {self.what} does not differ between {name}s beyond its error"
         if not self.apart(first, last):
             return f"{self.name}: the {self.what} at both ends of {name} does not differ beyond its error"
         ends = (
@@ -142,7 +146,7 @@ class Lines(SweepPlot):
         note = f" Along with it: {along}." if along else ""
         if self.sweep.design.kind == "grid":
             note = self.held_note(self._drawn_keys)
-        return f"{self.axis_name}{by}. {bands}: 95 % intervals.{shared}{note}"
+        return f"{self.axis_name}{by}. {bands}: 95 % intervals.{shared}{self.without_note()}{note}"
 
     @property
     def series(self) -> list[tuple[str, pd.DataFrame]]:
@@ -157,7 +161,9 @@ class Lines(SweepPlot):
 
     def draw(self, drawing: Figure) -> None:
         """Lines with bands, or points with whiskers; the base dashed."""
-        axes = frame(drawing, self.headline, self.caption, left=0.75, right=1.0)
+        narrow = np.ptp(self.scaled(self.table["value"])) < 0.5  # its ticks have more digits
+        left = 0.95 if narrow else 0.75
+        axes = frame(drawing, self.headline, self.caption, left=left, right=1.0)
         ends = self._points(axes) if self.sampled else self._lines(axes)
         values = self.table[self.key]
         if self.key in self.texts:

@@ -150,6 +150,11 @@ class SweepPlot(Plot):
         held = ", ".join(f"{key} = {format_value(v)}" for key, v in self.held(against).items())
         return f" Held: {held}." if held else ""
 
+    def without_note(self) -> str:
+        """Says so where cells have no such entity."""
+        without = len(self.cells) < len(self.every_cell)
+        return f" Some universes have no {self.name}." if without else ""
+
     def scaled(self, values: pd.Series[Any]) -> FloatArray:
         """Values as they are drawn: falls negative, shares in percent."""
         return np.asarray(values.to_numpy(np.float64) * unit_of(self.statistic).scale)

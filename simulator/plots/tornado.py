@@ -101,10 +101,16 @@ class Tornado(SweepPlot):
         base = "" if self.base is None else f", {self.value(self.base)},"
         deeper = " Left is deeper." if unit is FALL else ""
         rest = self.effects["key"].nunique() - self.table["key"].nunique()
+        texts = (
+            " Texts: where it falls and rises most."
+            if set(self.table["key"]) & set(self.texts)
+            else ""
+        )
         more = f" {rest} with smaller effects are left out." if rest else ""
         return (
             f"Change from the base{base} with one assumption at its low (upper bar) and high "
-            f"(lower bar) value, all others as they are; {unit.name}. Whiskers: paired 95 % intervals.{deeper}{more}"
+            f"(lower bar) value, all others as they are; {unit.name}. Whiskers: paired 95 % intervals."
+            f"{deeper}{texts}{more}"
         )
 
     def draw(self, drawing: Figure) -> None:

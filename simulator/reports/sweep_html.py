@@ -161,8 +161,12 @@ def _key_columns(sweep: Sweep) -> list[str]:
     return short if len(set(short)) == len(short) else list(sweep.keys)
 
 
+def _at(rows: pd.DataFrame, cell: int) -> pd.Series[Any]:
+    return rows[rows.index == cell].iloc[0]
+
+
 def _row(sweep: Sweep, wide: dict[str, pd.DataFrame], cell: int) -> list[str]:
-    head = wide[STATISTIC].loc[cell]
+    head = _at(wide[STATISTIC], cell)
     base = head["kind"] == "base"
     cells = ["base" if base else str(cell)]
     if sweep.design.kind == "oat":
@@ -174,7 +178,7 @@ def _row(sweep: Sweep, wide: dict[str, pd.DataFrame], cell: int) -> list[str]:
         if cell not in rows.index:  # its universe or its horizon has no such statistic
             cells += ["", ""]
             continue
-        row = rows.loc[cell]
+        row = _at(rows, cell)
         cells += [
             number(estimate(row), name),
             "" if base else str(format_change(change(row), name)),
