@@ -119,6 +119,7 @@ Event: TypeAlias = Annotated[
     | Annotated[RateRise, Tag("rate_rise")],
     Discriminator(_kind),
 ]
+EVENT_KINDS = (PriceCut, EfficiencyGain, DemandShift, Competition, FundingSqueeze, RateRise)
 
 
 @dataclass(frozen=True)
