@@ -190,8 +190,8 @@ class Calendar:
         ]
         for shock in self._shocks:
             cast_constants(shock, precision)
-        news = np.broadcast_arrays(*(shock.news for shock in self._shocks))
-        self._news = np.asarray(news, precision).reshape(len(news), -1 if news else 1)
+        news = np.broadcast_arrays(*(np.asarray(shock.news) for shock in self._shocks))
+        self._news = in_precision(np.array(news), precision).reshape(len(news), -1 if news else 1)
         self._precision = precision
         self._squeezes = [event for event in events if isinstance(event, FundingSqueeze)]
         self._rates = [event for event in events if isinstance(event, RateRise)]

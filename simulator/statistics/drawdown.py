@@ -94,8 +94,8 @@ class DrawdownMeter:
         self._lowest = np.ones_like(self.high)
         self._start, self._floor = start.copy(), start.copy()
         self._now = self._noted = 0
-        self._bits = np.zeros((4, *start.shape), np.uint8)
-        self._flags = np.empty(self._bits.shape, np.bool_)
+        self._bits: NDArray[np.uint8] = np.zeros((4, *start.shape), np.uint8)
+        self._flags: NDArray[np.bool_] = np.empty(self._bits.shape, np.bool_)
         steps = np.zeros((7, *start.shape), dtype=self._step_type)
         self._high_step, self._peak, self._trough, self._recovery = steps[:4]
         self._lowest_step = steps[6]
