@@ -66,49 +66,6 @@ def solve(
     A reverse stress test. The assumption takes single values, as with --set and --vary: they replace
     its distribution. All values share their random numbers. --output keeps the answer as JSON.
     """
-    from simulator.exploration import ReverseStress
-    from simulator.statistics import Estimate
-
-
-EXAMPLE = '--for "P(sp500.loss_from_start >= 0.30) = 0.5" --by technology.elasticity'
-
-
-def solve(
-    screen: Screen,
-    *,
-    scenario: ScenarioArgument,
-    for_: Annotated[
-        str,
-        Option(
-            "--for",
-            metavar="NUMBER=LEVEL",
-            help='As a threshold, with =: "P(sp500.loss_from_start >= 0.30) = 0.5".',
-        ),
-    ],
-    by: Annotated[
-        str, Option("--by", metavar="KEY", help="The assumption to move, as with --vary.")
-    ],
-    range_: Annotated[
-        str | None,
-        Option(
-            "--range",
-            metavar="LOW:HIGH",
-            help="Values to look at.  [default: all that are allowed]",
-        ),
-    ] = None,
-    paths: PathsOption = None,
-    seed: SeedOption = None,
-    set_: SetOption = None,
-    portfolio: PortfolioOption = None,
-    rate: RateOption = None,
-    workers: WorkersOption = None,
-    output: FileOption = None,
-) -> None:
-    """Find the value of an assumption at which a number reaches a level.
-
-    A reverse stress test. The assumption takes single values, as with --set and --vary: a distribution of it is replaced.
-    All values share their random numbers. --output keeps the answer as JSON.
-    """
     from simulator.exploration import solve as find_roots
     from simulator.reports.reverse_stress_text import answer_lines
     from simulator.scenario import load_scenario
