@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Option
 
+from simulator.cli.completion import complete_key
 from simulator.cli.console import Screen
 from simulator.cli.options import (
     FileOption,
@@ -29,6 +30,16 @@ if TYPE_CHECKING:
 
 EXAMPLE = '--for "P(sp500.loss_from_start >= 0.30) = 0.5" --by technology.elasticity'
 
+ByOption = Annotated[
+    str,
+    Option(
+        "--by",
+        metavar="KEY",
+        help="The assumption to move, as with --vary.",
+        autocompletion=complete_key,
+    ),
+]
+
 
 def solve(
     screen: Screen,
@@ -42,9 +53,7 @@ def solve(
             help='As a threshold, with =: "P(sp500.loss_from_start >= 0.30) = 0.5".',
         ),
     ],
-    by: Annotated[
-        str, Option("--by", metavar="KEY", help="The assumption to move, as with --vary.")
-    ],
+    by: ByOption,
     range_: Annotated[
         str | None,
         Option(
