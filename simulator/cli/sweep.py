@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Exit, Option
 
+from simulator.cli.completion import complete_setting
 from simulator.cli.console import Screen
 from simulator.cli.find import RESULTS
 from simulator.cli.options import (
@@ -53,6 +54,7 @@ VaryOption = Annotated[
     Option(
         "--vary",
         metavar="KEY=SPEC",
+        autocompletion=complete_setting,
         help="Values of a key: x,y,z or a:b:n (evenly spaced) or log:a:b:n; the universe and the "
         "kind or firm of an event take names; with lhs, sobol and oat KEY alone takes its own "
         "distribution. Repeatable.  [default: the file's [sweep]]",

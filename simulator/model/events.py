@@ -1,4 +1,4 @@
-"""Dated events: the news of a scenario, and how it arrives.
+"""Dated events: the news of a scenario, and how it arrives (docs/model.md, section 1.2).
 
 An event reaches average prices and compute per unit with an adoption half-life, while
 beliefs react on the day (docs/model.md, section 1). So each event has two curves:

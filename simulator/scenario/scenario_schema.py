@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import Field, ValidationError, field_validator
 
 from simulator.errors import Problem, plain
+from simulator.limits import MOST_PATHS
 from simulator.model.concentration import Concentration
 from simulator.model.events import EVENT_KINDS, Event
 from simulator.model.firms import FirmRules
@@ -36,7 +37,6 @@ from simulator.universe import Universe
 
 FORMAT_VERSION = 1
 MOST_STEPS = 2_600  # fifty years of weeks, ten of days
-MOST_PATHS = 100_000_000
 MOST_EVENTS = 100
 _DAYS_APART = 31
 
