@@ -76,7 +76,7 @@ class Fan(RunPlot):
     @cached_property
     def table(self) -> pd.DataFrame:
         """Quantiles of the level, start = 1."""
-        return _bands(self.run.fan, self.entity, 1)
+        return _bands(self.run.wide_fan, self.entity, 1)
 
     @cached_property
     def futures(self) -> list[Future]:
@@ -164,7 +164,7 @@ class Underwater(RunPlot):
     @cached_property
     def table(self) -> pd.DataFrame:
         """Quantiles of the fall below the highest level so far, negative."""
-        return _bands(self.run.underwater, self.entity, -1)
+        return _bands(self.run.wide_underwater, self.entity, -1)
 
     @property
     def headline(self) -> str:
