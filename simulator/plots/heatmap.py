@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 
 from simulator.arrays import FloatArray
-from simulator.plots.style import GREY, INK, SIZE, frame
-from simulator.plots.sweep_plot import SweepPlot, above, format_value, last_name
+from simulator.plots.plot import Margins
+from simulator.plots.style import GREY, INK, SIZE
+from simulator.plots.sweep_plot import ABOVE, SweepPlot, above, format_value, last_name
 from simulator.runs.statistic_labels import FALL, unit_of
 from simulator.scenario.sweep_design import Value
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Normalize
-    from matplotlib.figure import Figure
 
     from simulator.sweeps import Sweep
 
@@ -58,6 +58,18 @@ class Heatmap(SweepPlot):
         """The keys across and up."""
         across, up = self.by_values(2)
         return across, up
+
+    @property
+    def holds_numbers(self) -> bool:
+        """Whether the cells are large enough to hold their numbers; else a scale stands beside them."""
+        columns, rows = (self.table[key].nunique() for key in self.axes)
+        return columns <= MOST_NUMBERS and rows <= 2 * MOST_NUMBERS
+
+    @property
+    def margins(self) -> Margins:
+        """Wider at the right for a scale of colours."""
+        left = max(0.85, self._text_inches(self.axes[1]))
+        return Margins(left=left, right=0.3 if self.holds_numbers else 0.95, top=ABOVE)
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -102,20 +114,12 @@ class Heatmap(SweepPlot):
         wider = max(0.0, 10 * error - (high - low)) / 2 if np.isfinite(error) else 0.0
         return Normalize(low - wider, high + wider)
 
-    def draw(self, drawing: Figure) -> None:
+    def draw(self, axes: Axes) -> None:
         """Equal cells, whatever the distance of the values."""
         across, up = self.axes
         grid = self._pivoted(self.table, "value")
         there = self._pivoted(self.sliced([across, up], self.every_cell), "cell").reindex_like(grid)
         shown = grid.to_numpy(np.float64) * unit_of(self.statistic).scale
-        numbers = grid.shape[1] <= MOST_NUMBERS and grid.shape[0] <= 2 * MOST_NUMBERS
-        axes = frame(
-            drawing,
-            self.headline,
-            self.caption,
-            left=max(0.85, self._text_inches(up)),
-            right=0.3 if numbers else 0.95,
-        )
         mesh = axes.pcolormesh(
             np.arange(grid.shape[1] + 1),
             np.arange(grid.shape[0] + 1),
@@ -131,10 +135,10 @@ class Heatmap(SweepPlot):
         axes.tick_params(length=0)
         for side in ("left", "bottom"):
             axes.spines[side].set_visible(False)
-        if numbers:
+        if self.holds_numbers:
             _numbers(axes, shown, mesh, there.notna().to_numpy())
         else:
-            bar = drawing.colorbar(mesh, ax=[], cax=_beside(drawing, axes))
+            bar = axes.figure.colorbar(mesh, cax=_beside(axes))
             bar.ax.tick_params(length=2, labelsize=8.5)
             bar.outline.set_visible(False)
 
@@ -173,8 +177,7 @@ def _luminance(colour: tuple[float, ...]) -> float:
     return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
 
 
-def _beside(drawing: Figure, axes: Axes) -> Axes:
+def _beside(axes: Axes) -> Axes:
     """Axes for a colour scale at the right."""
-    box = axes.get_position()
-    width = float(drawing.get_size_inches()[0])
-    return drawing.add_axes((box.x1 + 0.15 / width, box.y0, 0.16 / width, box.height))
+    width = axes.bbox.width / axes.figure.dpi
+    return axes.inset_axes((1 + 0.15 / width, 0, 0.16 / width, 1))

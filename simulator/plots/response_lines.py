@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from simulator.history import crashes, index_of
+from simulator.plots.plot import Margins
 from simulator.plots.run_plot import evenly
 from simulator.plots.style import (
     BLUES,
@@ -19,16 +20,14 @@ from simulator.plots.style import (
     SIZE,
     VERMILION,
     end_labels,
-    frame,
 )
-from simulator.plots.sweep_plot import SweepPlot, above, format_value, last_name, tick_text
+from simulator.plots.sweep_plot import ABOVE, SweepPlot, above, format_value, last_name, tick_text
 from simulator.runs.statistic_labels import FALL, POINTS, unit_of
 from simulator.statistics.formatting import signed
 from simulator.statistics.rank_correlation import rank_correlation, ranks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from simulator.sweeps import Sweep
 
@@ -52,6 +51,11 @@ class Lines(SweepPlot):
     def size(self) -> tuple[float, float]:
         """That of a run's figures."""
         return SIZE[0] + 0.3, SIZE[1] + 0.2
+
+    @property
+    def margins(self) -> Margins:
+        """Where lines have colours, the name of their key stands above."""
+        return Margins(left=0.75, right=1.0, top=0.0 if self.colour is None else ABOVE)
 
     @property
     def sampled(self) -> bool:
@@ -159,11 +163,8 @@ class Lines(SweepPlot):
         ]
         return [groups[place] for place in evenly(len(groups), MOST_LINES)]
 
-    def draw(self, drawing: Figure) -> None:
+    def draw(self, axes: Axes) -> None:
         """Lines with bands, or points with whiskers; the base dashed."""
-        narrow = np.ptp(self.scaled(self.table["value"])) < 0.5  # its ticks have more digits
-        left = 0.95 if narrow else 0.75
-        axes = frame(drawing, self.headline, self.caption, left=left, right=1.0)
         ends = self._points(axes) if self.sampled else self._lines(axes)
         values = self.table[self.key]
         if self.key in self.texts:

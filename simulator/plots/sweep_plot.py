@@ -251,9 +251,11 @@ def tick_text(value: float) -> str:
     return f"{value:,g}".replace("-", "\N{MINUS SIGN}")
 
 
+ABOVE = 0.18
+"""Inches above the axes that :func:`above` needs."""
+
+
 def above(axes: Axes, text: str, *, at_left: bool) -> None:
-    """The name of an axis, horizontal, above its end; the axes shrink to fit it."""
-    box, height = axes.get_position(), float(axes.figure.get_size_inches()[1])  # type: ignore[union-attr]
-    axes.set_position((box.x0, box.y0, box.width, box.height - 0.18 / height))
+    """The name of an axis, horizontal, above its end."""
     x, shift, side = (0, -56, "left") if at_left else (1, 56, "right")
     note(axes, text, (x, 1), (shift, 8), "axes fraction", ha=side, va="baseline", color=INK)

@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 
 from simulator.errors import plain
-from simulator.plots.style import BLUES, GREY, INK, SIZE, frame, note
+from simulator.plots.plot import Margins
+from simulator.plots.style import BLUES, GREY, INK, SIZE, note
 from simulator.plots.sweep_plot import SweepPlot, brief, change, last_name, one_at_a_time, tick_text
 from simulator.runs.statistic_labels import FALL, format_change, unit_of
 from simulator.scenario.sweep_design import Value
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from simulator.sweeps import Sweep
 
@@ -32,6 +32,7 @@ class Tornado(SweepPlot):
 
     kind = "tornado"
     question = "Which assumption matters most?"
+    margins = Margins(left=2.25, right=0.25)
 
     @classmethod
     def missing(cls, sweep: Sweep, entity: str) -> str:  # noqa: ARG003
@@ -113,9 +114,8 @@ class Tornado(SweepPlot):
             f"{deeper}{texts}{more}"
         )
 
-    def draw(self, drawing: Figure) -> None:
+    def draw(self, axes: Axes) -> None:
         """Two bars for each assumption, the low value above."""
-        axes = frame(drawing, self.headline, self.caption, left=2.25, right=0.25)
         count = self.table["key"].nunique()
         for place, key in enumerate(self.table["key"].unique()):
             rows = self.table[self.table["key"] == key]

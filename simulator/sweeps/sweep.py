@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simulator.engine import Executor, get_executor
-from simulator.errors import FailedCells, ScenarioError, StoreError, UsageError, plain
-from simulator.runs import atomic_files, sealed_files
+from simulator.errors import FailedCells, ScenarioError, StoreError, UsageError, plain, plural
+from simulator.runs import atomic_files, display, sealed_files
 from simulator.scenario import Design, Scenario
 from simulator.scenario.sweep_design import Value
 from simulator.sweeps import sweep_cell
@@ -28,7 +28,10 @@ from simulator.sweeps.sweep_cell import PLAN
 from simulator.sweeps.table import CHANGE, ESTIMATE, table_columns, write_table
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
 
 __all__ = [
     "Plan",
@@ -48,7 +51,7 @@ MOST_FAILURES = 50
 Tick = Callable[[int, int], None]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Sweep:
     """A finished sweep."""
 
@@ -89,6 +92,49 @@ class Sweep:
             for entity, title in universe.titles.items():
                 titles.setdefault(entity, title)
         return titles
+
+    def __repr__(self) -> str:
+        return f"<Sweep {self.scenario.name}: {self._size}, seed {self.scenario.seed}>"
+
+    @property
+    def _size(self) -> str:
+        cells, paths = plural(self.cells - 1, "cell"), plural(self.scenario.paths, "path")
+        return f"{cells} and the base over {plural(len(self.keys), 'assumption')}, {paths} each"
+
+    def plot(
+        self,
+        kind: str = "",
+        entity: str = "sp500",
+        statistic: str = "",
+        keys: tuple[str, ...] = (),
+        *,
+        ax: Axes | None = None,
+    ) -> Axes | NDArray[np.object_]:
+        """Draw a figure, such as "heatmap"; the matplotlib axes it is drawn in.
+
+        Parameters
+        ----------
+        kind
+            One of ``simulator.plots.available(sweep)``; by default what the design is made for.
+        entity, statistic
+            A group or ticker, and what is drawn of it; by default the 1-in-20 worst fall.
+        keys
+            What it is drawn against; the others are held at the value nearest the base.
+        ax
+            Axes to draw into; by default a figure outside of pyplot, which a notebook shows as ``.figure``.
+
+        Raises
+        ------
+        UsageError
+            For an unknown kind, entity, statistic or key, or a figure that the design cannot give.
+        """
+        chosen = {"statistic": statistic} if statistic else {}
+        return display.plot(self, kind, ax, entity=entity, keys=keys, **chosen)
+
+    def _repr_html_(self) -> str:
+        """What the first figure says, its numbers, and the figure, for Jupyter."""
+        title, seed = plain(self.scenario.title, 200), self.scenario.seed
+        return display.page(self, f"{title}: {self._size}, seed {seed}.")
 
 
 def is_sweep(folder: str | Path) -> bool:
@@ -236,8 +282,8 @@ def sweep(
     workers: int = 1,
     executor: Executor | None = None,
     progress: Tick | None = None,
-) -> pd.DataFrame:
-    """Simulate a scenario in many versions; the table of all of them.
+) -> Sweep:
+    """Simulate a scenario in many versions; the sweep, whose ``table`` holds all of them.
 
     Parameters
     ----------
@@ -270,7 +316,7 @@ def sweep(
         finished = run_plan(plan, executor or get_executor(workers), progress=progress)
     if finished.failures:
         raise FailedCells(f"{len(finished.failures)} cells failed: {finished.failures[0].message}")
-    return finished.table
+    return finished
 
 
 def add_files(folder: str | Path, extras: Mapping[str, bytes]) -> None:
