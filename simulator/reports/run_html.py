@@ -109,7 +109,7 @@ def _content(run: Run, drawn: Mapping[str, bytes]) -> dict[str, Any]:
         "sensitivities": run_html_tables.sensitivity_rows(run),
         "weakest_link": weakest_link(run.scenario, run.results),
         "weak_sentence": f"Of {len(ledger)} numbers, {weak} rest on thin evidence or judgement.",
-        "command": _command(run),
+        "command": html_page.command(command_words(run), run.scenario),
         "reproduce": [*_provenance(run), *_dated_otherwise(run)],
     }
 
@@ -125,13 +125,13 @@ def _figures(run: Run, drawn: Mapping[str, bytes]) -> dict[str, list[dict[str, A
     }
 
 
-def _command(run: Run) -> str:
-    """The command that repeats the run inside its folder, where the scenario lies as scenario.toml."""
+def command_words(run: Run) -> list[str]:
+    """The command that repeats the run inside its folder, where the scenario lies as scenario.toml; no overrides."""
     words = ["crashsim", "run", "scenario.toml", "--seed", str(run.seed)]
     words += ["--deterministic"] if is_exact(run) else ["--paths", str(run.paths)]
     if run.scenario.portfolio is not None:
         words += ["--portfolio", HOLDINGS]
-    return html_page.command(words, run.scenario)
+    return words
 
 
 def _provenance(run: Run) -> list[tuple[str, str]]:
