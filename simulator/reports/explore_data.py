@@ -7,6 +7,7 @@ So a choice on the page is the same set of paths as the same comparison in panda
 from __future__ import annotations
 
 import base64
+import re
 from dataclasses import dataclass
 from math import ceil, floor, log10
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ import numpy as np
 
 from simulator.arrays import FloatArray
 from simulator.errors import UsageError, plain
-from simulator.plots.run_plot import DOTCOM, closes, is_exact, label
+from simulator.plots.run_plot import DOTCOM, closes, label
 from simulator.portfolio import PORTFOLIO
 from simulator.reports.run_tables import ledger
 from simulator.runs import official
@@ -26,6 +27,7 @@ from simulator.statistics.formatting import percent, signed
 
 if TYPE_CHECKING:
     from simulator.runs import Run
+    from simulator.scenario import Scenario
 
 MOST_PATHS = 20_000
 """Paths in a page: more would make it larger than a mail takes."""
@@ -94,14 +96,12 @@ class Fixed:
     remedy: str
 
 
-def check(run: Run) -> None:
-    """Raise UsageError for a run that leaves nothing to choose."""
-    if is_exact(run):
-        raise UsageError("this run is one path without noise: explore needs a run with many paths")
-    if not run.results.inputs:
+def check(scenario: Scenario) -> None:
+    """Raise UsageError for a scenario that leaves nothing to choose."""
+    if not scenario.uncertain():
         raise UsageError(
-            "every assumption of this run is one number, so no range can be chosen: give one a "
-            f"distribution, such as {_remedy(run, 'technology.elasticity')}"
+            "every assumption of this scenario is one number, so no range can be chosen: give one a "
+            f"distribution, such as {_remedy(scenario, 'technology.elasticity')}"
         )
 
 
@@ -110,22 +110,24 @@ def controls(run: Run) -> list[Control]:
     table = sensitivities(run.scenario, run.results)
     strongest = table[table["moves_most"]].set_index("key")
     size = strongest["rank_correlation"].abs().sort_values(ascending=False, kind="stable")
+    correlation = {str(key): float(r) for key, r in strongest["rank_correlation"].items()}
+    most = {str(key): str(entity) for key, entity in strongest["entity"].items()}
     named = [key for key in _shown(run) if key in size.index]
     others = [str(key) for key in size.index if key not in named]
     rows = {row.key: row for row in run.scenario.ledger()}
     found = []
     for key in [*named, *others][:MOST_CONTROLS]:
-        r, entity = float(strongest.loc[key, "rank_correlation"]), strongest.loc[key, "entity"]
+        r, entity = correlation[key], most[key]
         row = rows[key]
         found.append(
             _control(
                 key,
                 np.asarray(run.results.inputs[key][: paths(run)], np.float32),
                 row.value,
-                name=NAMED.get(key, plain(row.doc.split(";")[0].capitalize())),
+                name=NAMED.get(key) or _short(row.doc),
                 what=plain(row.doc, 200),
                 unit="" if row.unit == "1" else plain(row.unit),
-                moves=f"Rank correlation with the fall of {label(run, str(entity))}: {signed(r, 2)}",
+                moves=f"Rank correlation with the fall of {label(run, entity)}: {signed(r, 2)}",
             )
         )
     return found
@@ -136,6 +138,12 @@ def _shown(run: Run) -> list[str]:
     decline, elasticity, share, hazard = NAMED
     varies = run.results.inputs
     return [decline, elasticity, hazard if hazard in varies and share not in varies else share]
+
+
+def _short(doc: str) -> str:
+    """The first phrase of what an assumption is."""
+    phrase = plain(re.split("[;:,(]", doc)[0].strip(), 80)
+    return phrase[:1].upper() + phrase[1:]
 
 
 def _control(key: str, drawn: FloatArray, value: Any, **words: str) -> Control:
@@ -166,15 +174,15 @@ def fixed(run: Run) -> list[Fixed]:
     """The named assumptions that do not vary in this run."""
     values = {row.key: row.value for row in ledger(run)}
     return [
-        Fixed(key, NAMED[key], values.get(key, "none"), _remedy(run, key))
+        Fixed(key, NAMED[key], values.get(key, "none"), _remedy(run.scenario, key))
         for key in _shown(run)
         if key not in run.results.inputs
     ]
 
 
-def _remedy(run: Run, key: str) -> str:
+def _remedy(scenario: Scenario, key: str) -> str:
     """A ``--set`` that makes an assumption vary around what it is."""
-    row = next((row for row in run.scenario.ledger() if row.key == key), None)
+    row = next((row for row in scenario.ledger() if row.key == key), None)
     if row is None or not isinstance(row.value, int | float):
         return f"give {key} a distribution in the scenario"
     spread = 0.2 * abs(row.value) or 0.1
@@ -235,9 +243,7 @@ def events(run: Run, entity: str, measure: str) -> list[dict[str, Any]]:
         index = label(run, crash.index) if crash.index in run.entities else crash.index
         depth = percent(-crash.depth, 1)
         words = f"Falls as the {index} did after 2000 ({depth} or more)"
-        found.append(
-            {"at": crash.depth, "words": words, "mark": f"dot-com {depth}", "real": True}
-        )
+        found.append({"at": crash.depth, "words": words, "mark": f"dot-com {depth}", "real": True})
     for known, _chance in official.reached(run.scenario, run.results):
         if known.entity == entity and known.measure == measure and known.fall is not None:
             depth, who = percent(-known.fall), plain(known.short)

@@ -13,10 +13,11 @@ import json
 from functools import lru_cache
 from importlib.metadata import version
 from importlib.resources import files
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from simulator.errors import UsageError, plain, plural
-from simulator.plots.run_plot import DOTCOM, label, years
+from simulator.plots.run_plot import DOTCOM, is_exact, label, years
 from simulator.reports import explore_data, html_page
 from simulator.reports.run_html import command_words
 from simulator.reports.run_text import run_line
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from simulator.runs import Run
-
-PAGE = "explore.html"
+    from simulator.scenario import Scenario
 
 
 def explore_page(run: Run, command: Sequence[str] | None = None) -> str:
@@ -48,7 +48,9 @@ def explore_page(run: Run, command: Sequence[str] | None = None) -> str:
     """
     from markupsafe import Markup
 
-    explore_data.check(run)
+    check(run.scenario)
+    if is_exact(run):
+        raise UsageError("this run is one path without noise: explore needs a run with many paths")
     own = "\n".join(_text(f"{name}.js") for name in ("numbers", "page", "charts"))
     # The library's thousands of short names stay its own.
     scripts = [f"(() => {{\n{script}\n}})();" for script in (_library(), own)]
@@ -72,8 +74,8 @@ def explore_page(run: Run, command: Sequence[str] | None = None) -> str:
             if shown < run.paths
             else "",
             "drawn_with": f"Drawn by Vega-Lite from vl-convert-python {version('vl-convert-python')}.",
-            "data": Markup(_json(_content(run, controls, names, command))),  # noqa: S704 - escaped by _json
-            "scripts": [Markup(script) for script in scripts],  # noqa: S704 - our own, by hash
+            "data": Markup(_json(_content(run, controls, names, command))),
+            "scripts": [Markup(script) for script in scripts],
         },
     )
 
@@ -124,16 +126,21 @@ def _content(
     }
 
 
-@lru_cache(maxsize=1)
-def _library() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script. Raises UsageError where it is not installed."""
-    try:
-        import vl_convert
-    except ImportError:
+def check(scenario: Scenario) -> None:
+    """Raise UsageError if a run of the scenario will have no page: before it takes time to simulate."""
+    if find_spec("vl_convert") is None:
         raise UsageError(
             "explore needs vl-convert-python, which is not installed: pip install 'crashsim[explore]'"
-        ) from None
-    script = str(vl_convert.javascript_bundle())
+        )
+    explore_data.check(scenario)
+
+
+@lru_cache(maxsize=1)
+def _library() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script."""
+    import vl_convert
+
+    script = str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
     # Within a string or an expression of the script these mean the same; to a page they are none.
     return script.replace("</script", r"<\/script").replace("<!--", r"<\!--")
 

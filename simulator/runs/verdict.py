@@ -5,7 +5,6 @@ from __future__ import annotations
 from simulator.statistics import Estimate
 from simulator.statistics.formatting import interval, natural_frequency, one_in
 
-
 SENTENCES = {
     "some": "About {often} simulated futures ({interval} %) {sees} {fall}",
     "none": "None of {n} simulated futures ({bound}) sees {fall}",
@@ -24,7 +23,9 @@ def fall_in_words(
 
 
 def _limit(depth: float, years: float) -> str:
-    return f"{depth * 100:.1f} % from its peak within {'1 year' if years == 1 else f'{years:g} years'}"
+    return (
+        f"{depth * 100:.1f} % from its peak within {'1 year' if years == 1 else f'{years:g} years'}"
+    )
 
 
 def verdict(

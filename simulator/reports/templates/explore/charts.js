@@ -1,11 +1,11 @@
 // The two charts: drawn by Vega from histogram.json and scatter.json without compiling code, as the page's policy demands.
 const POINTS = 1500;
-let following = false;
+let brushing = false;
 
 function colours() {
   const style = getComputedStyle(document.documentElement);
   const of = (name) => style.getPropertyValue(`--${name}`).trim();
-  return Object.fromEntries(["ink", "soft", "rule", "crash", "all", "chosen", "rest"].map((name) => [name, of(name)]));
+  return Object.fromEntries(["paper", "soft", "rule", "crash", "all", "chosen", "rest"].map((name) => [name, of(name)]));
 }
 
 async function draw(id, spec, params, description) {
@@ -50,14 +50,16 @@ async function drawScatter() {
   const sign = state.measure === "terminal_return" ? 1 : -1;
   const up = sign < 0 ? [0, Math.min(1, sorted[sorted.length - 1] * 1.05)] : [-1, sorted[Math.floor(0.99 * sorted.length)]];
   const title = `Scatter: ${control.name} against ${data.measures[state.measure]}. Its range control chooses the same futures.`;
+  const mark = { fill: colours().chosen, fillOpacity: 0.13, stroke: colours().chosen, strokeOpacity: 0.6 };
+  data.scatter.layer[0].params[0].select.mark = mark;
   const view = await draw("scatter", data.scatter, { sign, up, across: [control.at(0), control.at(control.count)] }, title);
-  view.addSignalListener("brush", (_, { x }) => brushed(control, x));
+  view.addSignalListener("brush", (_, { assumption }) => brushed(control, assumption));
   fillScatter();
 }
 
-// A brush that someone draws sets the range; one that follows the range does not.
+// A brush under someone's pointer sets the range; one that follows the range does not.
 function brushed(control, x) {
-  if (following) return;
+  if (!brushing) return;
   const near = (value) => Math.round((value * 10 ** control.digits - control.low) / control.step);
   if (x && x[0] !== x[1]) setRange(control, near(Math.min(...x)), near(Math.max(...x)));
   else setRange(control, 0, control.count);
@@ -69,7 +71,7 @@ function fillScatter() {
   const [control, { values }] = [controls[state.axis], resultOf(state.entity, state.measure)];
   const points = [];
   for (let i = 0; i < Math.min(n, POINTS); i += 1) {
-    points.push({ x: control.values[i], y: values[i], chosen: state.chosen[i] === 1 });
+    points.push({ assumption: control.values[i], result: values[i], chosen: state.chosen[i] === 1 });
   }
   charts.scatter.view.data("points", points).data("middle", middles(control, values)).run();
 }
@@ -83,7 +85,7 @@ function middles(control, values) {
     if (chosen[i]) groups[Math.min(Math.floor((10 * (control.values[i] - low)) / (high - low)), 9)].push(values[i]);
   }
   const median = (group) => group.sort((a, b) => a - b)[Math.floor(group.length / 2)];
-  const all = groups.map((group, k) => ({ x: low + ((k + 0.5) * (high - low)) / 10, y: median(group), size: group.length }));
+  const all = groups.map((group, k) => ({ assumption: low + ((k + 0.5) * (high - low)) / 10, result: median(group), size: group.length }));
   return all.filter((row) => row.size >= 20);
 }
 
@@ -92,9 +94,7 @@ function followRange() {
   const control = controls[state.axis];
   const { view } = charts.scatter;
   const scale = view.scale("x");
-  following = true;
   view.signal("brush_x", narrowed(control) ? [scale(control.at(control.from)), scale(control.at(control.to))] : [0, 0]).run();
-  following = false;
 }
 
 // ---------------------------------------------------------------- what people do
@@ -109,6 +109,12 @@ function choose({ fromBrush = false } = {}) {
   fillHistogram();
   fillScatter();
   if (!fromBrush) followRange();
+}
+
+function endBrush() {
+  if (!brushing) return;
+  brushing = false;
+  followRange();
 }
 
 async function redraw() {
@@ -142,7 +148,8 @@ function listen() {
     choose();
   });
   byId("copy").addEventListener("click", copyCommand);
-  addEventListener("pointerup", () => setTimeout(followRange));
+  byId("scatter").addEventListener("pointerdown", () => (brushing = true), { capture: true });
+  for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => setTimeout(endBrush));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 }
 

@@ -68,6 +68,8 @@ function binned(values, edges, chosen) {
 
 const EVERYONE = new Uint8Array(n).fill(1);
 
+const unbroken = (text) => text.replaceAll(" %", "\u00a0%");
+
 function showWords() {
   const few = state.left < data.few;
   const fall = data.falls[state.entity];
@@ -76,11 +78,14 @@ function showWords() {
   byId("left").textContent = `${count(state.left)} of ${count(n)} futures`;
   byId("few").hidden = !few;
   byId("few").textContent = few ? tooFew() : "";
+  const reached = hits(depths, deep, state.chosen);
+  const of = !few && probability(reached, state.left);
+  byId("chance").textContent = few ? "" : `: ${share(of)} ${errorText(of)} fall as after 2000`;
   const all = verdict(hits(depths, deep, EVERYONE), n, fall.words, data.sentences);
   byId("verdict").textContent = few
     ? `Too few futures to say: ${count(state.left)} of ${count(n)} are within these ranges.`
-    : verdict(hits(depths, deep, state.chosen), state.left, fall.words, data.sentences);
-  byId("of-all").textContent = state.left === n ? "Every future counts: no range is narrowed yet." : `Of all: ${all}`;
+    : unbroken(verdict(reached, state.left, fall.words, data.sentences));
+  byId("of-all").textContent = state.left === n ? "Every future counts: no range is narrowed yet." : unbroken(`Of all: ${all}`);
   byId("reset").disabled = !controls.some(narrowed);
 }
 
