@@ -26,6 +26,7 @@ from simulator.schema import toml_value
 from simulator.statistics.formatting import percent, signed
 
 if TYPE_CHECKING:
+    from simulator.history import Crash
     from simulator.runs import Run
     from simulator.scenario import Scenario
 
@@ -57,7 +58,7 @@ _TRUNCATED = ("normal", "lognormal", "uniform")
 """Distributions that a scenario can cut to a range by ``low`` and ``high``."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Control:
     """The range of one uncertain assumption: ``count`` steps of ``step`` from ``low``, over 10**digits."""
 
@@ -234,12 +235,18 @@ def edges(values: FloatArray, measure: str) -> list[float]:
 
 
 def events(run: Run, entity: str, measure: str) -> list[dict[str, Any]]:
-    """What the page gives probabilities of: a level, its words, and what marks it in the histogram."""
-    found = [{"at": at, "words": _words(measure, at), "mark": ""} for at in _ENDS[measure]]
-    if measure == "terminal_return":
-        return [*found, {"at": 1.0, "words": "Ends at twice today or more", "mark": ""}]
-    crash = next(crash for crash in run.crashes(entity) if crash.name == DOTCOM)
+    """What the page gives probabilities of: a level, its words, and what marks it in the histogram.
+
+    ``below`` says that a value at or below the level counts, instead of one at or above it.
+    """
+    below = measure == "terminal_return"
+    found: list[dict[str, Any]] = [
+        {"at": at, "words": _words(measure, at), "below": below} for at in _ENDS[measure]
+    ]
+    if below:
+        found.append({"at": 1.0, "words": "Ends at twice today’s value or more"})
     if measure == "max_drawdown":
+        crash = dotcom(run, entity)
         index = label(run, crash.index) if crash.index in run.entities else crash.index
         depth = percent(-crash.depth, 1)
         words = f"Falls as the {index} did after 2000 ({depth} or more)"
@@ -252,6 +259,11 @@ def events(run: Run, entity: str, measure: str) -> list[dict[str, Any]]:
     return found
 
 
+def dotcom(run: Run, entity: str) -> Crash:
+    """The dot-com crash of the index that an entity is set beside."""
+    return next(crash for crash in run.crashes(entity) if crash.name == DOTCOM)
+
+
 def _words(measure: str, at: float) -> str:
     if measure == "max_drawdown":
         return f"Falls {at:.0%} or more from a peak".replace("%", " %")
@@ -260,21 +272,25 @@ def _words(measure: str, at: float) -> str:
     return f"Ends {-at:.0%} or more below today".replace("%", " %") if at else "Ends below today"
 
 
-def falls(run: Run) -> dict[str, str]:
-    """The end of the verdict's sentence for each entity: how far, and after which model."""
-    words = {}
+def falls(run: Run) -> dict[str, dict[str, Any]]:
+    """The verdict's event for each entity: a depth, and the end of the sentence."""
+    found = {}
     for entity in (name for name in ENTITIES if name in run.entities):
-        crash = next(crash for crash in run.crashes(entity) if crash.name == DOTCOM)
-        words[entity] = fall_in_words(
-            name=_with_article(label(run, entity)),
+        crash = dotcom(run, entity)
+        words = fall_in_words(
+            name=_with_article(run, entity),
             depth=crash.depth,
             years=run.scenario.horizon_years,
             after="after 2000",
             closes=closes(run) if crash.same_grid else "daily",
-            who="it" if crash.index == entity else _with_article(label(run, crash.index)),
+            who="it" if crash.index == entity else _with_article(run, crash.index),
         )
-    return words
+        found[entity] = {"depth": crash.depth, "words": words}
+    return found
 
 
-def _with_article(title: str) -> str:
-    return title if title.lower().startswith(("the ", "your ")) else f"the {title}"
+def _with_article(run: Run, entity: str) -> str:
+    if entity == PORTFOLIO:
+        return "the portfolio"
+    title = label(run, entity)
+    return title if title.lower().startswith("the ") else f"the {title}"

@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from simulator.errors import UsageError, plain, plural
-from simulator.plots.run_plot import DOTCOM, is_exact, label, years
+from simulator.plots.run_plot import is_exact, label, years
 from simulator.reports import explore_data, html_page
 from simulator.reports.run_html import command_words
 from simulator.reports.run_text import run_line
@@ -87,18 +87,13 @@ def _content(
     command: Sequence[str] | None,
 ) -> dict[str, Any]:
     """What the script reads."""
-    words = explore_data.falls(run)
-    depths = {
-        name: next(crash.depth for crash in run.crashes(name) if crash.name == DOTCOM)
-        for name in names
-    }
     return {
         "paths": explore_data.paths(run),
         "few": explore_data.FEW,
         "names": names,
         "measures": explore_data.MEASURES,
         "sentences": SENTENCES,
-        "falls": {name: {"depth": depths[name], "words": words[name]} for name in names},
+        "falls": explore_data.falls(run),
         "controls": [
             {
                 "key": control.key,

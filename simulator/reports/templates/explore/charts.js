@@ -8,6 +8,12 @@ function colours() {
   return Object.fromEntries(["paper", "soft", "rule", "crash", "all", "chosen", "rest"].map((name) => [name, of(name)]));
 }
 
+// The brush says nothing to a screen reader: the range control does.
+function silentBrush(drawing) {
+  for (const mark of drawing.marks) if (mark.name.startsWith("brush_")) mark.aria = false;
+  return drawing;
+}
+
 async function draw(id, spec, params, description) {
   const colour = colours();
   const font = getComputedStyle(document.body).fontFamily;
@@ -17,7 +23,8 @@ async function draw(id, spec, params, description) {
   own.params = own.params.map((param) => ({ ...param, value: known[param.name] ?? param.value }));
   own.config = { font, axis, view: { stroke: null } };
   charts[id]?.finalize();
-  const made = await vegaEmbed(byId(id), own, { mode: "vega-lite", ast: true, actions: false, renderer: "svg", tooltip: false, defaultStyle: false, logLevel: 1 });
+  const options = { mode: "vega-lite", renderer: "svg", ast: true, actions: false, tooltip: false, defaultStyle: false };
+  const made = await vegaEmbed(byId(id), own, { ...options, patch: silentBrush });
   charts[id] = made;
   return made.view;
 }
@@ -25,6 +32,7 @@ async function draw(id, spec, params, description) {
 async function drawHistogram() {
   const { edges } = resultOf(state.entity, state.measure);
   const sign = state.measure === "terminal_return" ? 1 : -1;
+  byId("beyond").hidden = sign < 0;
   const title = `Histogram: ${data.measures[state.measure]}, ${data.names[state.entity]}, chosen futures over all. The chances follow below.`;
   await draw("histogram", data.histogram, { sign, domain: [edges[0], edges[edges.length - 1]] }, title);
   fillHistogram();
@@ -48,7 +56,7 @@ async function drawScatter() {
   const { values } = resultOf(state.entity, state.measure);
   const sorted = values.slice(0, POINTS).sort();
   const sign = state.measure === "terminal_return" ? 1 : -1;
-  const up = sign < 0 ? [0, Math.min(1, sorted[sorted.length - 1] * 1.05)] : [-1, sorted[Math.floor(0.99 * sorted.length)]];
+  const up = sign < 0 ? [0, Math.min(1, sorted[sorted.length - 1] * 1.05)] : [-1, sorted[Math.floor(0.97 * sorted.length)]];
   const title = `Scatter: ${control.name} against ${data.measures[state.measure]}. Its range control chooses the same futures.`;
   const mark = { fill: colours().chosen, fillOpacity: 0.13, stroke: colours().chosen, strokeOpacity: 0.6 };
   data.scatter.layer[0].params[0].select.mark = mark;
@@ -138,7 +146,7 @@ function soon() {
 function listen() {
   controls.forEach((control) => {
     const [from, to] = control.box.querySelectorAll("input");
-    from.addEventListener("input", () => (setRange(control, Math.min(Number(from.value), control.to), control.to), soon()));
+    from.addEventListener("input", () => (setRange(control, Math.min(Number(from.value), control.to - 1), control.to), soon()));
     to.addEventListener("input", () => (setRange(control, control.from, Math.max(Number(to.value), control.from)), soon()));
     control.box.querySelector(".all").setAttribute("d", outline(shape(control, EVERYONE)));
   });

@@ -42,7 +42,7 @@ function resultOf(entity, measure) {
   return decoded.get(key);
 }
 
-const reaches = (measure, at) => (measure === "terminal_return" ? (x) => x <= at : (x) => x >= at);
+const reaches = ({ at, below }) => (below ? (x) => x <= at : (x) => x >= at);
 
 function hits(values, test, chosen) {
   let found = 0;
@@ -74,7 +74,7 @@ function showWords() {
   const few = state.left < data.few;
   const fall = data.falls[state.entity];
   const depths = resultOf(state.entity, "max_drawdown").values;
-  const deep = reaches("max_drawdown", fall.depth);
+  const deep = reaches({ at: fall.depth });
   byId("left").textContent = `${count(state.left)} of ${count(n)} futures`;
   byId("few").hidden = !few;
   byId("few").textContent = few ? tooFew() : "";
@@ -101,7 +101,7 @@ function showTable() {
   const { values, events } = resultOf(state.entity, state.measure);
   byId("events").replaceChildren(
     ...events.map((event) => {
-      const test = reaches(state.measure, event.at);
+      const test = reaches(event);
       const row = document.createElement("tr");
       if (event.real) row.className = "real";
       const name = document.createElement("th");
@@ -163,9 +163,10 @@ function outline(counts) {
   return `M0 24${steps.join("")}V24Z`;
 }
 
+// A range keeps at least one step of width.
 function setRange(control, from, to) {
-  control.from = Math.min(Math.max(from, 0), control.count);
-  control.to = Math.min(Math.max(to, control.from), control.count);
+  control.from = Math.min(Math.max(from, 0), control.count - 1);
+  control.to = Math.min(Math.max(to, control.from + 1), control.count);
 }
 
 // ---------------------------------------------------------------- the command
@@ -187,7 +188,7 @@ function narrowedTable(control) {
 }
 
 function showCommand() {
-  const changed = controls.filter((control) => narrowed(control) && control.from < control.to);
+  const changed = controls.filter(narrowed);
   const tables = new Map(changed.map((control) => [control.key, narrowedTable(control)]));
   const kept = data.command.overrides.filter(([key]) => !tables.has(key));
   const sets = [...kept, ...[...tables].map(([key, { table }]) => [key, table])];
@@ -198,7 +199,6 @@ function showCommand() {
   const notes = [
     rough.length && `Near, not the same: ${rough.join(", ")} cannot be cut by limits, so three quantiles of the range stand for it.`,
     tied.length && `${tied.join(", ")} is drawn together with another assumption, which this command leaves on its whole range.`,
-    controls.some((control) => control.from === control.to) && "A range without width is left out: give the value itself.",
   ];
   byId("command-note").textContent = notes.filter(Boolean).join(" ");
 }
