@@ -55,7 +55,9 @@ class Lines(SweepPlot):
     @property
     def margins(self) -> Margins:
         """Where lines have colours, the name of their key stands above."""
-        return Margins(left=0.75, right=1.0, top=0.0 if self.colour is None else ABOVE)
+        narrow = np.ptp(self.scaled(self.table["value"])) < 0.5  # its ticks have more digits
+        top = 0.0 if self.colour is None else ABOVE
+        return Margins(left=0.95 if narrow else 0.75, right=1.0, top=top)
 
     @property
     def sampled(self) -> bool:
