@@ -55,8 +55,9 @@ VaryOption = Annotated[
         "--vary",
         metavar="KEY=SPEC",
         autocompletion=complete_setting,
-        help="Values of a key: x,y,z or a:b:n (evenly spaced) or log:a:b:n; with lhs, sobol "
-        "and oat KEY alone takes its own distribution. Repeatable.  [default: the file's [sweep]]",
+        help="Values of a key: x,y,z or a:b:n (evenly spaced) or log:a:b:n; the universe and the "
+        "kind or firm of an event take names; with lhs, sobol and oat KEY alone takes its own "
+        "distribution. Repeatable.  [default: the file's [sweep]]",
     ),
 ]
 DesignOption = Annotated[
@@ -326,5 +327,7 @@ def _only(found: Sweep, row: Any) -> str:
     )
 
 
-def _value(value: float) -> str:
+def _value(value: float | str) -> str:
+    if isinstance(value, str):
+        return value
     return "uncertain" if value != value else f"{value:.6g}"
