@@ -145,7 +145,7 @@ def plot(
         raise UsageError("--statistic and --key are for the figures of a sweep")
     kind = kind or "histogram"
     loaded = load_run(folder)
-    entity = entity_of(loaded.scenario, entity)
+    entity = entity_of(loaded.scenario.universe.titles, entity)
     with _beside(screen, beside):
         content = render(figure(kind, loaded, entity, inches), chosen)
     target = store_file(content, output, folder, f"figures/{kind}-{entity}.{chosen}")

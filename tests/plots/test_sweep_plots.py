@@ -95,7 +95,8 @@ def word_boxes(drawing: Figure) -> list[tuple[str, tuple[float, float, float, fl
     with style():
         FigureCanvasAgg(drawing).draw()  # type: ignore[no-untyped-call]
     unseen = set()  # labels of ticks beyond the ends of an axis are there, and not drawn
-    for axes in drawing.axes:
+    for axes in drawing.findobj(matplotlib.axes.Axes):  # those within axes too
+        assert isinstance(axes, matplotlib.axes.Axes)
         for axis in (axes.xaxis, axes.yaxis):
             low, high = sorted(axis.get_view_interval())
             ticks = [tick for tick in axis.get_major_ticks() if not low <= tick.get_loc() <= high]
