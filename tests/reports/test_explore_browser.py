@@ -263,11 +263,20 @@ def brush(page: Page) -> list[float]:
     return [left / width, (left + float(across)) / width]
 
 
+def resize(page: Page, width: int) -> None:
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    page.browser.call("Emulation.setDeviceMetricsOverride", page.session, **size)
+    time.sleep(0.3)
+    settled(page)
+
+
 def test_the_scatter_and_its_range_control_choose_for_each_other(page: Page) -> None:
     pick(page, "axis", "1")
     assert brush(page) == []
     move(page, 1, low=9, high=27)
     count = page.ask("Number(document.querySelector('[data-control=\"1\"] input').max)")
+    assert brush(page) == pytest.approx([9 / count, 27 / count], abs=1e-6)
+    resize(page, 1_000)
     assert brush(page) == pytest.approx([9 / count, 27 / count], abs=1e-6)
     page.ask("document.getElementById('scatter').scrollIntoView({block: 'center'})")
     box = page.ask(

@@ -106,7 +106,7 @@ function showTable() {
       if (event.real) row.className = "real";
       const name = document.createElement("th");
       name.scope = "row";
-      name.textContent = event.words;
+      name.textContent = unbroken(event.words);
       const of = state.left >= data.few && probability(hits(values, test, state.chosen), state.left);
       row.append(name, cell(of), cell(probability(hits(values, test, EVERYONE), n)));
       return row;
