@@ -32,7 +32,9 @@ def corner_lines(corners: Discovery, scenario: Scenario, width: int) -> list[Lin
         )
         lines += folded(text, width, 0, 2, "strong")
     if len(corners.boxes) > 1:
-        text = f"These corners overlap; together they hold {_share(corners.together.coverage)} of all such futures."
+        text = (
+            f"Together these corners hold {_share(corners.together.coverage)} of all such futures."
+        )
         lines += folded(text, width)
     text = f"Measured on {corners.held_out:,} paths; the others chose the corners. ± is one standard error."
     return [*lines, *folded(text, width)]
