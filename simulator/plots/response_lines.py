@@ -55,7 +55,7 @@ class Lines(SweepPlot):
     @property
     def margins(self) -> Margins:
         """Where lines have colours, the name of their key stands above."""
-        return Margins(left=0.75, right=1.0, top=0.0 if self.colour is None else ABOVE)
+        return Margins(left=0.85, right=1.0, top=0.0 if self.colour is None else ABOVE)
 
     @property
     def sampled(self) -> bool:

@@ -22,6 +22,7 @@ from simulator.sweeps.sweep import Sweep
 
 DESIGNS = {
     "one key": Design.grid({ELASTICITY: "0.6:1.4:5"}),
+    "one value": Design.grid({ELASTICITY: [1.0]}),
     "two keys": Design.grid({PRICE: "0.5:0.98:9", ELASTICITY: [0.6, 0.8, 1.0, 1.2, 1.6]}),
     "three keys": Design.grid(
         {PRICE: "0.5:0.98:4", ELASTICITY: "0.4:2:3", HAZARD: [0.1, 0.2, 0.4]}
@@ -33,6 +34,7 @@ DESIGNS = {
 }
 GIVES = {
     "one key": ("lines",),
+    "one value": ("lines",),
     "two keys": ("heatmap", "lines"),
     "three keys": ("heatmap", "lines"),
     "many values": ("heatmap", "lines"),
