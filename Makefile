@@ -26,8 +26,8 @@ run: $(RUN_READY)  ## simulate scenarios/deepseek.toml, print the summary, write
 test: $(READY)  ## all tests
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
-browser-test: $(VENV)/browser  ## the reports in a headless Chromium: no request, no script, accessible
-	PYTHONPATH=$(VENV)/browser $(BIN)/python -m pytest -m browser tests/reports/test_browser.py $(ARGS)
+browser-test: $(VENV)/browser  ## reports and explore pages in a headless Chromium
+	PYTHONPATH=$(VENV)/browser $(BIN)/python -m pytest -m browser tests/reports $(ARGS)
 
 check: $(READY)  ## lint, format, types, import rules
 	$(BIN)/ruff check .

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from simulator.errors import CrashsimError as CrashsimError
+    from simulator.exploration.reverse_stress import solve as solve
     from simulator.history.crashes import baseline as baseline
     from simulator.runs.load import load_run as load_run
     from simulator.runs.run import Run as Run
@@ -33,6 +34,7 @@ _HOME = {
     "load_sweep": "simulator.sweeps.sweep",
     "max_drawdown": "simulator.statistics.drawdown",
     "simulate": "simulator.runs.runner",
+    "solve": "simulator.exploration.reverse_stress",
     "sweep": "simulator.sweeps.sweep",
     "what_the_story_adds": "simulator.runs.story",
 }

@@ -55,7 +55,9 @@ class Lines(SweepPlot):
     @property
     def margins(self) -> Margins:
         """Where lines have colours, the name of their key stands above."""
-        return Margins(left=0.85, right=1.0, top=0.0 if self.colour is None else ABOVE)
+        narrow = np.ptp(self.scaled(self.table["value"])) < 0.5  # its ticks have more digits
+        top = 0.0 if self.colour is None else ABOVE
+        return Margins(left=0.95 if narrow else 0.75, right=1.0, top=top)
 
     @property
     def sampled(self) -> bool:
@@ -117,7 +119,11 @@ class Lines(SweepPlot):
                 )
             return f"{self.name}: {name} has the strongest rank correlation with the {self.what}: {shown}"
         _, rows = self.series[len(self.series) // 2]
+        if self.key in self.texts:  # which have no ends
+            rows = rows.sort_values("value", kind="stable")
         first, last = rows.iloc[0], rows.iloc[-1]
+        if not self.apart(first, last) and self.key in self.texts:
+            return f"{self.name}: the {self.what} does not differ between {name}s beyond its error"
         if not self.apart(first, last):
             return f"{self.name}: the {self.what} at both ends of {name} does not differ beyond its error"
         ends = (
@@ -138,20 +144,22 @@ class Lines(SweepPlot):
             fall = unit_of(self.statistic) is FALL
             sign = " A positive correlation: deeper with higher values." if fall else ""
             return f"{self.axis_name}. Every cell a point with its 95 % interval.{others}{sign}"
-        by = "" if self.colour is None else f", a line for each {last_name(self.colour)}"
-        shared = " Cells share their noise, so differences are known better than the bands suggest."
+        apart = self.key in self.texts
+        line, bands = ("point", "Whiskers") if apart else ("line", "Bands")
+        by = "" if self.colour is None else f", a {line} for each {last_name(self.colour)}"
+        shared = f" Cells share their noise, so differences are known better than the {bands.lower()} suggest."
         along = " and ".join(key for key in self.keys if key != self.key)
         note = f" Along with it: {along}." if along else ""
         if self.sweep.design.kind == "grid":
             note = self.held_note(self._drawn_keys)
-        return f"{self.axis_name}{by}. Bands: 95 % intervals.{shared}{note}"
+        return f"{self.axis_name}{by}. {bands}: 95 % intervals.{shared}{self.without_note()}{note}"
 
     @property
     def series(self) -> list[tuple[str, pd.DataFrame]]:
         """A label and the cells of each line, thinned to MOST_LINES."""
         if self.colour is None:
             return [("", self.table)]
-        levels = np.unique(self.table[self.colour].to_numpy(np.float64))
+        levels = self.table[self.colour].dropna().sort_values().unique()
         groups = [
             (format_value(value), self.table[self.table[self.colour] == value]) for value in levels
         ]
@@ -161,7 +169,11 @@ class Lines(SweepPlot):
         """Lines with bands, or points with whiskers; the base dashed."""
         ends = self._points(axes) if self.sampled else self._lines(axes)
         values = self.table[self.key]
-        if self.sampled or values.min() == values.max():
+        if self.key in self.texts:
+            names = list(values.cat.categories)
+            axes.set_xticks(range(len(names)), [format_value(name) for name in names])
+            axes.set_xlim(-0.5, len(names) - 0.5)
+        elif self.sampled or values.min() == values.max():
             axes.margins(x=0.04)
             axes.autoscale(axis="x")
         else:
@@ -181,10 +193,16 @@ class Lines(SweepPlot):
         series = self.series
         for place, (label, rows) in enumerate(series):
             colour = MEDIAN if len(series) == 1 else shades[place * 5 // max(len(series) - 1, 1)]
-            x, y = rows[self.key].to_numpy(), self.scaled(rows["value"])
+            y = self.scaled(rows["value"])
             low, high = self.scaled(rows["low"]), self.scaled(rows["high"])
-            axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
-            axes.plot(x, y, color=colour, linewidth=2, marker="o", markersize=4, clip_on=False)
+            if self.key in self.texts:  # nothing lies between two texts
+                x = rows[self.key].cat.codes.to_numpy() + 0.08 * (place - (len(series) - 1) / 2)
+                axes.vlines(x, low, high, color=colour, linewidth=1)
+                axes.plot(x, y, color=colour, linestyle="none", marker="o", markersize=5)
+            else:
+                x = rows[self.key].to_numpy()
+                axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
+                axes.plot(x, y, color=colour, linewidth=2, marker="o", markersize=4, clip_on=False)
             if label:
                 ends.append((float(y[-1]), label, INK))
         return ends

@@ -19,9 +19,9 @@ from simulator.engine import Executor, get_executor
 from simulator.errors import FailedCells, ScenarioError, StoreError, UsageError, plain, plural
 from simulator.runs import atomic_files, display, sealed_files
 from simulator.scenario import Design, Scenario
-from simulator.scenario.sweep_design import Number
+from simulator.scenario.sweep_design import Value
 from simulator.sweeps import sweep_cell
-from simulator.sweeps.design import resolve_design
+from simulator.sweeps.design import resolve_design, varied_universes
 from simulator.sweeps.failures import Failure, write_failures
 from simulator.sweeps.plan import Plan, base_values, make_plan, sweep_folder
 from simulator.sweeps.sweep_cell import PLAN
@@ -67,7 +67,7 @@ class Sweep:
         return self.design.keys
 
     @property
-    def base(self) -> dict[str, Number | None]:
+    def base(self) -> dict[str, Value | None]:
         """What each varied key is in the base; None where it is a distribution."""
         return base_values(self.scenario, self.keys)
 
@@ -76,11 +76,22 @@ class Sweep:
         """``sweep.csv``: a row per cell, entity and statistic, cells in design order, base first.
 
         Columns: cell, id, kind ("base" or "cell"), one per varied key (NaN where it is a
-        distribution), entity, statistic, value, mc_error, low, high, and the paired difference to
-        the base: change, change_error, change_low, change_high.
+        distribution, text where it holds one), entity, statistic, value, mc_error, low, high, and
+        the paired difference to the base: change, change_error, change_low, change_high. Where the
+        universe varies, a cell has rows of the entities of its own universe, with changes of those
+        the base has too.
         """
         gaps = {*self.keys, *ESTIMATE[1:], *CHANGE}
         return sealed_files.read_table(self.folder, "sweep.csv", table_columns(self.keys), gaps)
+
+    @cached_property
+    def titles(self) -> dict[str, str]:
+        """Titles of the entities of every cell, by entity, those of the base first."""
+        titles = dict(self.scenario.universe.titles)
+        for universe in varied_universes(self.design, self.scenario):
+            for entity, title in universe.titles.items():
+                titles.setdefault(entity, title)
+        return titles
 
     def __repr__(self) -> str:
         return f"<Sweep {self.scenario.name}: {self._size}, seed {self.scenario.seed}>"
@@ -211,11 +222,12 @@ def _is_there(plan: Plan, *, parquet: bool) -> bool:
 
 
 def _sources(plan: Plan) -> dict[str, bytes]:
-    universe, portfolio = plan.scenario.universe, plan.scenario.portfolio
+    portfolio = plan.scenario.portfolio
+    universes = (plan.scenario.universe, *varied_universes(plan.design, plan.scenario))
     own = {} if portfolio is None else {sweep_cell.PORTFOLIO: portfolio.raw}
     return {
         "scenario.toml": plan.scenario.text,
-        f"universes/{universe.path.name}": universe.path.read_bytes(),
+        **{f"universes/{each.path.name}": each.path.read_bytes() for each in universes},
         **own,
     }
 

@@ -216,7 +216,7 @@ def test_ninety_for_a_share_suggests_what_was_meant(crashsim: CommandLine) -> No
     ],
 )
 def test_entities_are_known_by_ticker_and_name(typed: str, entity: str) -> None:
-    assert entity_of(load_scenario("deepseek"), typed) == entity
+    assert entity_of(load_scenario("deepseek").universe.titles, typed) == entity
 
 
 def test_a_run_shows_itself_in_a_line_and_takes_a_name() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import pytest
-from browser import CHROMIUM, Browser, Look, Page, axe_source, opened
+from browser import Browser, Look, Page, opened
 from hostile import HOSTILE, dressed
 from synthetic_run import synthetic_run
 from synthetic_sweep import ELASTICITY, PRICE, synthetic_sweep
@@ -63,23 +63,6 @@ PAGES: dict[str, Maker] = {
     **{f"hostile report {part}": partial(hostile_report, part) for part in range(4)},
 }
 LOOKS = [Look(width, scheme) for width in (375, 1280) for scheme in ("light", "dark")]
-
-
-@pytest.fixture(scope="session")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    if not CHROMIUM:
-        pytest.skip("Chromium is not installed")
-    found = Browser(tmp_path_factory.mktemp("chromium"))
-    yield found
-    found.close()
-
-
-@pytest.fixture(scope="session")
-def axe() -> str:
-    source = axe_source()
-    if not source:
-        pytest.skip("axe-core is not installed")
-    return source
 
 
 @pytest.fixture(scope="session", params=PAGES)
