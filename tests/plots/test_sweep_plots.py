@@ -25,6 +25,7 @@ UNIVERSE, KIND = "scenario.universe", "events.0.kind"
 LONG_KINDS = ["rate_rise", "efficiency_gain", "funding_squeeze"]
 DESIGNS = {
     "one key": Design.grid({ELASTICITY: "0.6:1.4:5"}),
+    "one value": Design.grid({ELASTICITY: [1.0]}),
     "two keys": Design.grid({PRICE: "0.5:0.98:9", ELASTICITY: [0.6, 0.8, 1.0, 1.2, 1.6]}),
     "three keys": Design.grid(
         {PRICE: "0.5:0.98:4", ELASTICITY: "0.4:2:3", HAZARD: [0.1, 0.2, 0.4]}
@@ -39,6 +40,7 @@ DESIGNS = {
 }
 GIVES = {
     "one key": ("lines",),
+    "one value": ("lines",),
     "two keys": ("heatmap", "lines"),
     "three keys": ("heatmap", "lines"),
     "many values": ("heatmap", "lines"),
