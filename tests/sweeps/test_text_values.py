@@ -171,7 +171,7 @@ def test_holdings_are_mapped_to_the_universe_of_each_cell(tmp_path: Path) -> Non
     path.write_text(story(), encoding="utf-8")
     table = sweep(
         load_scenario(path, portfolio=holdings), {UNIVERSE: [NOW, OLD]}, parent=tmp_path / "out"
-    )
+    ).table
     path.write_text(story(universe=OLD, as_of="2000-03-10"), encoding="utf-8")
     run = simulate(load_scenario(path, portfolio=holdings)).summary()
     mine = run[(run["entity"] == "portfolio") & (run["statistic"] == "mean")]["value"].item()
@@ -182,7 +182,7 @@ def test_holdings_are_mapped_to_the_universe_of_each_cell(tmp_path: Path) -> Non
 def test_an_event_of_another_kind_keeps_what_both_kinds_have(tmp_path: Path) -> None:
     scenario = load(tmp_path, story(CUT + SOURCE))
     design = Design.grid({KIND: ["price_cut", "efficiency_gain"]})
-    table = sweep(scenario, design, parent=tmp_path / "out")
+    table = sweep(scenario, design, parent=tmp_path / "out").table
     assert agree(table, 1, story(CUT), tmp_path)
     assert agree(table, 2, story(GAIN), tmp_path)
     again = scenario.overlaid({KIND: "efficiency_gain"}).overlaid({KIND: "price_cut"})
@@ -194,7 +194,7 @@ def test_keys_of_the_new_kind_vary_with_it(tmp_path: Path) -> None:
         load(tmp_path, story(CUT)),
         Design.zip({KIND: ["efficiency_gain"] * 1, "events.0.gain": [30.0]}),
         parent=tmp_path / "out",
-    )
+    ).table
     assert agree(table, 1, story(f"{GAIN}gain = 30.0\n"), tmp_path)
 
 
