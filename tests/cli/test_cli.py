@@ -47,6 +47,19 @@ def test_help_imports_nothing_heavy(command: str) -> None:
     assert "Usage: crashsim" in done.stdout
 
 
+def test_help_is_the_same_without_docstrings(crashsim: CommandLine) -> None:
+    """``PYTHONOPTIMIZE=2`` drops them."""
+    commands = ("", "run", "sweep", "plot", "universe", "universe new")
+    lines = [[*command.split(), "--help"] for command in commands]
+    code = f"from simulator.cli.app import invoke\nfor line in {lines}: invoke(line)"
+    done = subprocess.run(
+        [sys.executable, "-OO", "-c", code], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "".join(crashsim(*line)[1] for line in lines)
+    assert "Start here: crashsim run deepseek" in done.stdout
+
+
 def test_help_answers_in_half_a_second() -> None:
     def seconds() -> float:
         began = time.perf_counter()
