@@ -39,6 +39,9 @@ from simulator.errors import CrashsimError
 _CODES = """Exit codes: 0 done, 1 bug, 2 wrong usage, 3 invalid scenario, 4 run failed or \
 precision not reached, 5 cells of a sweep failed, 6 folder locked, 99 a threshold failed, 130/143 stopped."""
 
+_NO_THREAD = "can't start new thread"
+"""What Python says, in a RuntimeError."""
+
 
 def _print_version(value: bool) -> None:
     if value:
@@ -123,6 +126,11 @@ def invoke(arguments: Sequence[str]) -> int:
         _complain(STOPPED)
         return 143
     except Exception as error:  # noqa: BLE001 - the last door: a bug must not look like a result
+        if str(error) == _NO_THREAD:
+            _complain(
+                "The system starts no more threads or processes (ulimit -u). Try --workers 1."
+            )
+            return 4
         return _confess(error, debug="--debug" in arguments)
     if code == 130:
         _complain(INTERRUPTED)

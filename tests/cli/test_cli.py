@@ -232,9 +232,16 @@ def test_a_bug_is_1_with_a_log_file(
     Path(err.split()[-1]).unlink()
 
 
-@pytest.mark.parametrize("error", [MemoryError(), OSError(28, "No space left on device", "x")])
-def test_want_of_memory_or_disk_is_4(
-    crashsim: CommandLine, monkeypatch: pytest.MonkeyPatch, error: Exception
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (MemoryError(), "Not enough memory"),
+        (OSError(28, "No space left on device", "x"), "No space left on device: x"),
+        (RuntimeError("can't start new thread"), "The system starts no more threads"),
+    ],
+)
+def test_want_of_memory_disk_or_threads_is_4(
+    crashsim: CommandLine, monkeypatch: pytest.MonkeyPatch, error: Exception, text: str
 ) -> None:
     def starved(*_: object) -> None:
         raise error
@@ -242,7 +249,7 @@ def test_want_of_memory_or_disk_is_4(
     monkeypatch.setattr("simulator.history.baselines.names", starved)
     code, out, err = crashsim("baseline")
     assert (code, out) == (4, "")
-    assert err.startswith("error: N")
+    assert err.startswith(f"error: {text}")
 
 
 @pytest.mark.slow
