@@ -132,7 +132,7 @@ class WorkerPool(Generic[Item, Result]):
             self._pool = None
             raise RunError(
                 "the system starts no more processes or threads (ulimit -u); "
-                f"try workers=1 ({error or 'the process that starts them has ended'})"
+                f"try workers=1 ({type(error).__name__}: {error})"
             ) from error
         else:
             self._under_way[future] = item

@@ -322,7 +322,7 @@ def test_a_closed_pipe_is_no_error(folder: Path) -> None:
 @pytest.mark.skipif(os.name != "posix", reason="redirections of a POSIX shell")
 @pytest.mark.parametrize(
     "streams",
-    ["| true", "| head -2", "2>&1 >/dev/null | true", ">&-", "2>&-", ">&- 2>&-", ">/dev/null 2>&1"],
+    ["| head -2", ">&- 2>&-"],
 )
 @pytest.mark.slow
 def test_who_reads_changes_neither_the_exit_code_nor_the_stored_run(
