@@ -4,6 +4,7 @@ Imports: everything below, inside functions, so that ``--help`` stays quick.
 Read first: ``app`` (the list of commands and what an error becomes), then ``run``.
 """
 
+import os
 import sys
 
 from simulator.cli.signals import INTERRUPTED, STOPPED, Terminated, stop_on_signals
@@ -12,6 +13,8 @@ from simulator.cli.streams import open_streams
 
 def main() -> None:
     """Entry point of the ``crashsim`` command."""
+    # Processes share the work, not threads of BLAS, which sends itself SIGINT where none can start.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     code, text = 130, f"error: {INTERRUPTED}\n"
     try:
         stop_on_signals()

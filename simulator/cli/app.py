@@ -35,13 +35,16 @@ from simulator.cli import (
     universe,
 )
 from simulator.cli.console import Screen, clean
-from simulator.cli.options import command
+from simulator.cli.options import command, help_text
 from simulator.cli.signals import INTERRUPTED, STOPPED, Terminated
 from simulator.cli.streams import silence
 from simulator.errors import CrashsimError
 
 _CODES = """Exit codes: 0 done, 1 bug, 2 wrong usage, 3 invalid scenario, 4 run failed or \
 precision not reached, 5 cells of a sweep failed, 6 folder locked, 99 a threshold failed, 130/143 stopped."""
+
+_NO_THREAD = "can't start new thread"
+"""What Python says, in a RuntimeError."""
 
 
 def _print_version(value: bool) -> None:
@@ -75,7 +78,7 @@ def make_app(*, plain: bool) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
         add_completion=True,
     )
-    app.callback(epilog=_CODES)(_root)
+    app.callback(help=help_text(_root), epilog=_CODES)(_root)
     for name, function, example in (
         ("run", run.run, "crashsim run deepseek --set technology.elasticity=0.8"),
         ("sweep", sweep.sweep, "crashsim sweep deepseek --vary technology.elasticity=0.6,1.0,1.4"),
@@ -96,12 +99,15 @@ def make_app(*, plain: bool) -> typer.Typer:
         ("baseline", baseline.baseline, "crashsim baseline dotcom"),
         ("hindcast", hindcast.hindcast, "crashsim hindcast --paths 1000"),
     ):
-        app.command(name, epilog=f"Example: {example}")(command(function))
+        described = app.command(name, help=help_text(function), epilog=f"Example: {example}")
+        described(command(function))
     group = typer.Typer(rich_markup_mode=None if plain else "rich")
     group.callback()(universe.group)
     example = "crashsim universe new us-2026-06 --csv caps.csv --as-of 2026-06-30"
-    group.command("new", epilog=f"Example: {example}")(command(universe.new))
-    app.add_typer(group, name="universe", epilog=f"Example: {example}")
+    described = group.command("new", help=help_text(universe.new), epilog=f"Example: {example}")
+    described(command(universe.new))
+    about = help_text(universe.group)
+    app.add_typer(group, name="universe", help=about, epilog=f"Example: {example}")
     return app
 
 
@@ -128,6 +134,11 @@ def invoke(arguments: Sequence[str]) -> int:
         _complain(STOPPED)
         return 143
     except Exception as error:  # noqa: BLE001 - the last door: a bug must not look like a result
+        if str(error) == _NO_THREAD:
+            _complain(
+                "The system starts no more threads or processes (ulimit -u). Try --workers 1."
+            )
+            return 4
         return _confess(error, debug="--debug" in arguments)
     if code == 130:
         _complain(INTERRUPTED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import inspect
 import os
@@ -157,6 +158,15 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         ]
     )
     return run
+
+
+def help_text(function: Callable[..., None]) -> str:
+    """The docstring of a command, read from its source where ``python -OO`` has dropped it."""
+    if function.__doc__ is not None:
+        return inspect.cleandoc(function.__doc__)
+    (definition,) = ast.parse(inspect.getsource(function)).body
+    assert isinstance(definition, ast.FunctionDef)
+    return ast.get_docstring(definition) or ""
 
 
 def cores() -> int:

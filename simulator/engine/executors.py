@@ -117,15 +117,23 @@ class WorkerPool(Generic[Item, Result]):
         return self.busy < 2 * self._workers
 
     def submit(self, item: Item) -> None:
-        """Have an item computed."""
-        if self._pool is None:
-            self._pool = _pool(self._workers)
+        """Have an item computed. Raises RunError where no worker can start."""
         try:
+            if self._pool is None:
+                self._pool = _pool(self._workers)
             with _without_main():  # the first submission starts the workers
                 future = self._pool.submit(self._function, item)
         except BrokenProcessPool:
             self._replace()
             self.submit(item)
+        except (OSError, EOFError, RuntimeError) as error:
+            if self._pool is not None:
+                _stop(self._pool)
+            self._pool = None
+            raise RunError(
+                "the system starts no more processes or threads (ulimit -u); "
+                f"try workers=1 ({type(error).__name__}: {error})"
+            ) from error
         else:
             self._under_way[future] = item
 

@@ -236,7 +236,10 @@ def _begin(plan: Plan) -> str:
     """Write what workers need and remove what belongs to another plan; the seal of this one."""
     sources = _sources(plan)
     with contextlib.suppress(StoreError):
-        for name in sweep_cell.read_plan(plan.folder)["files"].keys() - sources.keys():
+        before = sweep_cell.read_plan(plan.folder)
+        # Before its files go: to readers it is unfinished from now on, not damaged.
+        sealed_files.write_sealed(plan.folder, PLAN, {**before, "finished": False})
+        for name in before["files"].keys() - sources.keys():
             atomic_files.remove(atomic_files.inside(plan.folder, name))
     for name, content in sources.items():
         atomic_files.inside(plan.folder, name)

@@ -5,65 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
-import socketserver
-import subprocess
-import sys
-import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sweep_trials import command, committed, content, finish, only, start, write_story
+from trials.clusters import both_there, listener, scheduler, some_cells, workers
+from trials.commands import content, only
+from trials.sweeps import command, committed, finish, start, write_story
 
 pytest.importorskip("distributed")
 
 CELLS = 8
-
-
-def dask(*arguments: str, log: Path) -> subprocess.Popen[bytes]:
-    """What the README types, in this environment."""
-    line = [sys.executable, "-m", "dask", *arguments, "--no-dashboard"]
-    with log.open("wb") as file:
-        return subprocess.Popen(line, stdout=file, stderr=subprocess.STDOUT)
-
-
-@contextmanager
-def scheduler(place: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """A scheduler on the loopback interface: its address and process."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = dask("scheduler", "--host", "127.0.0.1", "--port", str(port), log=place / "scheduler")
-    try:
-        deadline = time.monotonic() + 60
-        while True:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            assert time.monotonic() < deadline, (place / "scheduler").read_text()
-            time.sleep(0.1)
-        yield f"tcp://127.0.0.1:{port}", process
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
-
-
-@contextmanager
-def workers(address: str, place: Path, count: int = 2) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Workers without a nanny: a killed one stays dead."""
-    arguments = ("worker", address, "--nthreads", "1", "--no-nanny", "--host", "127.0.0.1")
-    made = [dask(*arguments, log=place / f"worker-{number}") for number in range(count)]
-    try:
-        yield made
-    finally:
-        for process in made:
-            process.terminate()
-        for process in made:
-            process.wait(timeout=30)
 
 
 @pytest.mark.slow
@@ -74,10 +27,10 @@ def test_a_killed_worker_costs_nothing(tmp_path: Path) -> None:
     assert finish(local).returncode == 0
     expected = content(only(tmp_path / "local"))
     with scheduler(tmp_path) as (address, _), workers(address, tmp_path) as two:
-        _both_there(address)
+        both_there(address)
         line = command(story, tmp_path / "cluster", CELLS, "--scheduler", address)
         sweep = start(line)
-        _some_cells(tmp_path / "cluster", 2, sweep)
+        some_cells(tmp_path / "cluster", 2, sweep)
         os.kill(two[0].pid, signal.SIGKILL)
         _, err = sweep.communicate(timeout=120)
         assert sweep.returncode == 0, err
@@ -111,9 +64,9 @@ def test_a_lost_scheduler_ends_the_sweep_within_ten_seconds_and_the_command_resu
     output = tmp_path / "cluster"
     line = command(story, output, CELLS, "--paths", "5000", "--scheduler")
     with scheduler(tmp_path) as (address, process), workers(address, tmp_path):
-        _both_there(address)
+        both_there(address)
         sweep = start([*line, address])
-        _some_cells(output, 2, sweep)
+        some_cells(output, 2, sweep)
         try:
             process.send_signal(signal_)
             began = time.monotonic()
@@ -170,39 +123,6 @@ def test_a_line_every_thirty_seconds_until_the_wait_is_over(
         watch.threads()
     assert [at for at, _ in lines] == [0.0, 30.0, 60.0, 90.0]
     assert "waiting 10 s more" in lines[-1][1]
-
-
-def _both_there(address: str) -> None:
-    from distributed import Client
-
-    with Client(address, set_as_default=False) as client:
-        client.wait_for_workers(2, timeout=60)
-
-
-def _some_cells(output: Path, wanted: int, sweep: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if output.is_dir() and any(output.iterdir()) and len(committed(only(output))) >= wanted:
-            return
-        assert sweep.poll() is None, sweep.communicate()
-        time.sleep(0.01)
-    raise AssertionError("no cell came")
-
-
-@contextmanager
-def listener(answer: bytes) -> Iterator[str]:
-    """A port on which no scheduler is: every connection gets these bytes; its host and port."""
-
-    class Handler(socketserver.BaseRequestHandler):
-        def handle(self) -> None:
-            self.request.sendall(answer)
-            self.request.recv(1000)
-
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads, server.block_on_close = True, False
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
 
 
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.0 400 Bad request\r\n\r\n"], ids=["mute", "http"])

@@ -49,6 +49,27 @@ def numpy_free(_number: int) -> tuple[list[str], str]:
     ].__name__
 
 
+@pytest.mark.parametrize(
+    ("start", "error"),
+    [
+        ("multiprocessing.process.BaseProcess.start", BlockingIOError(11, "unavailable")),
+        ("multiprocessing.process.BaseProcess.start", EOFError("unexpected EOF")),
+        ("threading.Thread.start", RuntimeError("can't start new thread")),
+    ],
+)
+def test_a_limit_of_processes_or_threads_ends_the_run_with_the_remedy(
+    monkeypatch: pytest.MonkeyPatch, start: str, error: Exception
+) -> None:
+    def refuse(*_: object) -> None:
+        raise error
+
+    with monkeypatch.context() as limited:
+        limited.setattr(start, refuse)
+        with pytest.raises(RunError, match=r"no more processes or threads.*try workers=1"):
+            list(Processes(2).map(abs, [-1, 2]))
+    assert list(Processes(2).map(abs, [-1, 2])) == [1, 2]
+
+
 def test_serial_is_lazy() -> None:
     seen: list[int] = []
 

@@ -19,6 +19,8 @@ import pandas as pd
 import pytest
 from test_results import same_bytes
 from test_run import TEXT
+from trials.commands import content
+from trials.stored import TAIL_ROW
 
 from simulator import load_run, load_scenario, simulate
 from simulator.errors import LockedError, StoreError
@@ -134,23 +136,6 @@ def test_no_path_of_the_machine_is_stored(saved: Path) -> None:
             assert str(saved.parent.parent).encode() not in path.read_bytes(), path
 
 
-def test_every_flipped_bit_is_found_and_its_file_named(folder: Path) -> None:
-    rng = np.random.default_rng(1)
-    files = [path for path in folder.rglob("*") if path.is_file() and path.name != ".lock"]
-    assert len(files) == len(DATA) + 3
-    for path in files:
-        whole = path.read_bytes()
-        for bit in rng.integers(0, 8 * len(whole), 12):
-            spoilt = bytearray(whole)
-            spoilt[bit // 8] ^= 1 << (bit % 8)
-            path.write_bytes(spoilt)
-            with pytest.raises(StoreError, match=path.name) as caught:
-                load_run(folder)
-            assert caught.value.exit_code == 4
-        path.write_bytes(whole)
-    load_run(folder)
-
-
 @pytest.mark.parametrize("name", sorted(DATA))
 def test_a_missing_or_cut_file_is_named(folder: Path, name: str) -> None:
     whole = (folder / name).read_bytes()
@@ -200,18 +185,6 @@ def test_a_manifest_that_is_none(folder: Path, text: str) -> None:
     (folder / MANIFEST).write_text(text, encoding="latin-1")
     with pytest.raises(StoreError, match=r"manifest\.json"):
         load_run(folder)
-
-
-TAIL_ROW = b"entity,depth,probability,mc_error,low,high\nsp500,0.9,1e-4,1e-5,8e-5,1.2e-4\n"
-
-
-def content(folder: Path) -> dict[str, bytes]:
-    """Every file but the lock, which names its last holder."""
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file() and path.name != ".lock"
-    }
 
 
 @pytest.mark.parametrize("stopped", ["os.fsync", "os.link"])

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from cli_runs import CommandLine
-from sweep_trials import STORY, committed, content, only, write_story
+from trials.commands import content, only
+from trials.sweeps import STORY, committed, write_story
 
 from simulator import Design, load_scenario, load_sweep, simulate, sweep
 from simulator.engine import block_simulation

@@ -1,6 +1,6 @@
 """Sweeps under kills, signals, full disks, flipped bits and second holders.
 
-These are the short forms; `make campaign` runs the long ones.
+`make campaign` and its short form tests/project/test_campaign.py try the same at random.
 """
 
 from __future__ import annotations
@@ -17,24 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sweep_trials import (
-    command,
-    content,
-    descendants,
-    finish,
-    flip_bits,
-    kill_campaign,
-    only,
-    orphans,
-    small_disk,
-    start,
-    still_alive,
-    write_story,
-)
+from trials.commands import content, descendants, only
+from trials.sweeps import command, finish, orphans, start, still_alive, write_story
 
 from simulator import Design, load_scenario, load_sweep
 from simulator.engine.executors import Serial
-from simulator.errors import CrashsimError, StoreError
+from simulator.errors import StoreError
 from simulator.runs import atomic_files
 from simulator.sweeps.design import resolve_design
 from simulator.sweeps.sweep import make_plan, run_plan, sweep_folder
@@ -58,15 +46,6 @@ def story(tmp_path: Path) -> Path:
     return write_story(tmp_path)
 
 
-@pytest.mark.slow
-def test_kills_cost_nothing_that_was_committed(tmp_path: Path) -> None:
-    found = kill_campaign(tmp_path, kills=3, cells_=CELLS)
-    assert found.kills == 3
-    assert found.sweeps >= 1
-    assert (found.lost, found.again, found.wrong, found.different) == (0, 0, 0, 0), found
-    assert found.orphans == 0
-
-
 def test_the_campaign_would_see_a_difference(story: Path, tmp_path: Path) -> None:
     """The control: what it compares does change when a cell does."""
     folder = run(story, tmp_path / "a")
@@ -77,10 +56,22 @@ def test_the_campaign_would_see_a_difference(story: Path, tmp_path: Path) -> Non
         load_sweep(folder)
 
 
-def test_flipped_bits_are_found(story: Path, tmp_path: Path) -> None:
-    folder = run(story, tmp_path / "results")
-    assert flip_bits(folder, 60) == []
-    load_sweep(folder)  # all flipped back
+def test_a_sweep_that_is_being_changed_is_unfinished_to_its_readers(
+    story: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also in the moment in which files of the sweep before it are removed."""
+    folder, remove, read = run(story, tmp_path / "results"), atomic_files.remove, []
+
+    def removed(path: Path) -> None:
+        remove(path)
+        if path.name == "sweep.csv":
+            with pytest.raises(StoreError, match="unfinished sweep") as caught:
+                load_sweep(folder)
+            read.append(caught.value)
+
+    monkeypatch.setattr(atomic_files, "remove", removed)
+    run(story, tmp_path / "results", cells=4)
+    assert len(read) == 1
 
 
 def test_every_file_of_a_sweep_is_under_a_seal(story: Path, tmp_path: Path) -> None:
@@ -196,24 +187,6 @@ def test_a_full_disk_tears_nothing(
                 assert file == expected[name]
         assert content(run(story, parent)) == expected
         shutil.rmtree(parent)
-
-
-def test_small_disks(story: Path, tmp_path: Path) -> None:
-    expected = content(run(story, tmp_path / "whole"))
-    need = sum(map(len, expected.values()))
-    for share in (0.1, 0.5, 0.9):
-        try:
-            with small_disk(tmp_path / f"disk-{share}", int(share * need)) as parent:
-                with pytest.raises(CrashsimError) as caught:
-                    run(story, parent)
-                assert caught.value.exit_code == 4
-                for path in parent.rglob("cells/*/*/*"):
-                    assert path.read_bytes() == expected[str(path.relative_to(only(parent)))]
-                size = f"remount,size={10 * need}"
-                subprocess.run(["mount", "-o", size, str(parent)], check=True)
-                assert content(run(story, parent)) == expected
-        except PermissionError:
-            pytest.skip("mounting is not allowed here")
 
 
 def test_a_folder_that_cannot_be_written(story: Path, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
-"""Trials of a sweep's reliability, short in the tests and long in `make campaign`.
+"""Sweeps in processes of their own, killed and resumed.
 
-Each returns what it counted; who calls it judges.
+Each function returns what it counted; who calls it judges.
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from simulator.errors import StoreError
 from simulator.sweeps import sweep_cell
+from trials.commands import Clock, content, descendants, only
 
 STORY = """\
 format_version = 1
@@ -59,20 +58,6 @@ def finish(line: list[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(line, capture_output=True, text=True, timeout=300, check=False)
 
 
-def only(output: Path) -> Path:
-    (folder,) = output.iterdir()
-    return folder
-
-
-def content(folder: Path) -> dict[str, bytes]:
-    """Every file but the lock, which names its last holder."""
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != ".lock"
-    }
-
-
 def committed(folder: Path) -> dict[str, int]:
     """Cells that are in place, each with the number of its file: a new one means a second computation."""
     return {
@@ -80,17 +65,6 @@ def committed(folder: Path) -> dict[str, int]:
         for path in folder.glob("cells/??/*")
         if not path.name.startswith(".")
     }
-
-
-def descendants(pid: int) -> list[int]:
-    found: list[int] = []
-    try:
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            for child in map(int, (task / "children").read_text().split()):
-                found += [child, *descendants(child)]
-    except (FileNotFoundError, ProcessLookupError):
-        pass
-    return found
 
 
 def alive(pid: int) -> bool:
@@ -166,44 +140,6 @@ def _whole(place: Path) -> bool:
     return True
 
 
-def flip_bits(folder: Path, times: int, seed: int = 1) -> list[str]:
-    """Flip one bit at a time over all files; the flips that loading does not find."""
-    from simulator.sweeps.sweep import load_sweep
-
-    dice = random.Random(seed)
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != ".lock")
-    missed = []
-    for number in range(times):
-        path = files[number % len(files)]
-        whole = path.read_bytes()
-        bit = dice.randrange(len(whole) * 8)
-        flipped = bytearray(whole)
-        flipped[bit // 8] ^= 1 << bit % 8
-        path.write_bytes(flipped)
-        try:
-            load_sweep(folder)
-        except StoreError:
-            pass
-        else:
-            missed.append(f"{path.name} bit {bit}")
-        path.write_bytes(whole)
-    return missed
-
-
-@contextmanager
-def small_disk(place: Path, size: int) -> Iterator[Path]:
-    """A file system of ``size`` bytes. Raises PermissionError where mounting is not allowed."""
-    place.mkdir(parents=True)
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)]
-    done = subprocess.run(mount, capture_output=True, check=False)
-    if done.returncode:
-        raise PermissionError(done.stderr.decode())
-    try:
-        yield place
-    finally:
-        subprocess.run(["umount", str(place)], check=True)
-
-
 def orphans(story: Path, output: Path) -> tuple[list[int], list[int]]:
     """Kill a sweep whose workers are busy; its processes, and those alive two seconds later."""
     process = start(command(story, output, 8, "--paths", "2000000"))  # minutes a cell
@@ -217,17 +153,7 @@ def orphans(story: Path, output: Path) -> tuple[list[int], list[int]]:
 
 def still_alive(family: list[int]) -> list[int]:
     """Those of these processes that are alive in two seconds."""
-    deadline = time.monotonic() + 2
-    while any(map(alive, family)) and time.monotonic() < deadline:
+    clock = Clock()
+    while any(map(alive, family)) and clock.seconds(*family) < 2:
         time.sleep(0.01)
     return [pid for pid in family if alive(pid)]
-
-
-def stop_after(line: list[str], number: signal.Signals, seconds: float) -> tuple[int, float, str]:
-    """Send a signal; the exit code, the seconds it took to end, and stderr."""
-    process = start(line)
-    time.sleep(seconds)
-    began = time.monotonic()
-    process.send_signal(number)
-    _, err = process.communicate(timeout=60)
-    return process.returncode, time.monotonic() - began, err
