@@ -17,7 +17,7 @@ TUTORIAL = Path(__file__).resolve().parent.parent / "docs" / "tutorial.ipynb"
 
 def executed(path: Path) -> nbformat.NotebookNode:
     """The notebook with the outputs that its cells have now. Raises CellExecutionError."""
-    notebook = nbformat.read(path, as_version=4)
+    notebook: nbformat.NotebookNode = nbformat.read(path, as_version=4)
     client = NotebookClient(
         notebook, timeout=120, kernel_name="python3", record_timing=False, coalesce_streams=True
     )

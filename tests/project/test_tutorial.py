@@ -21,11 +21,11 @@ def cells() -> list[dict[str, Any]]:
 
 def run_cell(source: str, names: dict[str, Any]) -> Any:
     """Run a cell as a notebook does; the value of its last line, unless a semicolon follows."""
-    body = ast.parse(source).body
-    last = body.pop() if isinstance(body[-1], ast.Expr) else None
-    exec(compile(ast.Module(body, []), "<cell>", "exec"), names)
-    if last is None:
+    *body, last = ast.parse(source).body
+    if not isinstance(last, ast.Expr):
+        exec(source, names)
         return None
+    exec(compile(ast.Module(body, []), "<cell>", "exec"), names)
     value = eval(compile(ast.Expression(last.value), "<cell>", "eval"), names)
     return None if source.endswith(";") else value
 
