@@ -31,7 +31,7 @@ def explore(
     ],
     output: FileOption = None,
 ) -> None:
-    """Make a page that shows how the futures change as assumptions move.
+    """Make a page on which assumptions can be moved.
 
     One HTML file that needs no network. Without --output it is explore.html in the run folder, and
     the report there links to it.

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
 from simulator.cli.app import invoke
@@ -26,6 +28,7 @@ from simulator.runs.runner import simulate
 from simulator.runs.verdict import verdict
 from simulator.scenario.scenario import load_scenario
 from simulator.scenario.typed_values import parse_overrides
+from simulator.schema.distributions import Uniform
 from simulator.statistics import probability
 
 ELASTICITY = "technology.elasticity"
@@ -73,6 +76,23 @@ def test_the_positions_of_a_control_are_decimals_around_every_draw(run: Run) -> 
         assert 40 <= control.count <= 125
         for position in range(control.count + 1):
             assert control.at(position) == float(control.shown(position))
+
+
+@given(
+    ends=st.tuples(*[st.floats(-1e6, 1e6, width=32)] * 2).map(sorted),
+    between=st.lists(st.floats(0, 1), max_size=5),
+)
+def test_a_control_spans_whatever_was_drawn(ends: list[float], between: list[float]) -> None:
+    low, high = ends
+    assume(high - low > 1e-4 * max(abs(low), abs(high), 1e-3))
+    drawn = np.array([low, *(low + share * (high - low) for share in between), high], np.float32)
+    words = dict.fromkeys(("name", "what", "unit", "moves"), "")
+    control = explore_data._control("key", drawn, Uniform(low=-1e7, high=1e7), **words)
+    assert control.at(0) <= drawn.min()
+    assert control.at(control.count) >= drawn.max()
+    assert control.count <= 130
+    shown = [control.shown(position) for position in range(control.count + 1)]
+    assert len(set(shown)) == len(shown)
 
 
 def test_the_named_come_first_then_the_strongest_rank_correlations(run: Run) -> None:

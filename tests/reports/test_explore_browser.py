@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import time
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from simulator.runs.run import Run
 from simulator.runs.runner import simulate
 from simulator.runs.verdict import verdict
 from simulator.scenario.scenario import load_scenario
+from simulator.scenario.typed_values import parse_overrides
 from simulator.schema.distributions import Normal
 from simulator.statistics import probability
 from simulator.statistics.formatting import format_error, format_share
@@ -85,7 +87,7 @@ def until_ready(page: Page) -> float:
 def settled(page: Page) -> None:
     """Wait until what was done is drawn."""
     frame = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
-    page.ask(f"{frame}.then(() => new Promise(done => setTimeout(done, 60)))")
+    page.ask(f"{frame}.then(() => new Promise(done => setTimeout(done, 20)))")
 
 
 def text(page: Page, selector: str) -> str:
@@ -167,6 +169,8 @@ def test_it_is_usable_in_every_look(browser: Browser, file: Path, axe: str, look
         browser.call("Runtime.evaluate", page.session, expression="0")  # events are in by now
         assert (page.requests, page.complaints) == ([], [])
         assert later_complaints(browser, page) == []
+        if shots := os.environ.get("BROWSER_SHOTS"):
+            page.screenshot(Path(shots) / f"explore-{look}.png")
 
 
 def later_complaints(browser: Browser, page: Page) -> list[Any]:
@@ -263,11 +267,20 @@ def brush(page: Page) -> list[float]:
     return [left / width, (left + float(across)) / width]
 
 
+def resize(page: Page, width: int) -> None:
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    page.browser.call("Emulation.setDeviceMetricsOverride", page.session, **size)
+    time.sleep(0.3)
+    settled(page)
+
+
 def test_the_scatter_and_its_range_control_choose_for_each_other(page: Page) -> None:
     pick(page, "axis", "1")
     assert brush(page) == []
     move(page, 1, low=9, high=27)
     count = page.ask("Number(document.querySelector('[data-control=\"1\"] input').max)")
+    assert brush(page) == pytest.approx([9 / count, 27 / count], abs=1e-6)
+    resize(page, 1_000)
     assert brush(page) == pytest.approx([9 / count, 27 / count], abs=1e-6)
     page.ask("document.getElementById('scatter').scrollIntoView({block: 'center'})")
     box = page.ask(
@@ -395,6 +408,24 @@ def test_the_command_simulates_the_choice(
     drawn = again.inputs["technology.annual_price_decline"]
     assert drawn.min() >= decline.at(10)
     assert drawn.median() == pytest.approx(inside.median(), abs=0.01)
+
+
+def test_every_range_is_a_table_that_a_scenario_takes(page: Page, run: Run) -> None:
+    """Also a range at an end of the draws, with hardly a future in it."""
+    ranges = [(c, (0, 1) if place % 2 else (20, 23)) for place, c in enumerate(controls(run))]
+    for place, (_, (low, high)) in enumerate(ranges):
+        move(page, place, low=low, high=high)
+    typed = [word for word in shlex.split(text(page, "#command")) if "=" in word]
+    again = load_scenario("deepseek", parse_overrides(typed, print)).uncertain()
+    for control, (low, high) in ranges:
+        ends = again[control.key].support()
+        assert ends[0] <= max(control.at(low), control.support[0])
+        assert ends[1] == pytest.approx(control.at(high))
+    for place, (control, _) in enumerate(ranges):
+        move(page, place, low=0 if place % 2 else control.count - 2, high=control.count)
+    typed = [word for word in shlex.split(text(page, "#command")) if "=" in word]
+    assert len(typed) == 4
+    load_scenario("deepseek", parse_overrides(typed, print))
 
 
 def test_hostile_text_is_shown_as_it_is(browser: Browser, run: Run, tmp_path: Path) -> None:

@@ -61,6 +61,7 @@ async function drawScatter() {
   const mark = { fill: colours().chosen, fillOpacity: 0.13, stroke: colours().chosen, strokeOpacity: 0.6 };
   data.scatter.layer[0].params[0].select.mark = mark;
   const view = await draw("scatter", data.scatter, { sign, up, across: [control.at(0), control.at(control.count)] }, title);
+  view.addResizeListener(() => setTimeout(followRange));
   view.addSignalListener("brush", (_, { assumption }) => brushed(control, assumption));
   fillScatter();
 }

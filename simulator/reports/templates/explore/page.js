@@ -106,7 +106,7 @@ function showTable() {
       if (event.real) row.className = "real";
       const name = document.createElement("th");
       name.scope = "row";
-      name.textContent = event.words;
+      name.textContent = unbroken(event.words);
       const of = state.left >= data.few && probability(hits(values, test, state.chosen), state.left);
       row.append(name, cell(of), cell(probability(hits(values, test, EVERYONE), n)));
       return row;
@@ -175,16 +175,20 @@ const quoted = (word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replac
 
 // A range as a distribution: cut by low and high where that is exact, else by its quantiles.
 function narrowedTable(control) {
-  const low = control.from ? control.at(control.from) : control.support[0];
-  const high = control.to < control.count ? control.at(control.to) : control.support[1];
+  const [first, last] = control.support;
+  const low = control.from ? control.at(control.from) : first;
+  const high = control.to < control.count ? control.at(control.to) : last;
   const inside = control.values.filter((x) => x >= low && x <= high).sort();
-  const ends = [numberAt(control, control.from), numberAt(control, control.to)];
-  const limits = `low = ${control.from ? ends[0] : low}, high = ${control.to < control.count ? ends[1] : high}`;
-  if (control.truncated && inside.length >= 0.02 * n) return { table: `{ ${control.truncated}, ${limits} }`, exact: true };
-  const [p5, p50, p95] = [0.05, 0.5, 0.95].map((q) => Number(inside[Math.floor(q * (inside.length - 1))]?.toPrecision(5)));
-  const ordered = low <= p5 && p5 < p50 && p50 < p95 && p95 <= high;
-  if (inside.length < 20 || !ordered) return { table: `{ dist = "uniform", low = ${ends[0]}, high = ${ends[1]} }`, exact: false };
-  return { table: `{ p5 = ${p5}, p50 = ${p50}, p95 = ${p95}, ${limits} }`, exact: false };
+  if (control.truncated && inside.length >= 0.02 * n) {
+    return { table: `{ ${control.truncated}, low = ${low}, high = ${high} }`, exact: true };
+  }
+  const quantile = (q) => Number((inside[Math.floor(q * (inside.length - 1))] ?? low).toPrecision(5));
+  const [p5, p50, p95] = [Math.max(quantile(0.05), low), quantile(0.5), Math.min(quantile(0.95), high)];
+  if (inside.length >= 20 && p5 < p50 && p50 < p95) {
+    return { table: `{ p5 = ${p5}, p50 = ${p50}, p95 = ${p95}, low = ${low}, high = ${high} }`, exact: false };
+  }
+  const ends = [Math.max(control.at(control.from), first), Math.min(control.at(control.to), last)];
+  return { table: `{ dist = "uniform", low = ${ends[0]}, high = ${ends[1]} }`, exact: false };
 }
 
 function showCommand() {
@@ -197,8 +201,8 @@ function showCommand() {
   const rough = changed.filter(({ key }) => !tables.get(key).exact).map(({ key }) => key);
   const tied = changed.filter(({ key }) => data.correlated.includes(key)).map(({ key }) => key);
   const notes = [
-    rough.length && `Near, not the same: ${rough.join(", ")} cannot be cut by limits, so three quantiles of the range stand for it.`,
-    tied.length && `${tied.join(", ")} is drawn together with another assumption, which this command leaves on its whole range.`,
+    rough.length && `Near, not the same: three quantiles of the range stand for ${rough.join(", ")}.`,
+    tied.length && `${tied.join(", ")}: drawn together with another assumption, and the command cuts each by itself.`,
   ];
   byId("command-note").textContent = notes.filter(Boolean).join(" ");
 }
