@@ -84,8 +84,9 @@ class Box:
 
 @dataclass(frozen=True)
 class Discovery:
-    """The boxes that stand out, densest first; none if no box does, and then ``best`` is the one that came nearest.
+    """The boxes that stand out, in order of their density on the paths that chose them.
 
+    ``best`` is the first of them; where none stands out, the first of those that were tried.
     ``base`` is the share of all held-out paths (there are ``held_out``) with the event. ``together`` is what all
     boxes hold, without limits of its own.
     """
@@ -169,13 +170,13 @@ def boxes_of(drawn: Mapping[str, FloatArray], hit: BoolArray, event: str, seed: 
     simple = dict.fromkeys(_simplified(fit, limits) for limits in candidates)
     chosen = sorted(filter(None, simple), key=lambda limits: -fit.density(limits))
     base = held.share(np.ones(held.hit.size, np.bool_))
-    boxes = [held.box(limits) for limits in fit.apart(chosen) or candidates[:1]]
-    out = tuple(box for box in boxes if box.density.low > base.value)[:MOST_BOXES]
+    boxes = [held.box(limits) for limits in chosen or candidates[:1]]
+    out = held.apart([box for box in boxes if box.density.low > base.value])[:MOST_BOXES]
     together = np.zeros(held.hit.size, np.bool_)
     for box in out:
         together |= held.inside(box.limits)
-    best = max(boxes, key=lambda box: box.density.value)
-    return Discovery(event, base, held.hit.size, out, best, held.measured((), together))
+    best = (out or boxes)[0]
+    return Discovery(event, base, held.hit.size, tuple(out), best, held.measured((), together))
 
 
 class _Half:
@@ -201,14 +202,14 @@ class _Half:
         """Share of the paths within the limits that saw the event."""
         return self.share(self.inside(limits)).value
 
-    def apart(self, chosen: list[tuple[Limit, ...]]) -> list[tuple[Limit, ...]]:
+    def apart(self, boxes: list[Box]) -> list[Box]:
         """The boxes without those that hold an earlier one whole or lie within it."""
-        kept: list[tuple[Limit, ...]] = []
-        for limits in chosen:
-            new = self.inside(limits)
-            olds = [self.inside(other) for other in kept]
+        kept: list[Box] = []
+        for box in boxes:
+            new = self.inside(box.limits)
+            olds = [self.inside(other.limits) for other in kept]
             if all((new & ~old).any() and (old & ~new).any() for old in olds):
-                kept.append(limits)
+                kept.append(box)
         return kept
 
     def p_value(self, limits: tuple[Limit, ...], limit: Limit) -> float:
