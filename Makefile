@@ -57,10 +57,11 @@ variance: $(READY)  ## measure what antithetic, stratified, Sobol draws and cont
 baselines: $(READY)  ## make simulator/history/data/*.csv again from the source series
 	$(BIN)/python scripts/make_baselines.py $(ARGS)
 
-docs: $(READY)  ## write docs/cli.md, docs/parameters.md and what the commands of docs/howto/ print
+docs: $(READY)  ## write docs/cli.md, docs/parameters.md and what the commands of docs/howto/ and the tutorial show
 	$(BIN)/python scripts/make_cli_docs.py
 	$(BIN)/python scripts/make_model_docs.py
 	$(BIN)/python scripts/make_howto_docs.py
+	$(BIN)/python scripts/make_tutorial.py
 
 validation: $(READY)  ## run the hindcast, write docs/validation.md and its figures
 	$(BIN)/python scripts/make_validation.py $(ARGS)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from simulator.errors import CrashsimError as CrashsimError
     from simulator.exploration.reverse_stress import solve as solve
+    from simulator.exploration.scenario_discovery import discover as discover
     from simulator.history.crashes import baseline as baseline
     from simulator.runs.load import load_run as load_run
     from simulator.runs.run import Run as Run
@@ -28,6 +29,7 @@ _HOME = {
     "Run": "simulator.runs.run",
     "Scenario": "simulator.scenario.scenario",
     "baseline": "simulator.history.crashes",
+    "discover": "simulator.exploration.scenario_discovery",
     "load_run": "simulator.runs.load",
     "list_scenarios": "simulator.scenario.scenario",
     "load_scenario": "simulator.scenario.scenario",

@@ -43,7 +43,8 @@ def plot_sweep(screen: Screen, folder: Path, wanted: PlotRequest, output: Path |
 
     found = load_sweep(folder)
     entity = entity_of(found.titles, wanted.entity)
-    kind, statistic = wanted.kind or available(found)[0], wanted.statistic or STATISTIC
+    kind = wanted.kind or next(iter(available(found, entity)), "lines")
+    statistic = wanted.statistic or STATISTIC
     of = picture(kind, found, entity, statistic, wanted.keys)
     content = render(draw(of, wanted.inches), wanted.format)
     name = f"figures/{kind}-{entity}-{statistic}.{wanted.format}"
@@ -74,7 +75,7 @@ def compare_sweep(
     found, asked = load_sweep(folder), sort or STATISTIC
     entity = entity_of(found.titles, entity)
     rows = _rows(found, entity, asked)
-    following = f"crashsim plot {shlex.quote(str(folder))} {available(found)[0]}"
+    following = f"crashsim plot {shlex.quote(str(folder))} {next(iter(available(found)), 'lines')}"
     if output is not None:
         _write(rows, found, asked, output)
     if screen.as_json:

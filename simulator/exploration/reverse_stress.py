@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import pairwise
-from math import floor, isfinite, log10
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from simulator.scenario.thresholds import TimeGrid, parse_typed
 from simulator.schema import Spec, override_path
 from simulator.schema.validation_errors import spec_at
 from simulator.statistics import Estimate
-from simulator.statistics.formatting import is_known
+from simulator.statistics.formatting import is_known, rounded
 from simulator.sweeps.design import resolve_design
 
 FORM = "P(sp500.loss_from_start >= 0.30) = 0.5, or median(sp500.max_drawdown) = 0.30"
@@ -264,7 +264,7 @@ class Curve:
     def _root(self, exact: float) -> Root:
         low, low_open = self._edge(exact, -1)
         high, high_open = self._edge(exact, +1)
-        value = min(max(_rounded(exact, high - low), low), high)
+        value = min(max(rounded(exact, high - low), low), high)
         return Root(value, low, high, low_open, high_open, self.at(value))
 
     def _edge(self, root: float, way: int) -> tuple[float, bool]:
@@ -287,10 +287,3 @@ class Curve:
 def _side(of: Estimate, level: float) -> int:
     """1 if the whole interval lies above the level, -1 if below, 0 if it holds it."""
     return int(of.low > level) - int(of.high < level)
-
-
-def _rounded(value: float, width: float) -> float:
-    """The value with no more digits than a hundredth of its interval asks for."""
-    if not width > 0.0:
-        return value
-    return round(value, 2 - floor(log10(width)))

@@ -11,7 +11,7 @@ import pandas as pd
 from simulator.arrays import FloatArray
 from simulator.plots.plot import Margins
 from simulator.plots.style import GREY, INK, SIZE
-from simulator.plots.sweep_plot import ABOVE, SweepPlot, above, format_value, last_name
+from simulator.plots.sweep_plot import ABOVE, SweepPlot, above, format_value, last_name, no_cell_has
 from simulator.runs.statistic_labels import FALL, unit_of
 from simulator.scenario.sweep_design import Value
 
@@ -32,11 +32,11 @@ class Heatmap(SweepPlot):
     question = "How do two assumptions act together?"
 
     @classmethod
-    def missing(cls, sweep: Sweep, entity: str) -> str:  # noqa: ARG003
+    def missing(cls, sweep: Sweep, entity: str) -> str:
         """It takes a grid of two keys or more."""
         if sweep.design.kind != "grid" or len(sweep.keys) < 2:
             return "a heat map needs a grid of two keys"
-        return ""
+        return no_cell_has(sweep, entity)
 
     @property
     def size(self) -> tuple[float, float]:
@@ -117,8 +117,8 @@ class Heatmap(SweepPlot):
     def draw(self, axes: Axes) -> None:
         """Equal cells, whatever the distance of the values."""
         across, up = self.axes
-        grid = self._pivoted(self.table, "value")
-        there = self._pivoted(self.sliced([across, up], self.every_cell), "cell").reindex_like(grid)
+        there = self._pivoted(self.sliced([across, up], self.every_cell), "cell")
+        grid = self._pivoted(self.table, "value").reindex_like(there)
         shown = grid.to_numpy(np.float64) * unit_of(self.statistic).scale
         mesh = axes.pcolormesh(
             np.arange(grid.shape[1] + 1),

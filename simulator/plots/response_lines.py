@@ -21,7 +21,15 @@ from simulator.plots.style import (
     VERMILION,
     end_labels,
 )
-from simulator.plots.sweep_plot import ABOVE, SweepPlot, above, format_value, last_name, tick_text
+from simulator.plots.sweep_plot import (
+    ABOVE,
+    SweepPlot,
+    above,
+    format_value,
+    last_name,
+    no_cell_has,
+    tick_text,
+)
 from simulator.runs.statistic_labels import FALL, POINTS, unit_of
 from simulator.statistics.formatting import signed
 from simulator.statistics.rank_correlation import rank_correlation, ranks
@@ -43,9 +51,11 @@ class Lines(SweepPlot):
     question = "How does it change along an assumption?"
 
     @classmethod
-    def missing(cls, sweep: Sweep, entity: str) -> str:  # noqa: ARG003
+    def missing(cls, sweep: Sweep, entity: str) -> str:
         """It takes any design but one-at-a-time."""
-        return "its cells vary one at a time: draw a tornado" if sweep.design.kind == "oat" else ""
+        if sweep.design.kind == "oat":
+            return "its cells vary one at a time: draw a tornado"
+        return no_cell_has(sweep, entity)
 
     @property
     def size(self) -> tuple[float, float]:

@@ -76,11 +76,13 @@ class SweepPlot(Plot):
     def _in_order(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Rows with texts as categories in the order of the design: text by itself has none."""
         values = {axis.key: axis.values or () for axis in self.sweep.design.axes}  # noqa: PD011 - not a table
-        kinds = {
-            key: pd.CategoricalDtype(list(dict.fromkeys(values[key])), ordered=True)
-            for key in self.texts
-        }
-        return rows.astype(kinds)
+        orders = {key: list(dict.fromkeys(values[key])) for key in self.texts}
+        return rows.assign(
+            **{  # the base's own text may be no cell's
+                key: pd.Categorical(rows[key].where(rows[key].isin(order)), order, ordered=True)
+                for key, order in orders.items()
+            }
+        )
 
     @property
     def cells(self) -> pd.DataFrame:
@@ -195,6 +197,12 @@ def table_keys(table: pd.DataFrame) -> tuple[str, ...]:
     """The varied keys of a sweep's table."""
     columns = list(table.columns)
     return tuple(columns[columns.index("kind") + 1 : columns.index("entity")])
+
+
+def no_cell_has(sweep: Sweep, entity: str) -> str:
+    """Says so where only the base has an entity, and its cells are of other universes."""
+    kinds = set(sweep.table.loc[sweep.table["entity"] == entity, "kind"])
+    return f"no cell of it has {entity}, only its base" if kinds == {"base"} else ""
 
 
 def one_at_a_time(sweep: Sweep) -> Iterator[tuple[str, tuple[Value, ...], int]]:

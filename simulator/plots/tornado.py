@@ -12,7 +12,15 @@ import pandas as pd
 from simulator.errors import plain
 from simulator.plots.plot import Margins
 from simulator.plots.style import BLUES, GREY, INK, SIZE, note
-from simulator.plots.sweep_plot import SweepPlot, brief, change, last_name, one_at_a_time, tick_text
+from simulator.plots.sweep_plot import (
+    SweepPlot,
+    brief,
+    change,
+    last_name,
+    no_cell_has,
+    one_at_a_time,
+    tick_text,
+)
 from simulator.runs.statistic_labels import FALL, format_change, unit_of
 from simulator.scenario.sweep_design import Value
 
@@ -35,11 +43,16 @@ class Tornado(SweepPlot):
     margins = Margins(left=2.25, right=0.25)
 
     @classmethod
-    def missing(cls, sweep: Sweep, entity: str) -> str:  # noqa: ARG003
+    def missing(cls, sweep: Sweep, entity: str) -> str:
         """It takes assumptions varied one at a time, and a base to compare with."""
         if sweep.design.kind != "oat":
             return "a tornado needs a one-at-a-time design"
-        return "" if (sweep.table["kind"] == "base").any() else "its base failed"
+        base = sweep.table[sweep.table["kind"] == "base"]
+        if base.empty:
+            return "its base failed"
+        if not (base["entity"] == entity).any() and entity in sweep.titles:
+            return f"its base has no {entity}"
+        return no_cell_has(sweep, entity)
 
     @property
     def size(self) -> tuple[float, float]:
@@ -57,8 +70,7 @@ class Tornado(SweepPlot):
         for key, values, first in one_at_a_time(self.sweep):
             for side, place in enumerate(self._ends(key, values, first)):
                 part = rows[rows["cell"] == first + place]  # empty if the cell failed
-                at = pd.Series([values[place]] * len(part), part.index, object)
-                parts.append(part.assign(key=key, at=at, side=side))
+                parts.append(part.assign(key=key, at=values[place], side=side))
         effects = pd.concat(parts)
         largest = effects["change"].abs().groupby(effects["key"]).max()
         ranked = largest.sort_values(ascending=False, kind="stable").index

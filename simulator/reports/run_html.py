@@ -99,7 +99,7 @@ def _content(run: Run, drawn: Mapping[str, bytes]) -> dict[str, Any]:
         "story_table": story_tables.story(run),
         "years": years(scenario.horizon_years),
         "closes": closes(run),
-        "paths": f"{run.paths:,}",
+        "paths_know": "1 path knows" if run.paths == 1 else f"{run.paths:,} paths know",
         "as_of": scenario.as_of.isoformat(),
         "thresholds": run_tables.thresholds(run),
         "falls": falls,
@@ -163,7 +163,6 @@ def _provenance(run: Run) -> list[tuple[str, str]]:
         ("paths", f"{run.paths:,}"),
         ("steps", f"{scenario.steps:,} {closes(run)} steps from {scenario.as_of.isoformat()}"),
         ("noise", "off: no shocks" if run.shocks == "zero" else "on"),
-        ("non-finite paths", "0 (a run with one would have failed)"),
     )
 
 

@@ -169,7 +169,7 @@ def thresholds(run: Run) -> list[ThresholdRow]:
         doubt = "" if result.sure or is_exact(run) else result.doubt
         rows.append(
             ThresholdRow(
-                plain(threshold.name), plain(threshold.text, 200), text, result.passed, doubt
+                plain(threshold.title), plain(threshold.text, 200), text, result.passed, doubt
             )
         )
     return rows

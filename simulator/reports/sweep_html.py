@@ -92,7 +92,7 @@ def _pictures(sweep: Sweep) -> list[Plot]:
         picture(kind, sweep, entity, statistic)
         for entity, statistic in DRAWN
         if (entity, statistic) in known
-        for kind in available(sweep)
+        for kind in available(sweep, entity)
     ]
 
 

@@ -189,9 +189,10 @@ def _design(kind: str, vary: Mapping[str, Spec], size: int | None, seed: int) ->
     if kind not in get_args(Kind):
         raise InvalidValue(f"no design is called {plain(kind, 40)}", ", ".join(get_args(Kind)))
     sampled = kind in ("lhs", "sobol")
+    for key in vary:
+        _check_key(key, vary)
     axes = tuple(Axis(key, _values(key, spec)) for key, spec in vary.items())
     for axis in axes:
-        _check_key(axis.key, vary)
         if axis.values is not None and sampled:
             raise InvalidValue(
                 f"{kind} takes the values of {plain(axis.key)} from its own distribution",

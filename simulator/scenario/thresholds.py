@@ -108,6 +108,12 @@ class Threshold:
     limit: float
     text: str
 
+    @property
+    def title(self) -> str:
+        """The name for people; thresholds of the command line have only a number."""
+        number = self.name.removeprefix(OPTION)
+        return f"threshold {number}" if number.isdecimal() and number != self.name else self.name
+
 
 def parse_threshold(
     name: str, text: str, titles: Mapping[str, str], grid: TimeGrid | None = None

@@ -365,7 +365,7 @@ def test_counts_in_thousands_are_taken(
         (["scenario.seed=1,2,3"], "all cells share their draws: use --seed"),
         (["seed=1,2,3"], "use --seed"),
         (["paths=100,200"], "use --paths"),
-        (["scenario.universe=1,2"], "all cells have the same firms"),
+        (["scenario.name=a,b"], "it names the sweep"),
         (["sweep.cells=1,2"], "a cell takes no notice of it"),
         (["format_version=1,2"], "a cell takes no notice of it"),
         (["elasticity=1,2", "elasticity.mean=1,2"], "elasticity.mean is part of technology.elast"),
