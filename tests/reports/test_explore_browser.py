@@ -428,6 +428,26 @@ def test_every_range_is_a_table_that_a_scenario_takes(page: Page, run: Run) -> N
     load_scenario("deepseek", parse_overrides(typed, print))
 
 
+def test_the_address_keeps_the_choice(page: Page, ranges: dict[str, Control]) -> None:
+    elasticity = ranges["elasticity"]
+    pick(page, "entity", "mag7")
+    move(page, 1, low=9, high=27)
+    time.sleep(0.5)
+    kept = str(page.ask("location.hash"))
+    shown = (text(page, "#left"), text(page, "#verdict"))
+    ends = f"{elasticity.shown(9)}..{elasticity.shown(27)}"
+    assert kept == f"#entity=mag7&technology.elasticity={ends}"
+    page.ask("document.getElementById('reset').click()")
+    settled(page)
+    page.ask(f"location.hash = {json.dumps(kept)}")
+    time.sleep(0.5)
+    assert (text(page, "#left"), text(page, "#verdict")) == shown
+    page.ask("location.hash = '#entity=<script>&technology.elasticity=x..1e999&nothing=1..2'")
+    time.sleep(0.5)
+    assert text(page, "#left") == "20,000 of 20,000 futures"
+    assert page.ask("document.getElementById('entity').value") == "sp500"
+
+
 def test_hostile_text_is_shown_as_it_is(browser: Browser, run: Run, tmp_path: Path) -> None:
     universe = run.scenario.universe
     titles = dict.fromkeys(universe.groups, HOSTILE)

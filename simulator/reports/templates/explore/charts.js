@@ -69,8 +69,7 @@ async function drawScatter() {
 // A brush under someone's pointer sets the range; one that follows the range does not.
 function brushed(control, x) {
   if (!brushing) return;
-  const near = (value) => Math.round((value * 10 ** control.digits - control.low) / control.step);
-  if (x && x[0] !== x[1]) setRange(control, near(Math.min(...x)), near(Math.max(...x)));
+  if (x && x[0] !== x[1]) setRange(control, ...[Math.min(...x), Math.max(...x)].map((end) => nearest(control, end)));
   else setRange(control, 0, control.count);
   choose({ fromBrush: true });
 }
@@ -115,6 +114,7 @@ function choose({ fromBrush = false } = {}) {
   showTable();
   showControls();
   showCommand();
+  keepInAddress();
   fillHistogram();
   fillScatter();
   if (!fromBrush) followRange();
@@ -124,6 +124,35 @@ function endBrush() {
   if (!brushing) return;
   brushing = false;
   followRange();
+}
+
+// ---------------------------------------------------------------- the address
+
+// The choice as the end of the address, so that a link or a bookmark keeps it; browsers limit how often that changes.
+let keeping = 0;
+function keepInAddress() {
+  clearTimeout(keeping);
+  keeping = setTimeout(writeAddress, 300);
+}
+
+function writeAddress() {
+  const words = new URLSearchParams();
+  for (const id of ["entity", "measure"]) if (byId(id).selectedIndex) words.set(id, byId(id).value);
+  for (const c of controls.filter(narrowed)) words.set(c.key, `${numberAt(c, c.from)}..${numberAt(c, c.to)}`);
+  history.replaceState(null, "", words.size ? `#${words}` : "#");
+}
+
+function takeFromAddress() {
+  const words = new URLSearchParams(location.hash.slice(1));
+  for (const id of ["entity", "measure"]) {
+    const options = [...byId(id).options].map((option) => option.value);
+    byId(id).value = options.includes(words.get(id)) ? words.get(id) : options[0];
+  }
+  for (const control of controls) {
+    const ends = (words.get(control.key) ?? "").split("..").map(parseFloat);
+    const given = ends.length === 2 && ends.every(Number.isFinite);
+    setRange(control, ...(given ? ends.map((end) => nearest(control, end)) : [0, control.count]));
+  }
 }
 
 async function redraw() {
@@ -159,10 +188,12 @@ function listen() {
   byId("copy").addEventListener("click", copyCommand);
   byId("scatter").addEventListener("pointerdown", () => (brushing = true), { capture: true });
   for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => setTimeout(endBrush));
+  addEventListener("hashchange", () => (takeFromAddress(), redraw()));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 }
 
 listen();
+takeFromAddress();
 redraw().then(() => {
   document.documentElement.dataset.ready = Math.round(performance.now());
 });

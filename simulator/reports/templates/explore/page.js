@@ -163,6 +163,8 @@ function outline(counts) {
   return `M0 24${steps.join("")}V24Z`;
 }
 
+const nearest = (control, value) => Math.round((value * 10 ** control.digits - control.low) / control.step);
+
 // A range keeps at least one step of width.
 function setRange(control, from, to) {
   control.from = Math.min(Math.max(from, 0), control.count - 1);
