@@ -17,7 +17,7 @@ WRITERS = ("writers", "kills", "workers")
 @pytest.mark.slow
 @pytest.mark.parametrize("families", [READERS, WRITERS], ids=["readers", "writers"])
 def test_nothing_is_lost_wrong_or_torn(families: tuple[str, ...]) -> None:
-    line = [sys.executable, SCRIPT, *families, "--short"]
+    line = [sys.executable, str(SCRIPT), *families, "--short"]
     done = subprocess.run(line, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     rows = [row.split("|") for row in done.stdout.splitlines()[2:]]
