@@ -26,8 +26,8 @@ run: $(RUN_READY)  ## simulate scenarios/deepseek.toml, print the summary, write
 test: $(READY)  ## all tests
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
-browser-test: $(VENV)/browser  ## the reports in a headless Chromium: no request, no script, accessible
-	PYTHONPATH=$(VENV)/browser $(BIN)/python -m pytest -m browser tests/reports/test_browser.py $(ARGS)
+browser-test: $(VENV)/browser  ## reports and explore pages in a headless Chromium
+	PYTHONPATH=$(VENV)/browser $(BIN)/python -m pytest -m browser tests/reports $(ARGS)
 
 check: $(READY)  ## lint, format, types, import rules
 	$(BIN)/ruff check .
@@ -57,10 +57,11 @@ variance: $(READY)  ## measure what antithetic, stratified, Sobol draws and cont
 baselines: $(READY)  ## make simulator/history/data/*.csv again from the source series
 	$(BIN)/python scripts/make_baselines.py $(ARGS)
 
-docs: $(READY)  ## write docs/cli.md, docs/parameters.md and what the commands of docs/howto/ print
+docs: $(READY)  ## write docs/cli.md, docs/parameters.md and what the commands of docs/howto/ and the tutorial show
 	$(BIN)/python scripts/make_cli_docs.py
 	$(BIN)/python scripts/make_model_docs.py
 	$(BIN)/python scripts/make_howto_docs.py
+	$(BIN)/python scripts/make_tutorial.py
 
 validation: $(READY)  ## run the hindcast, write docs/validation.md and its figures
 	$(BIN)/python scripts/make_validation.py $(ARGS)

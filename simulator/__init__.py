@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from simulator.errors import CrashsimError as CrashsimError
+    from simulator.exploration.reverse_stress import solve as solve
+    from simulator.exploration.scenario_discovery import discover as discover
     from simulator.history.crashes import baseline as baseline
     from simulator.runs.load import load_run as load_run
     from simulator.runs.run import Run as Run
@@ -27,12 +29,14 @@ _HOME = {
     "Run": "simulator.runs.run",
     "Scenario": "simulator.scenario.scenario",
     "baseline": "simulator.history.crashes",
+    "discover": "simulator.exploration.scenario_discovery",
     "load_run": "simulator.runs.load",
     "list_scenarios": "simulator.scenario.scenario",
     "load_scenario": "simulator.scenario.scenario",
     "load_sweep": "simulator.sweeps.sweep",
     "max_drawdown": "simulator.statistics.drawdown",
     "simulate": "simulator.runs.runner",
+    "solve": "simulator.exploration.reverse_stress",
     "sweep": "simulator.sweeps.sweep",
     "what_the_story_adds": "simulator.runs.story",
 }

@@ -46,7 +46,7 @@ _SMALL = 1 << 18
 
 def product(weights: FloatArray, rows: FloatArray, out: FloatArray) -> None:
     """Matrix product (m, k) @ (k, path) for small m and k, by one thread: some columns at a time."""
-    width = max(_SMALL // weights.size, 1)
+    width = max(_SMALL // max(weights.size, 1), 1)
     for begin in range(0, rows.shape[1], width):
         part = slice(begin, begin + width)
         np.matmul(weights, rows[:, part], out=out[:, part])

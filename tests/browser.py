@@ -20,6 +20,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
+import pytest
+
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
 )
@@ -224,3 +226,20 @@ def _told(events: list[dict[str, Any]], address: str) -> tuple[list[str], list[s
         elif name == "Log.entryAdded" and what["entry"]["level"] in ("error", "warning"):
             complaints.append(what["entry"]["text"])
     return requests, scripts, complaints
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    if not CHROMIUM:
+        pytest.skip("Chromium is not installed")
+    found = Browser(tmp_path_factory.mktemp("chromium"))
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    source = axe_source()
+    if not source:
+        pytest.skip("axe-core is not installed")
+    return source

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, settings
 
 from simulator.runs import runner
 
-pytest_plugins = ["cli_runs", "skips"]
+pytest_plugins = ["browser", "cli_runs", "skips"]
 
 os.environ["MPLBACKEND"] = "agg"
 os.environ.pop("COLUMNS", None)  # tables as wide as where there is no terminal

@@ -115,15 +115,17 @@ def tell(scenario: Numbers, rules_priced_in: Numbers, noise: Noise) -> Told:
             # Known in full by now: the quarter before the last has ended three months ago.
             tech.quarter(j, noise.quarters[j - 1], arriving, squeeze, mood.s + repriced[1])
             consensus = priced_in[j]
+            rules = scenario.firms
+            pool, revenue = ai_economy(tech, rules, ai_sales(firms), j * quarter)
+            outlook.quarter(pool - consensus["pool"], revenue - consensus["ai"])
             for row, (firm, account) in enumerate(zip(firms, books, strict=True)):
                 account.quarter(j, tech, mood.recession, rivals_take(scenario, firm["ticker"], k))
                 log_revenue, log_margin = consensus["books"][row]
                 surprises[row].quarter(
-                    math.log(account.revenue) - log_revenue, math.log(account.margin) - log_margin
+                    math.log(account.revenue) - log_revenue,
+                    math.log(account.margin) - log_margin,
+                    math.exp(-firm["premium_loading"] / mean_loading * (paid + outlook.repriced)),
                 )
-            rules = scenario.firms
-            pool, revenue = ai_economy(tech, rules, ai_sales(firms), j * quarter)
-            outlook.quarter(pool - consensus["pool"], revenue - consensus["ai"])
             repriced = [repriced[1], outlook.repriced]
             earned = sum(w * (x.u + x.m) for w, x in zip(weights, surprises, strict=True))
             mood.expect(outlook.surprise, outlook.premium_left(earned))

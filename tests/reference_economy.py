@@ -324,12 +324,12 @@ class Surprise:
         self.p, self.delta = params, quarter
         self.u = self.m = self.v = self.n = 0.0
 
-    def quarter(self, u: float, m: float) -> None:
+    def quarter(self, u: float, m: float, in_place: float) -> None:
         share = share_moved(self.delta, self.p.growth_smoothing_years)
         self.v = (1.0 - share) * self.v + share * (u - self.u) / self.delta
         self.u, self.m = u, m
         bound = self.p.expectation_bound
-        self.n = bound * math.tanh(self.p.growth_horizon_years * self.v / bound)
+        self.n = in_place * bound * math.tanh(self.p.growth_horizon_years * self.v / bound)
 
 
 class Outlook:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from simulator.errors import Problem, ScenarioError
 from simulator.model.concentration import Concentration, GainYear
-from simulator.model.events import Event
+from simulator.model.events import EVENT_KINDS
 from simulator.model.firms import FirmRules
 from simulator.model.market import Market
 from simulator.model.sentiment import Sentiment
@@ -47,8 +47,6 @@ UNCERTAIN = {
     "annual_price_decline": '{ dist = "triangular", low = 0.5, mode = 0.9, high = 0.95 }',
 }
 MINIMAL = "\n".join(HEAD[:8])
-
-EVENT_KINDS: tuple[type[Params], ...] = Event.__origin__.__args__  # type: ignore[attr-defined]
 
 
 def lines_of(table: type[Params], **given: str) -> list[str]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from simulator.scenario.scenario import Scenario, load_scenario
-from simulator.scenario.sweep_design import Design, Number
+from simulator.scenario.sweep_design import Design, Number, Value
 from simulator.sweeps.design import design_cells, resolve_design
 from simulator.sweeps.sweep import Sweep
 
@@ -32,6 +32,11 @@ def depth(cell: dict[str, Number]) -> float:
     )
 
 
+def _numbers(cell: Mapping[str, Value]) -> dict[str, Number]:
+    """The values of a cell; a text by its length."""
+    return {key: len(v) if isinstance(v, str) else v for key, v in cell.items()}
+
+
 def synthetic_sweep(
     design: Design,
     *,
@@ -50,8 +55,10 @@ def synthetic_sweep(
         head = [number, f"{number:020x}", "cell" if number else "base"]
         head += [cell.get(key, np.nan) for key in whole.keys]
         for entity, times in (("sp500", 1.0), ("NVDA", 1.4)):
+            numbers = _numbers(cell)
             for name, part in (("median", 0.5), ("worst_1_in_20", 1.0), ("reach_dotcom", 0.2)):
-                value, shift = formula(cell) * times * part, (formula(cell) - base) * times * part
+                value = formula(numbers) * times * part
+                shift = (formula(numbers) - base) * times * part
                 ends = [value, ERROR, value - 2 * ERROR, value + 2 * ERROR]
                 moves = [shift, SHIFT_ERROR, shift - 2 * SHIFT_ERROR, shift + 2 * SHIFT_ERROR]
                 rows.append([*head, entity, name, *ends, *moves])

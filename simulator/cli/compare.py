@@ -83,7 +83,7 @@ def compare(
     of = _load(folders, entity or [])
     order = list(range(1, len(folders)))
     if sort is not None:
-        first = entity_of(of.runs[0].scenario, (entity or ["sp500"])[0])
+        first = entity_of(of.runs[0].scenario.universe.titles, (entity or ["sp500"])[0])
         order = of.order(first, sort)
     found = None
     if why:
@@ -108,7 +108,7 @@ def _load(folders: list[Path], more: list[str]) -> Comparison:
         for group in runs[0].scenario.universe.groups
         if all(group in run.entities for run in runs)
     ]
-    chosen = [entity_of(runs[0].scenario, name) for name in more]
+    chosen = [entity_of(runs[0].scenario.universe.titles, name) for name in more]
     entities = tuple(dict.fromkeys([*groups, *chosen]))
     labels = tuple(folder.name or str(folder) for folder in folders)
     if len(set(labels)) < len(labels):

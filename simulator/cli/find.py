@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from simulator.cli.console import Screen
 from simulator.errors import UsageError, plain
-
-if TYPE_CHECKING:
-    from simulator.scenario import Scenario
 
 RESULTS = Path("results")
 """Where runs are, unless an option says otherwise."""
@@ -104,8 +101,8 @@ def _nothing(names: Sequence[str], known: Sequence[Path], want: Want) -> str:
     return f"no folder {names[0]}, and no {what} in {RESULTS}/ starts so; see crashsim list"
 
 
-def entity_of(scenario: Scenario, typed: str) -> str:
-    """The entity that a person calls ``typed``: its name or ticker in any case, or its title.
+def entity_of(titles: Mapping[str, str], typed: str) -> str:
+    """The entity of ``titles`` that a person calls ``typed``: its name or ticker in any case, or its title.
 
     Raises
     ------
@@ -115,7 +112,6 @@ def entity_of(scenario: Scenario, typed: str) -> str:
     from simulator.schema import suggestion
     from simulator.universe import find_entity
 
-    titles = scenario.universe.titles
     entity = find_entity(typed, titles)
     if entity is None:
         hint = suggestion(typed, titles)

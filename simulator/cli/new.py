@@ -19,12 +19,16 @@ def new(
     source: Annotated[
         str, Option("--from", metavar="SCENARIO", help="Scenario to copy, with its comments.")
     ] = "deepseek",
+    notebook: Annotated[
+        bool, Option("--notebook", help="Write a Jupyter notebook NAME.ipynb about it, too.")
+    ] = False,
 ) -> None:
     """Start a scenario of your own from a copy of another one.
 
     The file is scenarios/NAME.toml where there is a folder scenarios, else NAME.toml.
-    It is never overwritten.
+    Neither it nor the notebook is ever overwritten.
     """
+    from simulator.cli.notebook import notebook as notebook_about
     from simulator.scenario import list_scenarios, load_scenario
     from simulator.schema import NAME_RULE, is_name
 
@@ -38,21 +42,29 @@ def new(
     origin = load_scenario(source)
     folder = Path("scenarios") if Path("scenarios").is_dir() else Path()
     target = folder / f"{name}.toml"
-    copied = _renamed(origin.text, name)
+    files = {target: _renamed(origin.text, name)}
+    page = Path(f"{name}.ipynb")
+    if notebook:
+        files[page] = notebook_about(name, target.as_posix())
+    made = []
     try:
-        file = target.open("xb")
-    except FileExistsError:
-        raise UsageError(f"{target} exists; choose another name or remove it first") from None
-    try:
-        with file:
-            file.write(copied)
+        for path, content in files.items():
+            with path.open("xb") as file:
+                made.append(path)
+                file.write(content)
         load_scenario(target)
-    except BaseException:  # a full disk, Ctrl-C: no file is better than half of one
-        target.unlink()
+    except BaseException as error:  # a full disk, Ctrl-C: no file is better than half of one
+        for begun in made:
+            begun.unlink()
+        if isinstance(error, FileExistsError):
+            raise UsageError(f"{path} exists; choose another name or remove it first") from None
         raise
-    following = f"crashsim check {target}"
     text = f"{target}: a copy of {origin.name}. Edit it, it says what each value means."
-    screen.result({"file": str(target), "from": origin.name}, text, following)
+    result = {"file": str(target), "from": origin.name}
+    if notebook:
+        text += f"\n{page}: a notebook that runs it; open it in Jupyter."
+        result["notebook"] = str(page)
+    screen.result(result, text, f"crashsim check {target}")
 
 
 def schema(screen: Screen) -> None:

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, BadParameter, Option
 
+from simulator.cli.completion import complete_setting
 from simulator.cli.console import Screen
 from simulator.errors import UsageError, plain
+from simulator.limits import MOST_PATHS
 
 if TYPE_CHECKING:
     from simulator.engine import Executor
@@ -28,8 +30,6 @@ def whole_number(text: str) -> int:
     number = float(re.sub("[,_]", "", match[1])) * _UNITS[match[2].lower()] if match else 0.0
     if number < 1 or not number.is_integer():
         raise BadParameter(f"{text!r} is not a count above 0; write 10000, 10,000 or 10k")
-    from simulator.scenario.scenario_schema import MOST_PATHS
-
     if number > MOST_PATHS:
         raise BadParameter(f"{text!r} is more than {MOST_PATHS:,}")
     return int(number)
@@ -68,6 +68,7 @@ SetOption = Annotated[
     Option(
         "--set",
         metavar="KEY=VALUE",
+        autocompletion=complete_setting,
         help="Replace one value of the scenario: technology.elasticity=0.8, or elasticity=0.8, or "
         "annual_price_decline=90%. Repeatable.",
     ),

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from simulator.cli.console import Screen
 from simulator.cli.find import kind_of
 from simulator.errors import UsageError
+
+if TYPE_CHECKING:
+    from simulator.reports.text_lines import Line
 
 
 def store_file(content: bytes, output: Path | None, folder: Path, name: str) -> Path:
@@ -28,3 +35,22 @@ def write_file(target: Path, content: bytes) -> Path:
         raise UsageError(f"{target} is a folder: --output names a file here")
     atomic_files.write(target, content)
     return target
+
+
+def print_answer(
+    screen: Screen,
+    document: Mapping[str, Any],
+    lines: Iterable[Line],
+    following: str,
+    output: Path | None,
+) -> None:
+    """Print an answer as lines or as JSON, and write the JSON to ``output`` if it is given."""
+    document = {**document, "next": following}
+    if output is not None:
+        text = json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False)
+        write_file(output, f"{text}\n".encode())
+    if screen.as_json:
+        screen.document(document)
+    else:
+        screen.lines(lines)
+    screen.next(following)

@@ -229,7 +229,7 @@ def _tail(
             told[0] = time.monotonic()
             screen.say(f"{done} of {groups} groups")
 
-    entity = entity_of(story, entity)
+    entity = entity_of(story.universe.titles, entity)
     found = estimate(story, entity, workers=workers, progress=progress)
     target = None if folder is None else add_tail(folder, found)
     deepest = float(found["depth"].iloc[-1])

@@ -183,8 +183,9 @@ def _exit(screen: Screen, run: Run, goal: Reached | None, *, reported: bool) -> 
     results = run.threshold_results()
     for result in results:
         if not result.sure:
+            name = f"threshold {result.threshold.title.removeprefix('threshold ')}"
             screen.warn(
-                f"threshold {result.threshold.name}: its 95 % interval holds the limit, so these paths "
+                f"{name}: its 95 % interval holds the limit, so these paths "
                 "cannot tell; more --paths narrow it"
             )
     if goal is not None and not goal.met:

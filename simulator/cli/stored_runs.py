@@ -145,7 +145,7 @@ def plot(
         raise UsageError("--statistic and --key are for the figures of a sweep")
     kind = kind or "histogram"
     loaded = load_run(folder)
-    entity = entity_of(loaded.scenario, entity)
+    entity = entity_of(loaded.scenario.universe.titles, entity)
     with _beside(screen, beside):
         content = render(figure(kind, loaded, entity, inches), chosen)
     target = store_file(content, output, folder, f"figures/{kind}-{entity}.{chosen}")
@@ -165,7 +165,7 @@ def report(
 
     Without --output it replaces report.html in the run folder.
     """
-    from simulator.reports.run_html import html_report
+    from simulator.reports.run_html import EXPLORE_PAGE, html_report, with_explore_link
     from simulator.runs import load_run
 
     folder = find(screen, runs, "either")
@@ -174,8 +174,10 @@ def report(
         report_sweep(screen, folder, output)
         return
     with _beside(screen, beside):
-        content = html_report(load_run(folder)).encode()
-    target = store_file(content, output, folder, "report.html")
+        content = html_report(load_run(folder))
+    if output is None and (folder / EXPLORE_PAGE).exists():
+        content = with_explore_link(content)
+    target = store_file(content.encode(), output, folder, "report.html")
     following = f"crashsim show {_quoted(folder)}"
     screen.result({"file": str(target)}, str(target), following)
 

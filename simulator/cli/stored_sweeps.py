@@ -42,8 +42,9 @@ def plot_sweep(screen: Screen, folder: Path, wanted: PlotRequest, output: Path |
     from simulator.sweeps import load_sweep
 
     found = load_sweep(folder)
-    entity = entity_of(found.scenario, wanted.entity)
-    kind, statistic = wanted.kind or available(found)[0], wanted.statistic or STATISTIC
+    entity = entity_of(found.titles, wanted.entity)
+    kind = wanted.kind or next(iter(available(found, entity)), "lines")
+    statistic = wanted.statistic or STATISTIC
     of = picture(kind, found, entity, statistic, wanted.keys)
     content = render(draw(of, wanted.inches), wanted.format)
     name = f"figures/{kind}-{entity}-{statistic}.{wanted.format}"
@@ -72,9 +73,9 @@ def compare_sweep(
     from simulator.sweeps import load_sweep
 
     found, asked = load_sweep(folder), sort or STATISTIC
-    entity = entity_of(found.scenario, entity)
+    entity = entity_of(found.titles, entity)
     rows = _rows(found, entity, asked)
-    following = f"crashsim plot {shlex.quote(str(folder))} {available(found)[0]}"
+    following = f"crashsim plot {shlex.quote(str(folder))} {next(iter(available(found)), 'lines')}"
     if output is not None:
         _write(rows, found, asked, output)
     if screen.as_json:
@@ -136,7 +137,7 @@ def _text(rows: pd.DataFrame, found: Sweep, entity: str, statistic: str, width: 
     from simulator.statistics.formatting import MINUS
 
     header, lines = _cells(rows, found, statistic)
-    name = found.scenario.universe.title_of(entity).split(" (")[0]
+    name = found.titles[entity].split(" (")[0]
     about = f"{name}: {title(statistic)}, and its paired change to the base in {unit_of(statistic).name}"
     shown = [[cell.replace(MINUS, "-").replace(" %", "%") for cell in line] for line in lines]
     left = 2 if found.design.kind == "oat" else 1

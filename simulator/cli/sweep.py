@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Exit, Option
 
+from simulator.cli.completion import complete_setting
 from simulator.cli.console import Screen
 from simulator.cli.find import RESULTS
 from simulator.cli.options import (
@@ -53,8 +54,10 @@ VaryOption = Annotated[
     Option(
         "--vary",
         metavar="KEY=SPEC",
-        help="Values of a key: x,y,z or a:b:n (evenly spaced) or log:a:b:n; with lhs, sobol "
-        "and oat KEY alone takes its own distribution. Repeatable.  [default: the file's [sweep]]",
+        autocompletion=complete_setting,
+        help="Values of a key: x,y,z or a:b:n (evenly spaced) or log:a:b:n; the universe and the "
+        "kind or firm of an event take names; with lhs, sobol and oat KEY alone takes its own "
+        "distribution. Repeatable.  [default: the file's [sweep]]",
     ),
 ]
 DesignOption = Annotated[
@@ -324,5 +327,7 @@ def _only(found: Sweep, row: Any) -> str:
     )
 
 
-def _value(value: float) -> str:
+def _value(value: float | str) -> str:
+    if isinstance(value, str):
+        return value
     return "uncertain" if value != value else f"{value:.6g}"

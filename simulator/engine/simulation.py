@@ -169,6 +169,7 @@ class Simulation:
         self.factors = Factors(causes, self._loadings(table), known_parts(s, table))
         self._known = sum(self.factors.known.values(), start=np.zeros(()))
         self._weights = self.factors.loadings.copy()
+        self._premium_loading = self._weights[:, _OUTLOOK]
         self._earned = np.zeros(shape, precision)  # u + m, whether markets know it or not
         failure = table.column("failure_rate")
         self._labs = np.flatnonzero(failure)
@@ -329,6 +330,9 @@ class Simulation:
         self._technology.step(chain, j, self.shocks.chain(), forcing, fallen)
         moves = drivers(chain, s.technology.capex_floor, state.sentiment.macro, forcing.competition)
         self._income.step(state.firms, j, moves)
+        pool, revenue = ai_economy(chain, s.technology, s.firms, self._channels, j * self._slow)
+        priced_in = self.consensus.pool[j], self.consensus.ai_revenue[j]
+        self._outlook.step(state.outlook, pool - float(priced_in[0]), revenue - float(priced_in[1]))
         self._valuation.step(
             values,
             state.firms.revenue,
@@ -336,11 +340,17 @@ class Simulation:
             firms.adoption(s.firms, chain.surplus - float(self.consensus.surplus[j])),
             self._priced_in[0][j],
             self._priced_in[1][j],
+            self._assets_in_place(),
         )
-        pool, revenue = ai_economy(chain, s.technology, s.firms, self._channels, j * self._slow)
-        priced_in = self.consensus.pool[j], self.consensus.ai_revenue[j]
-        self._outlook.step(state.outlook, pool - float(priced_in[0]), revenue - float(priced_in[1]))
         self._update_hazard()
+
+    def _assets_in_place(self) -> FloatArray:
+        """Share of each firm's value that is not a price of AI profits to come, (firm, path)."""
+        premium = self._outlook.premium + self.state.outlook.repriced
+        share = np.ones(self.shape, self.shocks.precision)
+        carriers = np.flatnonzero(self._premium_loading)
+        share[carriers] = np.exp(-self._premium_loading[carriers, None] * premium)
+        return share
 
     def _update_hazard(self) -> None:
         """The chance that the boom ends, and what a bust can take, from how AI earns (docs/model.md, section 4)."""

@@ -1,4 +1,4 @@
-"""Dated events: the news of a scenario, and how it arrives.
+"""Dated events: the news of a scenario, and how it arrives (docs/model.md, section 1.2).
 
 An event reaches average prices and compute per unit with an adoption half-life, while
 beliefs react on the day (docs/model.md, section 1). So each event has two curves:
@@ -15,7 +15,7 @@ from typing import Annotated, Literal, TypeAlias
 import numpy as np
 from pydantic import Discriminator, Field, Tag
 
-from simulator.arrays import FloatArray, Precision, cast_constants, in_precision
+from simulator.arrays import FloatArray, Precision, cast_constants, in_precision, product
 from simulator.schema import Params, Quantity, quantity
 
 
@@ -119,6 +119,7 @@ Event: TypeAlias = Annotated[
     | Annotated[RateRise, Tag("rate_rise")],
     Discriminator(_kind),
 ]
+EVENT_KINDS = (PriceCut, EfficiencyGain, DemandShift, Competition, FundingSqueeze, RateRise)
 
 
 @dataclass(frozen=True)
@@ -189,6 +190,8 @@ class Calendar:
         ]
         for shock in self._shocks:
             cast_constants(shock, precision)
+        news = np.broadcast_arrays(*(np.asarray(shock.news) for shock in self._shocks))
+        self._news = in_precision(np.array(news), precision).reshape(len(news), -1 if news else 1)
         self._precision = precision
         self._squeezes = [event for event in events if isinstance(event, FundingSqueeze)]
         self._rates = [event for event in events if isinstance(event, RateRise)]
@@ -233,20 +236,23 @@ class Calendar:
         """
         steps = np.arange(first, last + 1)[:, None]
         now, books, part = steps * dt, first - first % clock, steps % clock / clock
-        news = in_precision(np.zeros(now.shape), self._precision)
-        for shock in self._shocks:
+        ahead = np.zeros((len(steps), len(self._shocks)), self._precision)
+        for column, shock in zip(ahead.T, self._shocks, strict=True):
             before, after = (shock.event.arrived(k * dt) for k in (books - clock, books))
-            ahead = np.where(
-                now > shock.event.at_years, 1.0 - before - (after - before) * part, 0.0
-            )
-            if ahead.any():
-                news = news + in_precision(ahead, self._precision) * shock.news
+            left = 1.0 - before - (after - before) * part
+            column[...] = np.where(now > shock.event.at_years, left, 0.0)[:, 0]
+        news = np.empty((len(steps), self._news.shape[1]), self._precision)
+        product(ahead, self._news, out=news)
         rates = in_precision(np.zeros(now.shape), self._precision)
         for rise in self._rates:
             since = np.clip((now - rise.at_years) / rise.years, 0.0, 1.0)
             rates = rates + in_precision(since, self._precision) * rise.rise
-        squeeze = np.stack([np.atleast_1d(self._squeeze(float(time))) for time in now[:, 0]])
-        return Beliefs(news, rates, in_precision(squeeze, self._precision))
+        squeeze = in_precision(np.zeros(now.shape), self._precision)
+        if self._squeezes:
+            times = now[:, 0].tolist()
+            withdrawn = np.stack([np.atleast_1d(self._squeeze(time)) for time in times])
+            squeeze = in_precision(withdrawn, self._precision)
+        return Beliefs(news, rates, squeeze)
 
     def _squeeze(self, now: float) -> Quantity:
         kept: Quantity = 1.0

@@ -94,6 +94,7 @@ class Outlook:
         self.paths, self.precision, self._steps = paths, precision, steps
         self._learn = -np.expm1(-dt / np.asarray(learning.growth_smoothing_years))
         self._low, self._high = map(np.asarray, (learning.lowest_outlook, learning.highest_outlook))
+        self.premium = np.asarray(premium)
         self._premium_share = -np.expm1(-np.asarray(premium))  # share of value that is premium
         self._premium_over_rest = np.expm1(np.asarray(premium))  # premium over the rest of value
         cast_constants(self, precision)

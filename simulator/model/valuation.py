@@ -1,7 +1,8 @@
 """Valuation by surprise (docs/model.md, section 3).
 
 Only departures from the consensus path move a value: revenue ``u``, margin ``m``, and
-``n``, the growth that investors read into the recent change of ``u``. Nothing divides by
+``n``, the growth that investors read into the recent change of ``u``, for assets in place (Myers
+1977): growth options in AI are priced by ``simulator.model.outlook``. Nothing divides by
 earnings, so loss-making firms need no special case.
 """
 
@@ -47,7 +48,7 @@ class Valuation(Params):
 
 @dataclass
 class ValuationState:
-    """``(firm, path)`` logs: surprise in revenue, in margin, smoothed growth of the first.
+    """``(firm, path)`` logs: surprise in revenue, in margin, smoothed growth of the first, its price.
 
     ``known`` is what prices contain of their sum, and ``known_adoption`` ``(path,)`` of the
     gain of users; each moves by what is ``learned`` in a step.
@@ -121,6 +122,7 @@ class ValuationProcess:
         adoption: FloatArray,
         log_revenue_consensus: FloatArray,
         log_margin_consensus: FloatArray,
+        assets_in_place: FloatArray,
     ) -> None:
         """Close a quarter, in place: what it brought becomes known over the next one.
 
@@ -134,6 +136,9 @@ class ValuationProcess:
             ``(path,)`` log gain of users' margins.
         log_revenue_consensus, log_margin_consensus
             ``(firm, 1)``.
+        assets_in_place
+            ``(firm, path)`` share of value that is no premium for AI profits to come. Growth is
+            extrapolated for this share alone: AI expectations price the rest, and no growth twice.
         """
         s, work = state, self._work
         np.log(revenue, out=work)
@@ -149,6 +154,7 @@ class ValuationProcess:
         np.multiply(s.growth, self._gain, out=s.expectations)
         np.tanh(s.expectations, out=s.expectations)
         s.expectations *= self._bound
+        s.expectations *= assets_in_place
         total(s, out=s.learned)
         s.learned -= s.known
         s.learned *= 1.0 / self._steps

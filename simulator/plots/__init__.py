@@ -23,14 +23,17 @@ from simulator.plots.style import (
     VERMILION,
     frame,
     heading_height,
+    panels,
     render,
     style,
+    title_above,
 )
 from simulator.plots.sweep_plot import SweepPlot
 from simulator.plots.tornado import Tornado
 from simulator.runs import Run
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from simulator.sweeps import Sweep
@@ -116,8 +119,37 @@ def figure(
 def draw(of: Plot, size: tuple[float, float] | None = None) -> Figure:
     """As :func:`figure`, for a picture whose numbers are used too."""
     with style():
-        from matplotlib.figure import Figure
+        from simulator.plots.shown_figure import ShownFigure
 
-        drawing = Figure(figsize=size or of.size)
-        of.draw(drawing)
+        drawing = ShownFigure(figsize=size or of.size)
+        if of.panels is None:
+            of.draw(frame(drawing, of.headline, of.caption, of.margins))
+        else:
+            of.draw(panels(drawing, of.headline, of.caption, of.panels))
     return drawing
+
+
+def draw_on(of: Plot, axes: Axes) -> Axes:
+    """Draw into axes of the caller, with the headline as their title; the same axes.
+
+    Raises
+    ------
+    UsageError
+        For a figure of several axes, or something that is not one pair of axes.
+    """
+    with style():
+        from matplotlib.axes import Axes as OneAxes
+
+        if of.panels is not None:
+            raise UsageError(
+                f"the figure {of.kind!r} has {of.panels.rows} by {of.panels.columns} axes of its own and cannot "
+                "be drawn into ax; leave ax out"
+            )
+        if not isinstance(axes, OneAxes):
+            raise UsageError(
+                f"ax takes one matplotlib Axes, not {type(axes).__name__}; of an array of them, such as "
+                "plt.subplots(2) gives, choose one"
+            )
+        title_above(axes, of.headline)
+        of.draw(axes)
+    return axes

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from simulator.arrays import FloatArray
+from simulator.plots.plot import Margins
 from simulator.plots.run_plot import RunPlot, exact, label
-from simulator.plots.style import BLUES, GREY, INK, MEDIAN, frame, name_rows, note, percent_axis
+from simulator.plots.style import BLUES, GREY, INK, MEDIAN, name_rows, note, percent_axis
 from simulator.runs.statistic_labels import CAUSE_NAMES
 from simulator.statistics import Estimate, Z, expected_shortfall
 from simulator.statistics.formatting import (
@@ -28,7 +29,7 @@ from simulator.statistics.formatting import (
 )
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.axes import Axes
 
     from simulator.runs import Run
 
@@ -39,6 +40,7 @@ class Waterfall(RunPlot):
     kind = "waterfall"
     question = "What causes the worst twentieth?"
     size = (5.4, 4.9)
+    margins = Margins(left=1.35, right=0.3)
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -102,9 +104,8 @@ class Waterfall(RunPlot):
             rows.append([row[0], format_log(of), format_error(of), ends])
         return heads, rows
 
-    def draw(self, drawing: Figure) -> None:
+    def draw(self, axes: Axes) -> None:
         """Bars from where the last one ended."""
-        axes = frame(drawing, self.headline, self.caption, left=1.35, right=0.3)
         rows = self.table
         last = len(rows) - 1
         for k, row in enumerate(rows.itertuples(index=False)):
@@ -140,6 +141,7 @@ class Uncertainty(RunPlot):
     kind = "uncertainty"
     question = "Assumptions or chance?"
     size = (5.4, 3.6)
+    margins = Margins(left=1.45, right=0.3)
     fewest: ClassVar[int] = 500
     most: ClassVar[int] = 20_000
     """Paths the regression uses at most."""
@@ -203,9 +205,8 @@ class Uncertainty(RunPlot):
             for row in self.table.itertuples(index=False)
         ]
 
-    def draw(self, drawing: Figure) -> None:
+    def draw(self, axes: Axes) -> None:
         """One bar a group."""
-        axes = frame(drawing, self.headline, self.caption, left=1.45, right=0.3)
         rows, place = self.table, np.arange(len(self.table))
         shares = rows["assumptions"].clip(lower=0.0)
         axes.barh(place, shares, height=0.62, color=BLUES[4])

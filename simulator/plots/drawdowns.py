@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from simulator.arrays import FloatArray, IntArray
+from simulator.plots.plot import Panels
 from simulator.plots.run_plot import DOTCOM, RunPlot, closes, label, with_interval
 from simulator.plots.style import (
     AT_RIGHT_END,
@@ -23,16 +24,13 @@ from simulator.plots.style import (
     above,
     daily_note,
     depth_axis,
-    frame,
     note,
-    panels,
 )
 from simulator.runs.samples import sample
 from simulator.statistics.formatting import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from simulator.runs import Run
 
@@ -94,9 +92,8 @@ class Histogram(RunPlot):
             for row in rows.itertuples(index=False)
         ]
 
-    def draw(self, drawing: Figure) -> None:
+    def draw(self, axes: Axes) -> None:
         """Bars, and a line for the dot-com crash."""
-        axes = frame(drawing, self.headline, self.caption)
         left, share = -self.table["from"].to_numpy(), self.table["share"].to_numpy()
         bars: dict[str, Any] = {"color": BLUES[2], "edgecolor": "white", "linewidth": 0.6}
         axes.bar(left, share, width=BIN, align="edge", **bars)
@@ -184,9 +181,8 @@ class Exceedance(RunPlot):
             cells.append([f"{percent(depth, 1)} (splitting)", f"{share} % ({low} to {high})"])
         return heads, cells
 
-    def draw(self, drawing: Figure) -> None:
+    def draw(self, axes: Axes) -> None:
         """The curve with its interval, rarer falls if known, and real crashes on it."""
-        axes = frame(drawing, self.headline, self.caption)
         n = self.run.paths
         floor = (5 if n >= 100 else 0.7) / n  # what is rarer than that, these paths do not know
         seen = self.table[self.table["value"] > (floor if len(self.tail) else 0.0)]
@@ -277,6 +273,14 @@ class Firms(RunPlot):
     question = "Which firms fall deepest?"
     size = (5.4, 5.8)
     width: ClassVar[float] = 0.1
+    columns: ClassVar[int] = 4
+
+    @property
+    def panels(self) -> Panels:
+        """A panel a firm."""
+        return Panels(
+            -(-len(self.table) // self.columns), self.columns, (0.14, 0.32), (0.15, 0.15, 0.42)
+        )
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -316,31 +320,25 @@ class Firms(RunPlot):
             for row in self.table.itertuples(index=False)
         ]
 
-    def draw(self, drawing: Figure) -> None:
+    def draw(self, axes: list[Axes]) -> None:
         """Small panels, deepest first."""
-        columns = 4
-        rows = -(-len(self.table) // columns)
-        made = panels(
-            drawing, self.headline, self.caption, (rows, columns),
-            gaps=(0.14, 0.32), margins=(0.15, 0.15, 0.42),
-        )  # fmt: skip
         shares = self.table.iloc[:, 3:].to_numpy()
         edges = self.width * np.arange(shares.shape[1] + 1)
         top = 1.05 * float(shares.max())
-        for axes, firm, heights in zip(
-            made, self.table.itertuples(index=False), shares, strict=False
+        for panel, firm, heights in zip(
+            axes, self.table.itertuples(index=False), shares, strict=False
         ):
-            axes.stairs(heights, edges, fill=True, color=BLUES[2])
-            axes.axvline(-firm[2], color=MEDIAN, linewidth=1.6)
-            axes.set_xlim(0, 1)
-            axes.set_ylim(0, top)
-            axes.set_yticks([])
-            axes.spines["left"].set_visible(False)
-            axes.set_xticks([0, 0.5, 1], ["", "", ""])
-            above(axes, f"{firm[0]} {percent(firm[2])}", 3, 8.5)
-        for axes in made[len(self.table) :]:
-            axes.set_visible(False)
-        for axes in made[max(len(self.table) - columns, 0) : len(self.table)]:
-            axes.set_xticks([0, 0.5, 1], ["0", "", percent(-1.0)])
-            axes.get_xticklabels()[0].set_horizontalalignment("left")
-            axes.get_xticklabels()[-1].set_horizontalalignment("right")
+            panel.stairs(heights, edges, fill=True, color=BLUES[2])
+            panel.axvline(-firm[2], color=MEDIAN, linewidth=1.6)
+            panel.set_xlim(0, 1)
+            panel.set_ylim(0, top)
+            panel.set_yticks([])
+            panel.spines["left"].set_visible(False)
+            panel.set_xticks([0, 0.5, 1], ["", "", ""])
+            above(panel, f"{firm[0]} {percent(firm[2])}", 3, 8.5)
+        for panel in axes[len(self.table) :]:
+            panel.set_visible(False)
+        for panel in axes[max(len(self.table) - self.columns, 0) : len(self.table)]:
+            panel.set_xticks([0, 0.5, 1], ["0", "", percent(-1.0)])
+            panel.get_xticklabels()[0].set_horizontalalignment("left")
+            panel.get_xticklabels()[-1].set_horizontalalignment("right")

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from simulator.engine.results import DRIVER_GRID, DRIVERS
+from simulator.plots.plot import Margins, Panels
 from simulator.plots.run_plot import (
     BANDS,
     QUANTILES,
@@ -26,9 +27,7 @@ from simulator.plots.style import (
     INK,
     VERMILION,
     above,
-    frame,
     note,
-    panels,
     percent_axis,
     round_ticks,
     shades,
@@ -37,7 +36,7 @@ from simulator.statistics import grid_quantiles, probability, quantile
 from simulator.statistics.formatting import percent
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.axes import Axes
 
     from simulator.runs import Run
 
@@ -48,6 +47,7 @@ class Drivers(RunPlot):
     kind = "drivers"
     question = "What happens to prices and spending?"
     size = (5.4, 5.4)
+    panels = Panels(2, 2, (0.62, 0.55), (0.55, 0.2, 0.45))
 
     @property
     def titles(self) -> dict[str, str]:
@@ -108,27 +108,26 @@ class Drivers(RunPlot):
                 rows.append([self.titles[name], f"{row[0]:.2f}", *map(_number, row[1:])])
         return ["driver", "years", *below(), "priced in"], rows
 
-    def draw(self, drawing: Figure) -> None:
+    def draw(self, axes: list[Axes]) -> None:
         """Four panels."""
-        made = panels(
-            drawing, self.headline, self.caption, (2, 2), gaps=(0.62, 0.55), margins=(0.55, 0.2, 0.45)
-        )  # fmt: skip
-        for axes, name in zip(made, DRIVERS, strict=True):
+        for panel, name in zip(axes, DRIVERS, strict=True):
             rows = self.of(name)
-            axes.set_yscale("log")
-            shades(axes, rows, "")
-            axes.plot(rows["t"], rows["priced in"], color="white", linewidth=2.6)
-            axes.plot(rows["t"], rows["priced in"], color=INK, linewidth=1.3, linestyle=(0, (4, 2)))
+            panel.set_yscale("log")
+            shades(panel, rows, "")
+            panel.plot(rows["t"], rows["priced in"], color="white", linewidth=2.6)
+            panel.plot(
+                rows["t"], rows["priced in"], color=INK, linewidth=1.3, linestyle=(0, (4, 2))
+            )
             shown = rows.drop(columns="t")
             low, high = float(shown.min().min()), float(shown.max().max())
             low, high = min(low / 1.15, 0.8), max(high * 1.15, 1.25)
-            axes.set_ylim(low, high)
+            panel.set_ylim(low, high)
             ticks = round_ticks(low, high)
-            axes.set_yticks(ticks, [_short(tick) for tick in ticks])
-            axes.minorticks_off()
-            above(axes, self.titles[name], 4, 9.5)
-        for axes in made[2:]:
-            axes.set_xlabel("Years from the start", size=9.0)
+            panel.set_yticks(ticks, [_short(tick) for tick in ticks])
+            panel.minorticks_off()
+            above(panel, self.titles[name], 4, 9.5)
+        for panel in axes[2:]:
+            panel.set_xlabel("Years from the start", size=9.0)
 
 
 def is_ai(run: Run) -> bool:
@@ -163,6 +162,7 @@ class Elasticity(RunPlot):
 
     kind = "elasticity"
     question = "How much depends on the elasticity of demand?"
+    margins = Margins(right=0.85)
     key: ClassVar[str] = "technology.elasticity"
 
     @classmethod
@@ -239,9 +239,8 @@ class Elasticity(RunPlot):
             for _, row in self.table.iterrows()
         ]
 
-    def draw(self, drawing: Figure) -> None:
+    def draw(self, axes: Axes) -> None:
         """Bands over elasticity, what is priced in, and where spending turns."""
-        axes = frame(drawing, self.headline, self.caption, right=0.85)
         rows = self.table
         shades(axes, rows, "Elasticity of demand (what the future drew)")
         axes.set_xlim(float(rows["t"].iloc[0]), float(rows["t"].iloc[-1]))

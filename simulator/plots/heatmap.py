@@ -9,14 +9,15 @@ import numpy as np
 import pandas as pd
 
 from simulator.arrays import FloatArray
-from simulator.plots.style import GREY, INK, SIZE, frame
-from simulator.plots.sweep_plot import SweepPlot, above, format_value, last_name
+from simulator.plots.plot import Margins
+from simulator.plots.style import GREY, INK, SIZE
+from simulator.plots.sweep_plot import ABOVE, SweepPlot, above, format_value, last_name, no_cell_has
 from simulator.runs.statistic_labels import FALL, unit_of
+from simulator.scenario.sweep_design import Value
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Normalize
-    from matplotlib.figure import Figure
 
     from simulator.sweeps import Sweep
 
@@ -31,18 +32,26 @@ class Heatmap(SweepPlot):
     question = "How do two assumptions act together?"
 
     @classmethod
-    def missing(cls, sweep: Sweep, entity: str) -> str:  # noqa: ARG003
+    def missing(cls, sweep: Sweep, entity: str) -> str:
         """It takes a grid of two keys or more."""
         if sweep.design.kind != "grid" or len(sweep.keys) < 2:
             return "a heat map needs a grid of two keys"
-        return ""
+        return no_cell_has(sweep, entity)
 
     @property
     def size(self) -> tuple[float, float]:
         """Higher with more rows, wider with more columns."""
         columns, rows = (self.table[key].nunique() for key in self.axes)
         across, up = (0.5, 0.34) if columns <= MOST_NUMBERS else (0.2, 0.2)
+        if self.axes[0] in self.texts:
+            columns = len(self.table[self.axes[0]].cat.categories)
+            across = max(across, self._text_inches(self.axes[0]))
         return max(SIZE[0], 1.6 + across * min(columns, 40)), max(2.9, 2.1 + up * min(rows, 40))
+
+    def _text_inches(self, key: str) -> float:
+        """Room for the longest label of a key that holds texts, else none."""
+        labels = self.table[key].cat.categories if key in self.texts else ()
+        return max((0.09 * len(format_value(label)) + 0.2 for label in labels), default=0.0)
 
     @property
     def axes(self) -> tuple[str, str]:
@@ -50,10 +59,29 @@ class Heatmap(SweepPlot):
         across, up = self.by_values(2)
         return across, up
 
+    @property
+    def holds_numbers(self) -> bool:
+        """Whether the cells are large enough to hold their numbers; else a scale stands beside them."""
+        columns, rows = (self.table[key].nunique() for key in self.axes)
+        return columns <= MOST_NUMBERS and rows <= 2 * MOST_NUMBERS
+
+    @property
+    def margins(self) -> Margins:
+        """Wider at the right for a scale of colours."""
+        left = max(0.85, self._text_inches(self.axes[1]))
+        return Margins(left=left, right=0.3 if self.holds_numbers else 0.95, top=ABOVE)
+
     @cached_property
     def table(self) -> pd.DataFrame:
         """The cells of the two keys, the other keys held."""
         return self.sliced(list(self.axes))
+
+    def _pivoted(self, table: pd.DataFrame, column: str) -> pd.DataFrame:
+        """A column of cells by the key up and the key across; every text has its row or column."""
+        across, up = self.axes
+        return table.pivot_table(
+            index=up, columns=across, values=column, observed=False, dropna=False
+        )
 
     @property
     def headline(self) -> str:
@@ -74,7 +102,7 @@ class Heatmap(SweepPlot):
         error = abs(unit_of(self.statistic).scale) * float(self.table["mc_error"].max())
         return (
             f"{self.axis_name}, by {across} (across) and {up} (up). Standard error of each number: "
-            f"at most {error:.2g}.{self.held_note(list(self.axes))}"
+            f"at most {error:.2g}.{self.without_note()}{self.held_note(list(self.axes))}"
         )
 
     def _colours(self, shown: FloatArray) -> Normalize:
@@ -86,15 +114,12 @@ class Heatmap(SweepPlot):
         wider = max(0.0, 10 * error - (high - low)) / 2 if np.isfinite(error) else 0.0
         return Normalize(low - wider, high + wider)
 
-    def draw(self, drawing: Figure) -> None:
+    def draw(self, axes: Axes) -> None:
         """Equal cells, whatever the distance of the values."""
         across, up = self.axes
-        grid = self.table.pivot_table(index=up, columns=across, values="value")
+        there = self._pivoted(self.sliced([across, up], self.every_cell), "cell")
+        grid = self._pivoted(self.table, "value").reindex_like(there)
         shown = grid.to_numpy(np.float64) * unit_of(self.statistic).scale
-        numbers = grid.shape[1] <= MOST_NUMBERS and grid.shape[0] <= 2 * MOST_NUMBERS
-        axes = frame(
-            drawing, self.headline, self.caption, left=0.85, right=0.3 if numbers else 0.95
-        )
         mesh = axes.pcolormesh(
             np.arange(grid.shape[1] + 1),
             np.arange(grid.shape[0] + 1),
@@ -104,25 +129,24 @@ class Heatmap(SweepPlot):
             edgecolors="white",
             linewidth=0.8,
         )
-        _value_ticks(
-            axes, *(axis.to_numpy(np.float64).tolist() for axis in (grid.columns, grid.index))
-        )
+        _value_ticks(axes, list(grid.columns), list(grid.index))
         axes.set_xlabel(self.unit(across))
         above(axes, self.unit(up), at_left=True)
         axes.tick_params(length=0)
         for side in ("left", "bottom"):
             axes.spines[side].set_visible(False)
-        if numbers:
-            _numbers(axes, shown, mesh)
+        if self.holds_numbers:
+            _numbers(axes, shown, mesh, there.notna().to_numpy())
         else:
-            bar = drawing.colorbar(mesh, ax=[], cax=_beside(drawing, axes))
+            bar = axes.figure.colorbar(mesh, cax=_beside(axes))
             bar.ax.tick_params(length=2, labelsize=8.5)
             bar.outline.set_visible(False)
 
 
-def _value_ticks(axes: Axes, across: list[float], up: list[float]) -> None:
-    """Values in the middle of the cells; fewer where they would touch."""
+def _value_ticks(axes: Axes, across: list[Value], up: list[Value]) -> None:
+    """Values in the middle of the cells; fewer where they would touch, but every text."""
     for values, set_ticks, most in ((across, axes.set_xticks, 10), (up, axes.set_yticks, 20)):
+        most = len(values) if isinstance(values[0], str) else most  # noqa: PLW2901
         every = -(-len(values) // most)
         places = range(0, len(values), every)
         set_ticks(
@@ -130,8 +154,11 @@ def _value_ticks(axes: Axes, across: list[float], up: list[float]) -> None:
         )
 
 
-def _numbers(axes: Axes, shown: Any, mesh: Any) -> None:
-    """The number of each cell, in the ink that its colour bears."""
+def _numbers(axes: Axes, shown: Any, mesh: Any, there: Any) -> None:
+    """The number of each cell, in the ink that its colour bears.
+
+    A cell without one failed, or its universe, which is ``there``, has no such entity.
+    """
     finite = shown[np.isfinite(shown)]
     places = 0 if np.ptp(finite) >= 5 or not finite.size else 1
     for (row, column), value in np.ndenumerate(shown):
@@ -140,7 +167,7 @@ def _numbers(axes: Axes, shown: Any, mesh: Any) -> None:
             text = f"{value:,.{places}f}".replace("-", "\N{MINUS SIGN}")
             ink = INK if (light + 0.05) ** 2 > 1.05 * 0.06 else "white"  # the larger contrast
         else:
-            text, ink = "failed", GREY
+            text, ink = "none" if there[row, column] else "failed", GREY
         axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", size=8.5, color=ink)
 
 
@@ -150,8 +177,7 @@ def _luminance(colour: tuple[float, ...]) -> float:
     return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
 
 
-def _beside(drawing: Figure, axes: Axes) -> Axes:
+def _beside(axes: Axes) -> Axes:
     """Axes for a colour scale at the right."""
-    box = axes.get_position()
-    width = float(drawing.get_size_inches()[0])
-    return drawing.add_axes((box.x1 + 0.15 / width, box.y0, 0.16 / width, box.height))
+    width = axes.bbox.width / axes.figure.dpi
+    return axes.inset_axes((1 + 0.15 / width, 0, 0.16 / width, 1))

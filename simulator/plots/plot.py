@@ -8,17 +8,31 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import pandas as pd
 
 from simulator.errors import UsageError
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 STATISTIC = "worst_1_in_20"
 """Of a sweep, what is drawn by default."""
+
+
+class Margins(NamedTuple):
+    """Inches beside the axes of a figure, and between its heading and the axes."""
+
+    left: float = 0.6
+    right: float = 0.78
+    top: float = 0.0
+
+
+class Panels(NamedTuple):
+    """Rows and columns of axes; inches between them across and down, and at the left, right and bottom."""
+
+    rows: int
+    columns: int
+    gaps: tuple[float, float]
+    margins: tuple[float, float, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,9 +95,19 @@ class Plot(ABC):
     def shown(self) -> tuple[list[str], list[list[str]]]:
         """The table as text, thinned to what a reader needs: column names, rows."""
 
+    @property
+    def margins(self) -> Margins:
+        """What the axes leave free, where there is one pair of axes."""
+        return Margins()
+
+    @property
+    def panels(self) -> Panels | None:
+        """How the axes are arranged, where there are several."""
+        return None
+
     @abstractmethod
-    def draw(self, drawing: Figure) -> None:
-        """Fill an empty figure, in the style of the house."""
+    def draw(self, axes: Any) -> None:
+        """Fill empty axes, in the style of the house: one pair, or of panels a list, row by row."""
 
     @property
     def title(self) -> str:

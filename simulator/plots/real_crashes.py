@@ -12,6 +12,7 @@ from simulator.arrays import FloatArray
 from simulator.engine.results import ALIGNED_FALL, FAN_GRID
 from simulator.errors import plain
 from simulator.history.baselines import Baseline, baseline, own_baseline
+from simulator.plots.plot import Margins
 from simulator.plots.run_plot import (
     BANDS,
     DOTCOM,
@@ -34,7 +35,6 @@ from simulator.plots.style import (
     daily_note,
     depth_axis,
     end_labels,
-    frame,
     note,
     percent_axis,
     shades,
@@ -44,7 +44,6 @@ from simulator.statistics.formatting import format_years, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from simulator.runs import Run
 
@@ -54,6 +53,7 @@ class Overlay(RunPlot):
 
     kind = "overlay"
     question = "Do they fall like the dot-com crash?"
+    margins = Margins(right=0.95)
 
     @classmethod
     def missing(cls, run: Run, entity: str) -> str:
@@ -139,9 +139,8 @@ class Overlay(RunPlot):
             row[median] = with_interval(of[band(0.5)], of["low"], of["high"])
         return heads, [[cell if cell != "nan %" else "" for cell in row] for row in cells]
 
-    def draw(self, drawing: Figure) -> None:
+    def draw(self, axes: Axes) -> None:
         """Shades, and the real paths."""
-        axes = frame(drawing, self.headline, self.caption, right=0.95)
         rows = self.table
         shades(axes, rows, "Years since the peak")
         own = own_baseline()
@@ -188,6 +187,7 @@ class Trough(RunPlot):
 
     kind = "trough"
     question = "How long until the trough?"
+    margins = Margins(right=0.3)
     width: ClassVar[float] = 0.05
     """Of a class of depth."""
     fewest: ClassVar[int] = 20
@@ -272,9 +272,8 @@ class Trough(RunPlot):
         ]  # fmt: skip
         return heads, rows + real
 
-    def draw(self, drawing: Figure) -> None:
+    def draw(self, axes: Axes) -> None:
         """Bars of quantiles, and labelled points."""
-        axes = frame(drawing, self.headline, self.caption, right=0.3)
         rows = self.table
         left = -rows["from"].to_numpy(np.float64)
         for low, high, colour in (("q5", "q95", BLUES[0]), ("q25", "q75", BLUES[2])):

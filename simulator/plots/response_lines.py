@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from simulator.history import crashes, index_of
+from simulator.plots.plot import Margins
 from simulator.plots.run_plot import evenly
 from simulator.plots.style import (
     BLUES,
@@ -19,16 +20,22 @@ from simulator.plots.style import (
     SIZE,
     VERMILION,
     end_labels,
-    frame,
 )
-from simulator.plots.sweep_plot import SweepPlot, above, format_value, last_name, tick_text
+from simulator.plots.sweep_plot import (
+    ABOVE,
+    SweepPlot,
+    above,
+    format_value,
+    last_name,
+    no_cell_has,
+    tick_text,
+)
 from simulator.runs.statistic_labels import FALL, POINTS, unit_of
 from simulator.statistics.formatting import signed
 from simulator.statistics.rank_correlation import rank_correlation, ranks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from simulator.sweeps import Sweep
 
@@ -44,14 +51,23 @@ class Lines(SweepPlot):
     question = "How does it change along an assumption?"
 
     @classmethod
-    def missing(cls, sweep: Sweep, entity: str) -> str:  # noqa: ARG003
+    def missing(cls, sweep: Sweep, entity: str) -> str:
         """It takes any design but one-at-a-time."""
-        return "its cells vary one at a time: draw a tornado" if sweep.design.kind == "oat" else ""
+        if sweep.design.kind == "oat":
+            return "its cells vary one at a time: draw a tornado"
+        return no_cell_has(sweep, entity)
 
     @property
     def size(self) -> tuple[float, float]:
         """That of a run's figures."""
         return SIZE[0] + 0.3, SIZE[1] + 0.2
+
+    @property
+    def margins(self) -> Margins:
+        """Where lines have colours, the name of their key stands above."""
+        narrow = np.ptp(self.scaled(self.table["value"])) < 0.5  # its ticks have more digits
+        top = 0.0 if self.colour is None else ABOVE
+        return Margins(left=0.95 if narrow else 0.75, right=1.0, top=top)
 
     @property
     def sampled(self) -> bool:
@@ -113,7 +129,11 @@ class Lines(SweepPlot):
                 )
             return f"{self.name}: {name} has the strongest rank correlation with the {self.what}: {shown}"
         _, rows = self.series[len(self.series) // 2]
+        if self.key in self.texts:  # which have no ends
+            rows = rows.sort_values("value", kind="stable")
         first, last = rows.iloc[0], rows.iloc[-1]
+        if not self.apart(first, last) and self.key in self.texts:
+            return f"{self.name}: the {self.what} does not differ between {name}s beyond its error"
         if not self.apart(first, last):
             return f"{self.name}: the {self.what} at both ends of {name} does not differ beyond its error"
         ends = (
@@ -134,31 +154,36 @@ class Lines(SweepPlot):
             fall = unit_of(self.statistic) is FALL
             sign = " A positive correlation: deeper with higher values." if fall else ""
             return f"{self.axis_name}. Every cell a point with its 95 % interval.{others}{sign}"
-        by = "" if self.colour is None else f", a line for each {last_name(self.colour)}"
-        shared = " Cells share their noise, so differences are known better than the bands suggest."
+        apart = self.key in self.texts
+        line, bands = ("point", "Whiskers") if apart else ("line", "Bands")
+        by = "" if self.colour is None else f", a {line} for each {last_name(self.colour)}"
+        shared = f" Cells share their noise, so differences are known better than the {bands.lower()} suggest."
         along = " and ".join(key for key in self.keys if key != self.key)
         note = f" Along with it: {along}." if along else ""
         if self.sweep.design.kind == "grid":
             note = self.held_note(self._drawn_keys)
-        return f"{self.axis_name}{by}. Bands: 95 % intervals.{shared}{note}"
+        return f"{self.axis_name}{by}. {bands}: 95 % intervals.{shared}{self.without_note()}{note}"
 
     @property
     def series(self) -> list[tuple[str, pd.DataFrame]]:
         """A label and the cells of each line, thinned to MOST_LINES."""
         if self.colour is None:
             return [("", self.table)]
-        levels = np.unique(self.table[self.colour].to_numpy(np.float64))
+        levels = self.table[self.colour].dropna().sort_values().unique()
         groups = [
             (format_value(value), self.table[self.table[self.colour] == value]) for value in levels
         ]
         return [groups[place] for place in evenly(len(groups), MOST_LINES)]
 
-    def draw(self, drawing: Figure) -> None:
+    def draw(self, axes: Axes) -> None:
         """Lines with bands, or points with whiskers; the base dashed."""
-        axes = frame(drawing, self.headline, self.caption, left=0.75, right=1.0)
         ends = self._points(axes) if self.sampled else self._lines(axes)
         values = self.table[self.key]
-        if self.sampled or values.min() == values.max():
+        if self.key in self.texts:
+            names = list(values.cat.categories)
+            axes.set_xticks(range(len(names)), [format_value(name) for name in names])
+            axes.set_xlim(-0.5, len(names) - 0.5)
+        elif self.sampled or values.min() == values.max():
             axes.margins(x=0.04)
             axes.autoscale(axis="x")
         else:
@@ -178,10 +203,16 @@ class Lines(SweepPlot):
         series = self.series
         for place, (label, rows) in enumerate(series):
             colour = MEDIAN if len(series) == 1 else shades[place * 5 // max(len(series) - 1, 1)]
-            x, y = rows[self.key].to_numpy(), self.scaled(rows["value"])
+            y = self.scaled(rows["value"])
             low, high = self.scaled(rows["low"]), self.scaled(rows["high"])
-            axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
-            axes.plot(x, y, color=colour, linewidth=2, marker="o", markersize=4, clip_on=False)
+            if self.key in self.texts:  # nothing lies between two texts
+                x = rows[self.key].cat.codes.to_numpy() + 0.08 * (place - (len(series) - 1) / 2)
+                axes.vlines(x, low, high, color=colour, linewidth=1)
+                axes.plot(x, y, color=colour, linestyle="none", marker="o", markersize=5)
+            else:
+                x = rows[self.key].to_numpy()
+                axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
+                axes.plot(x, y, color=colour, linewidth=2, marker="o", markersize=4, clip_on=False)
             if label:
                 ends.append((float(y[-1]), label, INK))
         return ends

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from simulator.plots.plot import Margins
 from simulator.plots.run_plot import RunPlot
-from simulator.plots.style import BLUES, GREY, INK, MEDIAN, frame, name_rows, note, percent_axis
+from simulator.plots.style import BLUES, GREY, INK, MEDIAN, name_rows, note, percent_axis
 from simulator.runs.story_text import STATISTICS, effect, parts, points
 from simulator.statistics import Estimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from simulator.runs import Run
 
@@ -29,6 +29,7 @@ class Story(RunPlot):
     kind = "story"
     question = "What does the story add?"
     size = (5.4, 4.9)
+    margins = Margins(left=1.75, right=0.35)
 
     @classmethod
     def missing(cls, run: Run, entity: str) -> str:
@@ -89,9 +90,8 @@ class Story(RunPlot):
             for name, of in self._parts.items()
         ]
 
-    def draw(self, drawing: Figure) -> None:
+    def draw(self, axes: Axes) -> None:
         """One bar a headline."""
-        axes = frame(drawing, self.headline, self.caption, left=1.75, right=0.35)
         for k, of in enumerate(self._parts.values()):
             reach, total = _bars(axes, k, of), of["total"].value
             axes.plot([total, total], [k - 0.4, k + 0.4], color=INK, linewidth=1.6)

@@ -5,20 +5,22 @@ One style for all; no pyplot and no lasting change to matplotlib's settings.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
 import os
 import re
+import sys
 import textwrap
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from simulator.errors import UsageError
+from simulator.plots.plot import Margins, Panels
 from simulator.plots.run_plot import LEVELS, band
 from simulator.statistics.formatting import percent
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 SIZE = (5.4, 4.3)
 """Inches; small, so that its lettering stays readable on a phone."""
+MARGINS = Margins()
 
 BLUES = ("#dbe9f6", "#bad6eb", "#89bedc", "#539ecd", "#2b7bba")  # light to dark
 MEDIAN = "#08306b"
@@ -89,16 +92,21 @@ def load_matplotlib() -> Any:
     Importing it fails where that names a backend that is not installed, as the shell of a notebook
     does. Figures here are drawn without a global backend.
     """
+    if "matplotlib" in sys.modules:
+        return sys.modules["matplotlib"]
     backend = os.environ.pop("MPLBACKEND", None)
     try:
         import matplotlib
     finally:
         if backend is not None:
             os.environ["MPLBACKEND"] = backend
+    if backend:  # for those who use pyplot after us, as an import of theirs would have set it
+        with contextlib.suppress(ValueError):
+            matplotlib.rcParams["backend"] = backend
     return matplotlib
 
 
-@contextmanager
+@contextlib.contextmanager
 def style() -> Iterator[None]:
     """Matplotlib's defaults plus STYLE, whatever the user's own settings; these come back afterwards."""
     matplotlib = load_matplotlib()
@@ -132,6 +140,14 @@ def heading(drawing: Figure, title: str, subtitle: str) -> float:
     return y
 
 
+def title_above(axes: Axes, title: str) -> None:
+    """The heading of a figure as the title of axes of a page that is not ours."""
+    width = axes.bbox.width / axes.figure.dpi
+    axes.set_title(
+        "\n".join(_lines(title, width, 9.5, "bold")), loc="left", size=9.5, weight="bold"
+    )
+
+
 def heading_height(width: float, title: str, subtitle: str) -> float:
     """Inches at the top of a figure of ``width`` inches that its heading takes.
 
@@ -149,29 +165,31 @@ def _wrapped(width: float, title: str, subtitle: str) -> list[tuple[list[str], f
         (title, 11.5, "bold", INK),
         (subtitle, 9.0, "normal", GREY),
     ):
-        # DejaVu Sans needs about 0.56 em a character, bold 0.65.
-        per_line = int((width - 0.25) * 72 / (points * (0.66 if weight == "bold" else 0.565)))
-        whole = text.replace(" %", "\N{NO-BREAK SPACE}%")
-        lines = textwrap.wrap(whole, max(per_line, 8), break_on_hyphens=False)
-        parts.append((lines, points, weight, colour))
+        parts.append((_lines(text, width - 0.25, points, weight), points, weight, colour))
     return parts
+
+
+def _lines(text: str, width: float, points: float, weight: str) -> list[str]:
+    """Text wrapped to a width in inches."""
+    # DejaVu Sans needs about 0.56 em a character, bold 0.65.
+    per_line = int(width * 72 / (points * (0.66 if weight == "bold" else 0.565)))
+    whole = text.replace(" %", "\N{NO-BREAK SPACE}%")
+    return textwrap.wrap(whole, max(per_line, 8), break_on_hyphens=False)
 
 
 def _deep(lines: list[str], points: float) -> float:
     return len(lines) * points * 1.25 / 72 + 0.06
 
 
-def frame(
-    drawing: Figure, title: str, subtitle: str, *, left: float = 0.6, right: float = 0.78
-) -> Axes:
-    """The heading, and one pair of axes below it with margins in inches."""
+def frame(drawing: Figure, title: str, subtitle: str, margins: Margins = MARGINS) -> Axes:
+    """The heading, and one pair of axes below it."""
     width, height = (float(side) for side in drawing.get_size_inches())
-    y, bottom = heading(drawing, title, subtitle), 0.5
+    y, bottom = heading(drawing, title, subtitle) - margins.top, 0.5
     axes = drawing.add_axes(
         (
-            left / width,
+            margins.left / width,
             bottom / height,
-            max(width - left - right, 0.5) / width,
+            max(width - margins.left - margins.right, 0.5) / width,
             max(y - 0.15 - bottom, 0.5) / height,
         )
     )
@@ -179,19 +197,11 @@ def frame(
     return axes
 
 
-def panels(
-    drawing: Figure,
-    title: str,
-    subtitle: str,
-    shape: tuple[int, int],
-    *,
-    gaps: tuple[float, float] = (0.2, 0.45),
-    margins: tuple[float, float, float] = (0.6, 0.3, 0.5),
-) -> list[Axes]:
-    """The heading, and rows and columns of axes; gaps across and down, margins left, right, bottom in inches."""
+def panels(drawing: Figure, title: str, subtitle: str, shape: Panels) -> list[Axes]:
+    """The heading, and rows and columns of axes."""
     width, height = (float(side) for side in drawing.get_size_inches())
     y = heading(drawing, title, subtitle) - 0.28
-    (rows, columns), (left, right, bottom) = shape, margins
+    rows, columns, gaps, (left, right, bottom) = shape
     wide = max((width - left - right - (columns - 1) * gaps[0]) / columns, 0.2)
     high = max((y - bottom - (rows - 1) * gaps[1]) / rows, 0.2)
     made = []

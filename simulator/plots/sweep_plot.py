@@ -15,6 +15,7 @@ from simulator.errors import UsageError, plain, plural
 from simulator.plots.plot import Plot
 from simulator.plots.style import INK, note
 from simulator.runs.statistic_labels import format_change, number, title, unit_of
+from simulator.scenario.sweep_design import Value, is_text_key
 from simulator.statistics import Estimate
 
 if TYPE_CHECKING:
@@ -59,7 +60,29 @@ class SweepPlot(Plot):
         """The rows of this entity and statistic, the base first."""
         table = self.sweep.table
         chosen = (table["entity"] == self.entity) & (table["statistic"] == self.statistic)
-        return table[chosen].reset_index(drop=True)
+        return self._in_order(table[chosen].reset_index(drop=True))
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The keys that hold texts."""
+        return tuple(filter(is_text_key, self.keys))
+
+    @cached_property
+    def every_cell(self) -> pd.DataFrame:
+        """A row for each cell that did not fail, with or without this entity."""
+        table = self.sweep.table
+        return self._in_order(table[table["kind"] == "cell"].drop_duplicates("cell"))
+
+    def _in_order(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Rows with texts as categories in the order of the design: text by itself has none."""
+        values = {axis.key: axis.values or () for axis in self.sweep.design.axes}  # noqa: PD011 - not a table
+        orders = {key: list(dict.fromkeys(values[key])) for key in self.texts}
+        return rows.assign(
+            **{  # the base's own text may be no cell's
+                key: pd.Categorical(rows[key].where(rows[key].isin(order)), order, ordered=True)
+                for key, order in orders.items()
+            }
+        )
 
     @property
     def cells(self) -> pd.DataFrame:
@@ -75,7 +98,7 @@ class SweepPlot(Plot):
     @property
     def name(self) -> str:
         """The entity's name for people."""
-        return plain(self.sweep.scenario.universe.title_of(self.entity)).split(" (")[0]
+        return plain(self.sweep.titles.get(self.entity, self.entity)).split(" (")[0]
 
     @property
     def what(self) -> str:
@@ -94,21 +117,25 @@ class SweepPlot(Plot):
         rest.sort(key=lambda key: -self.cells[key].nunique())
         return [*self.against, *rest][:most]
 
-    def held(self, against: list[str]) -> dict[str, float]:
-        """The other keys that vary, at the value nearest the base, else the middle one."""
-        held = {}
+    def held(self, against: list[str]) -> dict[str, Value]:
+        """The other keys that vary, at the value nearest the base, else the middle one; a text at the base's."""
+        held: dict[str, Value] = {}
         for key in self.keys:
-            values = np.unique(self.cells[key].dropna().to_numpy(np.float64))
-            if key in against or values.size < 2:
+            if key in against or self.cells[key].nunique() < 2:
                 continue
             own = self.sweep.base.get(key)
+            if key in self.texts:
+                given = list(self.cells[key].dropna().unique())
+                held[key] = own if own in given else given[0]  # type: ignore[assignment]
+                continue
+            values = np.unique(self.cells[key].dropna().to_numpy(np.float64))
             near = values.size // 2 if own is None else int(np.argmin(np.abs(values - own)))
             held[key] = float(values[near])
         return held
 
-    def sliced(self, against: list[str]) -> pd.DataFrame:
+    def sliced(self, against: list[str], rows: pd.DataFrame | None = None) -> pd.DataFrame:
         """The cells in which the other keys are held, in the order of the keys drawn against."""
-        rows = self.cells
+        rows = self.cells if rows is None else rows
         for key, value in self.held(against).items():
             rows = rows[rows[key] == value]
         return rows.sort_values(against[::-1], kind="stable")
@@ -122,8 +149,13 @@ class SweepPlot(Plot):
 
     def held_note(self, against: list[str]) -> str:
         """Says which keys are held, if any are."""
-        held = ", ".join(f"{key} = {value:.4g}" for key, value in self.held(against).items())
+        held = ", ".join(f"{key} = {format_value(v)}" for key, v in self.held(against).items())
         return f" Held: {held}." if held else ""
+
+    def without_note(self) -> str:
+        """Says so where cells have no such entity."""
+        without = len(self.cells) < len(self.every_cell)
+        return f" Some universes have no {self.name}." if without else ""
 
     def scaled(self, values: pd.Series[Any]) -> FloatArray:
         """Values as they are drawn: falls negative, shares in percent."""
@@ -167,7 +199,13 @@ def table_keys(table: pd.DataFrame) -> tuple[str, ...]:
     return tuple(columns[columns.index("kind") + 1 : columns.index("entity")])
 
 
-def one_at_a_time(sweep: Sweep) -> Iterator[tuple[str, tuple[float, ...], int]]:
+def no_cell_has(sweep: Sweep, entity: str) -> str:
+    """Says so where only the base has an entity, and its cells are of other universes."""
+    kinds = set(sweep.table.loc[sweep.table["entity"] == entity, "kind"])
+    return f"no cell of it has {entity}, only its base" if kinds == {"base"} else ""
+
+
+def one_at_a_time(sweep: Sweep) -> Iterator[tuple[str, tuple[Value, ...], int]]:
     """Keys, values and number of the first cell of a one-at-a-time design, in the order of the cells."""
     values = {axis.key: axis.values or () for axis in sweep.design.axes}  # noqa: PD011 - not a table
     first = 1
@@ -197,13 +235,17 @@ def change(row: pd.Series[Any]) -> Estimate:
     return Estimate(value, np.inf if isnan(error) else error, low, high)
 
 
-def format_value(value: float) -> str:
+def format_value(value: Value) -> str:
     """A value of an assumption."""
+    if isinstance(value, str):
+        return plain(value, 64)
     return "distribution" if isnan(value) else f"{value:.4g}"
 
 
-def brief(value: float) -> str:
-    """A value of an assumption to three digits."""
+def brief(value: Value) -> str:
+    """A value of an assumption to three digits; a text as it is."""
+    if isinstance(value, str):
+        return plain(value, 24)
     return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.3g}"
 
 
@@ -217,9 +259,11 @@ def tick_text(value: float) -> str:
     return f"{value:,g}".replace("-", "\N{MINUS SIGN}")
 
 
+ABOVE = 0.18
+"""Inches above the axes that :func:`above` needs."""
+
+
 def above(axes: Axes, text: str, *, at_left: bool) -> None:
-    """The name of an axis, horizontal, above its end; the axes shrink to fit it."""
-    box, height = axes.get_position(), float(axes.figure.get_size_inches()[1])  # type: ignore[union-attr]
-    axes.set_position((box.x0, box.y0, box.width, box.height - 0.18 / height))
+    """The name of an axis, horizontal, above its end."""
     x, shift, side = (0, -56, "left") if at_left else (1, 56, "right")
     note(axes, text, (x, 1), (shift, 8), "axes fraction", ha=side, va="baseline", color=INK)

@@ -33,7 +33,6 @@ from simulator.plots.style import (
     MEDIAN,
     VERMILION,
     end_labels,
-    frame,
     note,
     percent_axis,
     round_ticks,
@@ -44,7 +43,6 @@ from simulator.statistics.formatting import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 
 def _bands(frame: pd.DataFrame, entity: str, sign: int) -> pd.DataFrame:
@@ -78,7 +76,7 @@ class Fan(RunPlot):
     @cached_property
     def table(self) -> pd.DataFrame:
         """Quantiles of the level, start = 1."""
-        return _bands(self.run.fan, self.entity, 1)
+        return _bands(self.run.wide_fan, self.entity, 1)
 
     @cached_property
     def futures(self) -> list[Future]:
@@ -124,9 +122,8 @@ class Fan(RunPlot):
             for row in thinned(self.table).itertuples(index=False)
         ]
 
-    def draw(self, drawing: Figure) -> None:
+    def draw(self, axes: Axes) -> None:
         """Shades, single paths, words at the right end."""
-        axes = frame(drawing, self.headline, self.caption)
         results, rows = self.run.results, self.table
         axes.set_yscale("log")
         shades(axes, rows)
@@ -167,7 +164,7 @@ class Underwater(RunPlot):
     @cached_property
     def table(self) -> pd.DataFrame:
         """Quantiles of the fall below the highest level so far, negative."""
-        return _bands(self.run.underwater, self.entity, -1)
+        return _bands(self.run.wide_underwater, self.entity, -1)
 
     @property
     def headline(self) -> str:
@@ -186,9 +183,9 @@ class Underwater(RunPlot):
         """Some twenty times."""
         return ["years", *below()], changes(thinned(self.table))
 
-    def draw(self, drawing: Figure) -> None:
+    def draw(self, axes: Axes) -> None:
         """Shades, words at the right end."""
-        axes, rows = frame(drawing, self.headline, self.caption), self.table
+        rows = self.table
         shades(axes, rows)
         axes.set_ylim(min(1.08 * float(rows[band(0.05)].min()), -0.05), 0)
         percent_axis(axes.yaxis)
@@ -275,9 +272,8 @@ class Recovery(RunPlot):
         heads = [f"{names[name]} (95 % interval)" for name in curves]
         return ["years since the peak", *heads], rows + real
 
-    def draw(self, drawing: Figure) -> None:
+    def draw(self, axes: Axes) -> None:
         """Two curves, and ticks for the real crashes along the top."""
-        axes = frame(drawing, self.headline, self.caption)
         rows, end = thinned(self.table, 130), max(float(self.table["t"].iloc[-1]), 1e-9)
         ends = []
         for name, line, shade in (("all", BLUES[4], BLUES[0]), ("deep", MEDIAN, BLUES[1])):

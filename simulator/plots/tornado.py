@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -9,13 +10,22 @@ import numpy as np
 import pandas as pd
 
 from simulator.errors import plain
-from simulator.plots.style import BLUES, GREY, INK, SIZE, frame, note
-from simulator.plots.sweep_plot import SweepPlot, brief, change, last_name, one_at_a_time, tick_text
+from simulator.plots.plot import Margins
+from simulator.plots.style import BLUES, GREY, INK, SIZE, note
+from simulator.plots.sweep_plot import (
+    SweepPlot,
+    brief,
+    change,
+    last_name,
+    no_cell_has,
+    one_at_a_time,
+    tick_text,
+)
 from simulator.runs.statistic_labels import FALL, format_change, unit_of
+from simulator.scenario.sweep_design import Value
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from simulator.sweeps import Sweep
 
@@ -30,13 +40,19 @@ class Tornado(SweepPlot):
 
     kind = "tornado"
     question = "Which assumption matters most?"
+    margins = Margins(left=2.25, right=0.25)
 
     @classmethod
-    def missing(cls, sweep: Sweep, entity: str) -> str:  # noqa: ARG003
+    def missing(cls, sweep: Sweep, entity: str) -> str:
         """It takes assumptions varied one at a time, and a base to compare with."""
         if sweep.design.kind != "oat":
             return "a tornado needs a one-at-a-time design"
-        return "" if (sweep.table["kind"] == "base").any() else "its base failed"
+        base = sweep.table[sweep.table["kind"] == "base"]
+        if base.empty:
+            return "its base failed"
+        if not (base["entity"] == entity).any() and entity in sweep.titles:
+            return f"its base has no {entity}"
+        return no_cell_has(sweep, entity)
 
     @property
     def size(self) -> tuple[float, float]:
@@ -52,15 +68,25 @@ class Tornado(SweepPlot):
         """
         rows, parts = self.cells, []
         for key, values, first in one_at_a_time(self.sweep):
-            levels = np.array(values)
-            for side, place in ((0, int(levels.argmin())), (1, int(levels.argmax()))):
+            for side, place in enumerate(self._ends(key, values, first)):
                 part = rows[rows["cell"] == first + place]  # empty if the cell failed
-                parts.append(part.assign(key=key, at=levels[place], side=side))
+                parts.append(part.assign(key=key, at=values[place], side=side))
         effects = pd.concat(parts)
         largest = effects["change"].abs().groupby(effects["key"]).max()
         ranked = largest.sort_values(ascending=False, kind="stable").index
         effects["rank"] = effects["key"].map({key: place for place, key in enumerate(ranked)})
         return effects.sort_values(["rank", "side"], kind="stable")
+
+    def _ends(self, key: str, values: Sequence[Value], first: int) -> tuple[int, int]:
+        """Places of the lowest and the highest value; of texts, of the lowest and the highest change."""
+        if key not in self.texts:
+            levels = np.array(values, np.float64)
+        else:
+            changes = self.cells.set_index("cell")["change"].reindex(
+                range(first, first + len(values))
+            )
+            levels = changes.fillna(0.0).to_numpy(np.float64)
+        return int(levels.argmin()), int(levels.argmax())
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -88,15 +114,20 @@ class Tornado(SweepPlot):
         base = "" if self.base is None else f", {self.value(self.base)},"
         deeper = " Left is deeper." if unit is FALL else ""
         rest = self.effects["key"].nunique() - self.table["key"].nunique()
+        texts = (
+            " Texts: where it falls and rises most."
+            if set(self.table["key"]) & set(self.texts)
+            else ""
+        )
         more = f" {rest} with smaller effects are left out." if rest else ""
         return (
             f"Change from the base{base} with one assumption at its low (upper bar) and high "
-            f"(lower bar) value, all others as they are; {unit.name}. Whiskers: paired 95 % intervals.{deeper}{more}"
+            f"(lower bar) value, all others as they are; {unit.name}. Whiskers: paired 95 % intervals."
+            f"{deeper}{texts}{more}"
         )
 
-    def draw(self, drawing: Figure) -> None:
+    def draw(self, axes: Axes) -> None:
         """Two bars for each assumption, the low value above."""
-        axes = frame(drawing, self.headline, self.caption, left=2.25, right=0.25)
         count = self.table["key"].nunique()
         for place, key in enumerate(self.table["key"].unique()):
             rows = self.table[self.table["key"] == key]

@@ -61,13 +61,13 @@ class Sheet:
         return self.source.problem(row.line, place, message, expected, hint)
 
 
-def read_sheet(path: str | Path, rates: Mapping[str, float] | None = None) -> Sheet:
+def read_sheet(path: str | Path | bytes, rates: Mapping[str, float] | None = None) -> Sheet:
     """Read a holdings file.
 
     Parameters
     ----------
     path
-        A CSV file in UTF-8, UTF-16 or Windows-1252, delimited by comma, semicolon or tab.
+        A CSV file in UTF-8, UTF-16 or Windows-1252, delimited by comma, semicolon or tab; or its bytes.
     rates
         USD for one unit of a currency: {"EUR": 1.08}. A line ``# rate EUR=1.08`` does the same.
 
@@ -76,10 +76,9 @@ def read_sheet(path: str | Path, rates: Mapping[str, float] | None = None) -> Sh
     ScenarioError
         If the file has no usable header.
     """
-    file = str(path)
+    file = "the holdings" if isinstance(path, bytes) else str(path)
     try:
-        with Path(path).open("rb") as stream:
-            raw = stream.read(MOST_BYTES + 1)
+        raw = path if isinstance(path, bytes) else _bytes(path)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise _refuse(file, f"cannot be read: {reason}") from None
@@ -93,6 +92,11 @@ def read_sheet(path: str | Path, rates: Mapping[str, float] | None = None) -> Sh
         text += "".join(f"\n# rate {name}={rate!r}" for name, rate in rates.items())
         raw = text.encode()
     return _Reader(Source(file, raw, tuple(re.split(r"\r\n|\r|\n", text))), text).sheet()
+
+
+def _bytes(path: str | Path) -> bytes:
+    with Path(path).open("rb") as stream:
+        return stream.read(MOST_BYTES + 1)
 
 
 def _refuse(file: str, message: str, hint: str = "") -> ScenarioError:

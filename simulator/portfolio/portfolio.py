@@ -75,14 +75,14 @@ class Portfolio:
 
 
 def read_portfolio(
-    path: str | Path, universe: Universe, rates: Mapping[str, float] | None = None
+    path: str | Path | Portfolio, universe: Universe, rates: Mapping[str, float] | None = None
 ) -> tuple[Portfolio, Universe]:
     """Read a holdings file; the portfolio, and the universe with the portfolio in it.
 
     Parameters
     ----------
     path
-        A CSV file, of one's own or from a broker.
+        A CSV file, of one's own or from a broker; or a portfolio, to be mapped to another universe.
     universe
         The firms and groups that holdings are mapped to.
     rates
@@ -93,7 +93,7 @@ def read_portfolio(
     ScenarioError
         With every problem of the file: its line, and what to try.
     """
-    sheet = read_sheet(path, rates)
+    sheet = read_sheet(path.raw if isinstance(path, Portfolio) else path, rates)
     problems = list(sheet.problems)
     if PORTFOLIO in universe.entities:
         message = f"the universe {universe.name} has a group called {PORTFOLIO} already"

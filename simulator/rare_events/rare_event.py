@@ -27,9 +27,8 @@ from simulator.errors import UsageError, plain
 from simulator.rare_events.drawdown_particles import PARTICLES, Batch, split_batch
 from simulator.runs import atomic_files, sealed_files
 from simulator.runs.storage import TAIL, TAIL_COLUMNS, add_files, csv_bytes, read_manifest
-from simulator.scenario import Scenario, parse_threshold
-from simulator.scenario.thresholds import FORM
-from simulator.schema import InvalidValue
+from simulator.scenario import Scenario
+from simulator.scenario.thresholds import parse_typed
 from simulator.statistics import Estimate, mean_of_few, probability
 
 FIRST_CHECK = 16
@@ -84,19 +83,11 @@ class Rare:
 
 def parse_event(text: str, scenario: Scenario) -> Event:
     """Read ``sp500.max_drawdown >= 0.70``. Raises UsageError."""
-    try:
-        threshold = parse_threshold("event", f"P({text}) >= 0", scenario.universe.titles)
-    except InvalidValue as error:
-        if error.expected == FORM:  # a threshold's form would mislead here
-            raise UsageError(f"{plain(text, 80)!r} is no event; write it as {_FORM!r}") from None
-        message = error.message.replace("threshold `event`", f"the event {plain(text, 80)!r}")
-        hint = f"; {error.hint}" if error.hint else ""
-        raise UsageError(f"{message}: allowed are {error.expected}{hint}") from None
+    where = f"the event {plain(text, 80)!r}"
+    threshold = parse_typed(where, f"P({text}) >= 0", _FORM, scenario.universe.titles)
     depth = 0.0 if threshold.level is None else threshold.level
     if threshold.metric not in _FALLS or threshold.comparison not in (">=", ">"):
-        raise UsageError(
-            f"the event {plain(text, 80)!r} is not a fall: only events such as {_FORM} can be split"
-        )
+        raise UsageError(f"{where} is not a fall: only events such as {_FORM} can be split")
     if not 0.0 < depth <= 1.0:
         raise UsageError(f"a fall of {depth:g} is not one: expected a share above 0, at most 1")
     if threshold.comparison == ">":

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import base64
 import platform
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from markupsafe import Markup
+
 from simulator.errors import plain
 from simulator.plots import Plot, draw, heading_height, render
+from simulator.reports.table_csv import file_name, table_csv
 from simulator.schema import toml_value
 
 if TYPE_CHECKING:
@@ -33,7 +37,16 @@ def render_page(template: str, content: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    pages.filters["sections"] = _sections
+    pages.filters["csv"] = lambda table: base64.b64encode(table_csv(table).encode()).decode()
+    pages.filters["file_name"] = file_name
     return pages.get_template(template).render(content)
+
+
+def _sections(body: Markup) -> list[tuple[str, Markup]]:
+    """The anchor of every section of a page, and the beginning of its heading."""
+    headings = re.findall(r'<h2 id="([a-z]+)">([^<:(]+)', body)
+    return [(anchor, Markup(title.strip())) for anchor, title in headings]
 
 
 def figure(of: Plot, name: str, svg: bytes | None = None) -> dict[str, Any]:

@@ -56,6 +56,23 @@ def figures(run: Run) -> dict[str, bytes]:
     return {name: render(draw(plot)) for name, plot in pictures(run).items()}
 
 
+EXPLORE_PAGE = "explore.html"
+"""The page of ``crashsim explore`` in the folder of a run."""
+EXPLORE_COMMAND = (
+    '<p class="note" id="explore">In this folder, <code>crashsim explore .</code> makes a page on which the '
+    "assumptions can be moved.</p>"
+)
+EXPLORE_LINK = (
+    f'<p id="explore"><a href="{EXPLORE_PAGE}">Move an assumption and see the futures move</a> '
+    '<span class="note">(a page with a script of its own)</span></p>'
+)
+
+
+def with_explore_link(report: str) -> str:
+    """A report with a link to the page that ``crashsim explore`` has written beside it."""
+    return report.replace(EXPLORE_COMMAND, EXPLORE_LINK)
+
+
 def html_report(run: Run, drawn: Mapping[str, bytes] | None = None) -> str:
     """The report: one HTML page that needs no network and runs no script.
 
@@ -65,6 +82,8 @@ def html_report(run: Run, drawn: Mapping[str, bytes] | None = None) -> str:
 
 
 def _content(run: Run, drawn: Mapping[str, bytes]) -> dict[str, Any]:
+    from markupsafe import Markup
+
     scenario, ledger = run.scenario, run_tables.ledger(run)
     falls, portfolio = run_tables.falls(run), portfolio_tables.portfolio(run)
     losses = run_tables.losses(run, run_tables.groups(run))
@@ -72,6 +91,7 @@ def _content(run: Run, drawn: Mapping[str, bytes]) -> dict[str, Any]:
     weak = sum(row.is_weak for row in ledger)
     chosen = [row for row in ledger if not row.is_default or row.is_uncertain]
     return {
+        "explore": "" if is_exact(run) or not run.results.inputs else Markup(EXPLORE_COMMAND),
         "title": plain(scenario.title, 200),
         "run_line": run_line(run),
         "verdict": run.verdict,
@@ -79,7 +99,7 @@ def _content(run: Run, drawn: Mapping[str, bytes]) -> dict[str, Any]:
         "story_table": story_tables.story(run),
         "years": years(scenario.horizon_years),
         "closes": closes(run),
-        "paths": f"{run.paths:,}",
+        "paths_know": "1 path knows" if run.paths == 1 else f"{run.paths:,} paths know",
         "as_of": scenario.as_of.isoformat(),
         "thresholds": run_tables.thresholds(run),
         "falls": falls,
@@ -109,7 +129,7 @@ def _content(run: Run, drawn: Mapping[str, bytes]) -> dict[str, Any]:
         "sensitivities": run_html_tables.sensitivity_rows(run),
         "weakest_link": weakest_link(run.scenario, run.results),
         "weak_sentence": f"Of {len(ledger)} numbers, {weak} rest on thin evidence or judgement.",
-        "command": _command(run),
+        "command": html_page.command(command_words(run), run.scenario),
         "reproduce": [*_provenance(run), *_dated_otherwise(run)],
     }
 
@@ -125,13 +145,13 @@ def _figures(run: Run, drawn: Mapping[str, bytes]) -> dict[str, list[dict[str, A
     }
 
 
-def _command(run: Run) -> str:
-    """The command that repeats the run inside its folder, where the scenario lies as scenario.toml."""
+def command_words(run: Run) -> list[str]:
+    """The command that repeats the run inside its folder, where the scenario lies as scenario.toml; no overrides."""
     words = ["crashsim", "run", "scenario.toml", "--seed", str(run.seed)]
     words += ["--deterministic"] if is_exact(run) else ["--paths", str(run.paths)]
     if run.scenario.portfolio is not None:
         words += ["--portfolio", HOLDINGS]
-    return html_page.command(words, run.scenario)
+    return words
 
 
 def _provenance(run: Run) -> list[tuple[str, str]]:
@@ -143,7 +163,6 @@ def _provenance(run: Run) -> list[tuple[str, str]]:
         ("paths", f"{run.paths:,}"),
         ("steps", f"{scenario.steps:,} {closes(run)} steps from {scenario.as_of.isoformat()}"),
         ("noise", "off: no shocks" if run.shocks == "zero" else "on"),
-        ("non-finite paths", "0 (a run with one would have failed)"),
     )
 
 

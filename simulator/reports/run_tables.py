@@ -21,7 +21,7 @@ from simulator.portfolio import PORTFOLIO
 from simulator.runs.statistic_catalogue import BELOW, WORST
 from simulator.runs.statistic_labels import CAUSE_NAMES
 from simulator.runs.summary import evaluate_threshold
-from simulator.scenario import PROBABILITY
+from simulator.scenario import PROBABILITY, Threshold
 from simulator.statistics import Estimate
 from simulator.statistics.formatting import (
     UNKNOWN_TEXT,
@@ -165,17 +165,23 @@ def thresholds(run: Run) -> list[ThresholdRow]:
     rows = []
     for threshold in run.scenario.thresholds:
         result = evaluate_threshold(run.results, threshold)
-        share = threshold.statistic == PROBABILITY or threshold.metric != "time_to_trough"
-        fall = threshold.metric == "max_drawdown" and threshold.statistic != PROBABILITY
-        value = exact(run, result.estimate)
-        text = format_interval(value, sign=-1 if fall else 1) if share else format_years(value)
+        text = threshold_value(threshold, exact(run, result.estimate))
         doubt = "" if result.sure or is_exact(run) else result.doubt
         rows.append(
             ThresholdRow(
-                plain(threshold.name), plain(threshold.text, 200), text, result.passed, doubt
+                plain(threshold.title), plain(threshold.text, 200), text, result.passed, doubt
             )
         )
     return rows
+
+
+def threshold_value(threshold: Threshold, value: Estimate) -> str:
+    """The number of a threshold with its 95 % interval; a largest fall with its minus sign."""
+    if threshold.statistic == PROBABILITY:
+        return format_interval(value)
+    if threshold.metric == "time_to_trough":
+        return format_years(value)
+    return format_interval(value, sign=-1 if threshold.metric == "max_drawdown" else 1)
 
 
 def falls(run: Run, entities: Iterable[str] | None = None) -> list[FallRow]:

@@ -291,8 +291,7 @@ def _drivers(run: Run, width: int) -> list[Line]:
 
 
 def _last(folder: str | None, width: int, *, full: bool) -> list[Line]:
-    where = f", results and report.html in {plain(folder, 200)}" if folder else ""
-    lines = folded(f"0 non-finite paths{where}", width)
+    lines = folded(f"results and report.html in {plain(folder, 200)}", width) if folder else []
     if not full:
         lines += folded("firms, causes, crashes, dollars, all official scenarios: --full", width)
     if width < WIDTH:

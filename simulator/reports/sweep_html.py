@@ -19,6 +19,7 @@ from simulator.plots.sweep_plot import (
 )
 from simulator.reports import html_page
 from simulator.runs.statistic_labels import format_change, number, title
+from simulator.scenario.sweep_design import is_text_key
 from simulator.sweeps.sweep import add_files
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def _pictures(sweep: Sweep) -> list[Plot]:
         picture(kind, sweep, entity, statistic)
         for entity, statistic in DRAWN
         if (entity, statistic) in known
-        for kind in available(sweep)
+        for kind in available(sweep, entity)
     ]
 
 
@@ -102,7 +103,7 @@ def _varied(sweep: Sweep) -> dict[str, Any]:
     for key in sweep.keys:
         row, values = known.get(key), sweep.table[key].dropna().unique()
         cells = ", ".join(map(format_value, values))
-        if len(values) > 12:
+        if len(values) > 12 and not is_text_key(key):
             ends = f"{format_value(values.min())} to {format_value(values.max())}"
             cells = f"{len(values)} values, {ends}"
         base = value_text(sweep.base.get(key) if row is None else row.value)
@@ -138,7 +139,7 @@ def _cells(sweep: Sweep, entity: str) -> dict[str, Any]:
         for name in COLUMNS
         if (table["statistic"] == name).any()
     }
-    lead = wide[STATISTIC]
+    lead = wide[STATISTIC]  # of the cells whose universe has this entity
     order = lead.assign(base=lead["kind"] != "base").sort_values(
         ["base", "change"], ascending=[True, False], kind="stable"
     )
@@ -146,7 +147,7 @@ def _cells(sweep: Sweep, entity: str) -> dict[str, Any]:
     for name in wide:
         columns += [title(name), "change"]
     rows = [_row(sweep, wide, cell) for cell in order.index[: MOST_CELLS + 1]]
-    name = plain(sweep.scenario.universe.title_of(entity)).split(" (")[0]
+    name = plain(sweep.titles[entity]).split(" (")[0]
     return {"name": f"{name}, by cell", "columns": columns, "rows": rows}
 
 
@@ -174,6 +175,9 @@ def _row(sweep: Sweep, wide: dict[str, pd.DataFrame], cell: int) -> list[str]:
     elif len(sweep.keys) <= MOST_KEYS:
         cells += [format_value(head[key]) for key in sweep.keys]
     for name, rows in wide.items():
+        if cell not in rows.index:  # its universe or its horizon has no such statistic
+            cells += ["", ""]
+            continue
         row = _at(rows, cell)
         cells += [
             number(estimate(row), name),
@@ -188,7 +192,7 @@ def _command(sweep: Sweep) -> str:
     words = ["crashsim", "sweep", "scenario.toml"]
     for axis in design.axes:
         levels = axis.values or ()  # noqa: PD011 - not a table
-        values = ",".join(f"{value:.12g}" for value in levels)
+        values = ",".join(v if isinstance(v, str) else f"{v:.12g}" for v in levels)
         words += ["--vary", f"{axis.key}={values}" if values else axis.key]
     if design.kind != "grid":
         words += ["--design", design.kind]

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from simulator.engine import Results
-from simulator.errors import UsageError, plural
+from simulator.errors import plain, plural
 from simulator.history import Crash, crashes, index_of
-from simulator.runs import official, portfolio_risk, sensitivity, storage, story_text
+from simulator.runs import (
+    display,
+    excel,
+    path_tables,
+    storage,
+    story_text,
+)
 from simulator.runs.digest import run_digest
+from simulator.runs.document import document
 from simulator.runs.fan import fan, underwater
 from simulator.runs.samples import sample
 from simulator.runs.summary import ThresholdResult, drivers, evaluate_threshold, statistics
@@ -24,13 +27,14 @@ from simulator.runs.verdict import verdict
 from simulator.statistics import Estimate
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    import xarray
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
 
     from simulator.scenario import Scenario
 
-
-SCHEMA_VERSION = 1
-"""Of the JSON document; a change of meaning or a lost key raises it."""
 
 _CLOSES = {12: "monthly", 52: "weekly", 252: "daily"}
 
@@ -77,17 +81,27 @@ class Run:
         return self.results.entities
 
     @property
-    def levels(self) -> NDArray[np.floating]:
-        """Values (entity, time, path) in USD billion, time 0 included.
+    def levels(self) -> xarray.DataArray:
+        """Values in USD billion, labelled by entity, t (years, 0 included) and path.
+
+        :meth:`levels_frame` gives them as a tidy table, which needs no xarray.
 
         Raises
         ------
         UsageError
-            If the run was not made with ``keep_levels=True``.
+            If the run was not made with ``keep_levels=True``, or xarray is not installed.
         """
-        if self.results.levels is None:
-            raise UsageError("this run kept no levels; simulate with keep_levels=True")
-        return self.results.levels
+        return path_tables.levels(self.results)
+
+    def levels_frame(self, *entities: str) -> pd.DataFrame:
+        """:attr:`levels` as a tidy table: entity, path, t, level; of all entities if none is named.
+
+        Raises
+        ------
+        UsageError
+            If the run was not made with ``keep_levels=True``, or does not have an entity.
+        """
+        return path_tables.levels_frame(self.results, entities or self.entities)
 
     def label(self, entity: str) -> str:
         """An entity's name in full."""
@@ -103,42 +117,7 @@ class Run:
         return_1y, terminal_return (simple returns), dollars_lost (USD billion), cause_* (logs; they sum to
         log(trough / peak)).
         """
-        import pandas as pd  # late: slow to import
-
-        results = self.results
-        entities, kept = len(results.entities), results.kept
-
-        def rows(values: Any) -> Any:
-            numbers = np.asarray(values).T.reshape(-1)
-            return numbers.astype(np.float64) if numbers.dtype == np.float32 else numbers
-
-        def years(steps: Any) -> Any:
-            return rows(results.times[np.maximum(steps, 0)])
-
-        measures = results.measures
-        table = {
-            "path": np.repeat(np.arange(kept), entities),
-            "entity": pd.Categorical.from_codes(
-                np.tile(np.arange(entities), kept), categories=pd.Index(results.entities)
-            ),
-            "max_drawdown": rows(measures["max_drawdown"]),
-            "peak_t": years(measures["peak_step"]),
-            "trough_t": years(measures["trough_step"]),
-            "recovery_t": np.where(
-                rows(measures["recovery_step"]) < 0, np.nan, years(measures["recovery_step"])
-            ),
-            "underwater_t": years(measures["underwater_steps"]),
-        }
-        table["loss_from_start"] = rows(measures["loss_from_start"])
-        table["loss_from_start_t"] = years(measures["lowest_step"])
-        returns = ("worst_week", "worst_month", "return_1y", "terminal_return")
-        names = [name for name in returns if not self.scenario.grid.missing(name)]
-        table |= {
-            name: rows(measures[name]) for name in (*names, "dollars_lost") if name in measures
-        }
-        for c, cause in enumerate(results.cause_names):
-            table[f"cause_{cause}"] = rows(results.causes[:, c])
-        return pd.DataFrame(table)
+        return path_tables.metrics(self.scenario, self.results)
 
     @property
     def inputs(self) -> pd.DataFrame:
@@ -150,23 +129,26 @@ class Run:
 
     @property
     def fan(self) -> pd.DataFrame:
-        """Quantiles of the level, start = 1: entity, t, one column per quantile (0.05 ...)."""
-        return self._fan.copy()
+        """Quantiles of the level over its start, tidy: entity, t (years), quantile (0.05 ...), level."""
+        return self.wide_fan.melt(["entity", "t"], var_name="quantile", value_name="level")
 
     @property
     def underwater(self) -> pd.DataFrame:
-        """Quantiles of the fall below the highest level so far (positive shares), as :attr:`fan`.
+        """Quantiles of the fall below the highest level so far (positive shares), tidy as :attr:`fan`.
 
-        The column 0.95 is the fall that 5 % of the paths are beyond: deeper, not higher.
+        Columns: entity, t, quantile, fall. The quantile 0.95 is the fall that 5 % of the paths are
+        beyond: deeper, not higher.
         """
-        return self._underwater.copy()
+        return self.wide_underwater.melt(["entity", "t"], var_name="quantile", value_name="fall")
 
     @cached_property
-    def _fan(self) -> pd.DataFrame:
+    def wide_fan(self) -> pd.DataFrame:
+        """:attr:`fan` with one column per quantile, as fan.csv has it."""
         return fan(self.results)
 
     @cached_property
-    def _underwater(self) -> pd.DataFrame:
+    def wide_underwater(self) -> pd.DataFrame:
+        """:attr:`underwater` with one column per quantile."""
         return underwater(self.results)
 
     def crashes(self, entity: str) -> tuple[Crash, ...]:
@@ -251,95 +233,58 @@ class Run:
 
         Infinite ends and errors (one path knows no error) are null.
         """
-        held = portfolio_risk.document(self.scenario, self.results)
-        portfolio = {"portfolio": held} if held else {}
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "name": self.scenario.name,
-            "title": self.scenario.title,
-            "digest": self.digest,
-            "seed": self.seed,
-            "paths": self.paths,
-            "verdict": self.verdict,
-            "entities": {
-                entity: {name: found.as_json() for name, found in found_all.items()}
-                for entity, found_all in self.estimates().items()
-            },
-            "drivers": {
-                entity: {name: found.as_json() for name, found in self.drivers(entity).items()}
-                for entity in self.entities
-            },
-            "baselines": self._baselines(),
-            "official": {
-                one.name: {
-                    "fall": one.fall,
-                    "entity": one.entity,
-                    "measure": one.measure,
-                    "reached": chance.as_json(),
-                }
-                for one, chance in official.reached(self.scenario, self.results)
-            },
-            "thresholds": [
-                {
-                    "name": result.threshold.name,
-                    "text": result.threshold.text,
-                    "passed": result.passed,
-                    "sure": result.sure,
-                    "estimate": result.estimate.as_json(),
-                }
-                for result in self.threshold_results()
-            ],
-            "assumptions": sensitivity.document(self.scenario, self.results),
-            "weakest_link": sensitivity.weakest_link(self.scenario, self.results),
-            **portfolio,
-            **self._contributions(),
-        }
-
-    def _contributions(self) -> dict[str, Any]:
-        if self.story is None:
-            return {}
-        parts = story_text.document(self.story)
-        return {"contributions": parts, "contributions_in_words": self.story_sentences}
+        return document(self)
 
     def _story_files(self) -> dict[str, bytes]:
         return {} if self.story is None else {storage.STORY: storage.csv_bytes(self.story)}
 
-    def _baselines(self) -> dict[str, Any]:
-        """Real crashes by name and index, and the chance that an entity falls as far."""
-        found: dict[str, Any] = {}
-        for index in ("sp500", "nasdaq"):
-            for crash in self.crashes(index):
-                found.setdefault(crash.name, {})[index] = {
-                    "max_drawdown": crash.depth,
-                    "max_drawdown_daily": crash.daily_depth,
-                    "same_grid": crash.same_grid,
-                }
-        for name, entry in found.items():
-            reached = {
-                entity: statistics_[f"reach_{name}"].as_json()
-                for entity, statistics_ in self.estimates().items()
-                if f"reach_{name}" in statistics_
-            }
-            if reached:
-                entry["reached"] = reached
-        return found
+    def plot(
+        self, kind: str = "", entity: str = "sp500", *, ax: Axes | None = None
+    ) -> Axes | NDArray[np.object_]:
+        """Draw a figure, such as "fan"; the matplotlib axes it is drawn in.
+
+        Parameters
+        ----------
+        kind
+            One of ``simulator.plots.available(run, entity)``; by default the first.
+        entity
+            A group or ticker.
+        ax
+            Axes to draw into. By default the figure gets axes of its own, outside of pyplot; a
+            notebook shows its ``.figure``, and figures of several panels give an array of axes.
+
+        Raises
+        ------
+        UsageError
+            For an unknown kind or entity, a figure the run cannot give, or one of several panels with ``ax``.
+        """
+        return display.plot(self, kind, ax, entity=entity)
 
     def _repr_html_(self) -> str:
-        """The verdict and the falls of the groups, for Jupyter."""
+        """The verdict, the falls of the groups and a figure, for Jupyter."""
+        line = f"{plain(self.scenario.title, 200)}: {plural(self.paths, 'path')}, seed {self.seed}."
+        return display.page(self, line, self._falls(), self.verdict)
+
+    def _falls(self) -> pd.DataFrame:
+        """The largest falls of the groups, as text."""
         import pandas as pd  # late: slow to import
 
         names = ["median", "worst_1_in_10", "worst_1_in_20", "worst_1_in_100"]
         groups = [name for name in self.scenario.universe.groups if name in self.entities]
-        table = pd.DataFrame(
-            {
-                name.replace("_", " "): [
-                    f"{-100 * self.estimates()[group][name].value:.1f} %" for group in groups
-                ]
-                for name in names
-            },
-            index=[self.label(group) for group in groups],
-        )
-        return f"<p>{html.escape(self.verdict)}</p>{table.to_html(escape=True)}"
+        falls = {
+            name.replace("_", " "): [
+                f"{-100 * self.estimates()[group][name].value:.1f} %" for group in groups
+            ]
+            for name in names
+        }
+        return pd.DataFrame({"largest fall": [self.label(group) for group in groups], **falls})
+
+    def to_excel(self, path: str | Path) -> None:
+        """Write an Excel workbook: the verdict, summary, fan, thresholds and assumptions, a sheet each.
+
+        It needs openpyxl (``pip install "crashsim[excel]"``); errors as :func:`write_workbook`.
+        """
+        excel.write_workbook(path, excel.sheets(self))
 
     def save(
         self,
@@ -373,7 +318,7 @@ class Run:
                 results,
                 document=self.document(),
                 summary=self.summary(),
-                fan=self.fan,
+                fan=self.wide_fan,
             ),
             results,
             storage.describe(

@@ -140,14 +140,20 @@ def read_table(
     texts = {key: "str" for key, kind in columns.items() if kind is str}
     try:
         with opened(folder, name, _MOST_TABLE) as file:
-            table = pd.read_csv(file, dtype=texts)
+            # A text is a text: NA is a ticker, not a gap.
+            empty = {key: [""] if key in texts else _GAPS for key in columns}
+            table = pd.read_csv(file, dtype=texts, keep_default_na=False, na_values=empty)
     except (OSError, ValueError, OverflowError) as error:
         raise StoreError(f"{folder / name} is damaged: {plain(str(error))}") from None
     if list(table.columns) != list(columns):
         raise StoreError(f"{folder / name} is damaged: its columns are not {', '.join(columns)}")
     for key, kind in columns.items():
         values = table[key]
-        fits = not values.isna().any() if kind is str else values.dtype.kind in _KINDS[kind]
+        fits = (
+            key in gaps or not values.isna().any()
+            if kind is str
+            else values.dtype.kind in _KINDS[kind]
+        )
         if kind is not str and fits and key not in gaps:
             fits = bool(np.isfinite(values).all())
         if not fits:
@@ -155,6 +161,8 @@ def read_table(
     return table
 
 
+_GAPS = ["", "nan", "NaN"]
+"""What stands for a number that is not known."""
 _KINDS = {int: "i", float: "if"}
 """Kinds of numpy that a column of numbers may have."""
 

@@ -8,7 +8,7 @@ a negative number of points.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import floor, isfinite, log10
+from math import floor, isfinite, isnan, log10
 
 from simulator.runs.statistic_catalogue import WORST
 from simulator.statistics import Estimate
@@ -112,6 +112,9 @@ def number(estimate: Estimate, statistic: str) -> str:
     return format_share(estimate, sign=-1 if unit is FALL else 1)
 
 
+UNKNOWN = "?"
+
+
 @dataclass(frozen=True)
 class FormattedChange:
     """A change as text: "−1.2", the ends of its 95 % interval "−1.8" and "−0.6", its error "0.3"."""
@@ -122,16 +125,20 @@ class FormattedChange:
     error: str
 
     def __str__(self) -> str:
+        if self.value == UNKNOWN:
+            return UNKNOWN
         return f"{self.value} ({self.low} to {self.high})" if self.low else f"{self.value} (?)"
 
     @property
     def brief(self) -> str:
         """With the standard error: "−1.2 ±0.3"."""
-        return f"{self.value} ±{self.error}"
+        return UNKNOWN if self.value == UNKNOWN else f"{self.value} ±{self.error}"
 
 
 def format_change(change: Estimate, statistic: str, places: int | None = None) -> FormattedChange:
-    """A change in the statistic's unit, cut to its error, or to so many ``places``."""
+    """A change in the statistic's unit, cut to its error, or to so many ``places``; "?" for NaN."""
+    if isnan(change.value):
+        return FormattedChange(UNKNOWN, "", "", UNKNOWN)
     unit = unit_of(statistic)
     shown = places_of(change, statistic) if places is None else places
     error = abs(unit.scale) * change.mc_error

@@ -23,10 +23,8 @@ from numpy.typing import NDArray
 from simulator.engine import Results
 from simulator.errors import UsageError, plain
 from simulator.runs.summary import evaluate_threshold
-from simulator.scenario import PROBABILITY, Threshold, parse_threshold
-from simulator.scenario.thresholds import FORM as THRESHOLD_FORM
-from simulator.scenario.thresholds import TimeGrid
-from simulator.schema import InvalidValue
+from simulator.scenario import PROBABILITY, Threshold
+from simulator.scenario.thresholds import TimeGrid, parse_typed
 from simulator.statistics import Estimate, Z
 
 MOST_PATHS = 10_000_000
@@ -69,15 +67,8 @@ def parse_goal(text: str, titles: Mapping[str, str], grid: TimeGrid | None = Non
     match = _SENTENCE.fullmatch(text.strip())
     if match is None:
         raise UsageError(f"--until {plain(text, 80)!r} cannot be read; write it as {FORM}")
-    try:
-        threshold = parse_threshold("until", f"{match['what']} >= 0", titles, grid)
-    except InvalidValue as refusal:
-        message = refusal.message.replace("threshold `until`", f"--until {plain(text, 80)!r}")
-        # A threshold's own form would mislead here.
-        expected = FORM if refusal.expected == THRESHOLD_FORM else refusal.expected
-        hint = f"; {refusal.hint}" if refusal.hint else ""
-        allowed = f"; allowed: {expected}" if expected else ""
-        raise UsageError(f"{message}{allowed}{hint}") from None
+    where = f"--until {plain(text, 80)!r}"
+    threshold = parse_typed(where, f"{match['what']} >= 0", FORM, titles, grid)
     _check_unit(text, threshold, match["width"], match["unit"])
     width = float(match["width"]) / (100.0 if match["unit"] else 1.0)
     if width <= 0.0:

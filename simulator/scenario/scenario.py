@@ -33,6 +33,7 @@ from simulator.scenario.scenario_schema import (
     read_tables,
     schema,
     table_problems,
+    without_leftovers,
 )
 from simulator.scenario.thresholds import Threshold, TimeGrid, read_thresholds
 from simulator.schema import (
@@ -60,7 +61,7 @@ __all__ = [
     "schema",
 ]
 
-MODEL_VERSION = 4
+MODEL_VERSION = 5
 """Part of every digest: raise it when the same scenario would give other numbers."""
 
 
@@ -189,12 +190,14 @@ class Scenario:
         return replace(self, **changed)  # type: ignore[arg-type]
 
     def overlaid(self, overrides: Mapping[str, Any]) -> Scenario:
-        """The scenario with more values laid over its file, by dotted key; the universe stays.
+        """The scenario with more values laid over its file, by dotted key.
 
+        The universe stays unless another is named; the holdings are then mapped to that one.
         Raises ScenarioError as `load_scenario` does.
         """
         laid = self.file.with_overrides({**self.overrides, **overrides})
-        again = _checked(laid, self.universe, self.portfolio)
+        stays = overrides.get("scenario.universe", self.universe.name) == self.universe.name
+        again = _checked(laid, self.universe if stays else None, self.portfolio)
         return again.with_(paths=self.paths, seed=self.seed)
 
     def resolved(self) -> dict[str, Any]:
@@ -277,14 +280,17 @@ def _checked(
     rates: Mapping[str, float] | None = None,
 ) -> Scenario:
     """The scenario of a file; ``universe`` is the file's with the portfolio, if both were read before."""
-    parsed, problems = read_tables(file)
     faults: list[Problem] = []
+    holdings = portfolio if isinstance(portfolio, Portfolio) and universe is not None else None
     if universe is None:
         universe, faults = read_universe(file)
+    given = file
+    file, gone = without_leftovers(file, universe)
+    parsed, problems = read_tables(file)
     sources, places, unsound = read_sources(file, ("sources",), file.data.get("sources", {}))
+    sources = {key: source for key, source in sources.items() if key not in gone}
     problems += faults + unsound
-    holdings = portfolio if isinstance(portfolio, Portfolio) else None
-    if universe is not None and isinstance(portfolio, str | Path):
+    if universe is not None and portfolio is not None and holdings is None:
         try:
             holdings, universe = read_portfolio(portfolio, universe, rates)
         except ScenarioError as error:
@@ -304,15 +310,15 @@ def _checked(
         thresholds=thresholds,
         sources=sources,
         portfolio=holdings,
+        file=given,
     )
     known = _known_keys(scenario)
     for key in [key for key in sources if key not in known][:MOST_PROBLEMS]:
         message = f"a source for `{plain(key, 80)}`, which is not a key of this scenario"
         hint = suggestion(key, known)
         problems.append(file.problem(places[key], message, hint=hint, at_key=True))
-    correlations, faults = sound_correlations(
-        file, parsed.correlations, tuple(scenario.uncertain())
-    )
+    pairs = tuple(pair for pair in parsed.correlations if not gone.intersection(pair.between))
+    correlations, faults = sound_correlations(file, pairs, tuple(scenario.uncertain()))
     problems += faults
     if problems:
         raise ScenarioError(problems)

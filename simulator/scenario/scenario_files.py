@@ -6,11 +6,11 @@ from pathlib import Path
 
 from simulator.errors import Problem, ScenarioError, plain
 from simulator.schema import TomlFile, is_name, suggestion
+from simulator.shipped import shipped_scenarios
 from simulator.universe import (
     Universe,
     find_universe,
     load_universe,
-    shipped_scenarios,
     universe_names,
 )
 

@@ -9,8 +9,9 @@ from typing import Any
 from pydantic import Field, ValidationError, field_validator
 
 from simulator.errors import Problem, plain
+from simulator.limits import MOST_PATHS
 from simulator.model.concentration import Concentration
-from simulator.model.events import Event
+from simulator.model.events import EVENT_KINDS, Event
 from simulator.model.firms import FirmRules
 from simulator.model.market import Market
 from simulator.model.sentiment import Sentiment
@@ -31,11 +32,11 @@ from simulator.schema import (
     suggestion,
 )
 from simulator.schema.parameters import FormatVersion
+from simulator.schema.toml_positions import Path, dotted
 from simulator.universe import Universe
 
 FORMAT_VERSION = 1
 MOST_STEPS = 2_600  # fifty years of weeks, ten of days
-MOST_PATHS = 100_000_000
 MOST_EVENTS = 100
 _DAYS_APART = 31
 
@@ -98,6 +99,39 @@ class ScenarioFile(Params):
     sources: dict[str, Any] = Field(
         default_factory=dict, description="key -> { source, date, quote, weakness, strength }"
     )
+
+
+def without_leftovers(file: TomlFile, universe: Universe | None) -> tuple[TomlFile, set[str]]:
+    """The file without what overridden texts leave behind, and the dotted keys that went.
+
+    An event whose kind is overridden keeps the keys that its new kind has; one whose universe is
+    overridden begins on that universe's day where its own is another.
+    """
+    events = file.data.get("events")
+    leftovers: list[Path] = [
+        ("events", index, key)
+        for index, event in enumerate(events if isinstance(events, list) else ())
+        if f"events.{index}.kind" in file.overrides
+        for key in _of_other_kinds(event)
+        if not any(f"{typed}.".startswith(f"events.{index}.{key}.") for typed in file.overrides)
+    ]
+    given = file.data.get("scenario", {})
+    as_of = given.get("as_of") if isinstance(given, dict) else None
+    moved = "scenario.universe" in file.overrides and "scenario.as_of" not in file.overrides
+    if moved and universe is not None and type(as_of) is date and _is_far(as_of, universe):
+        leftovers.append(("scenario", "as_of"))
+    return file.without(leftovers), {dotted(path) for path in leftovers}
+
+
+def _of_other_kinds(event: Any) -> set[str]:
+    """Keys of an event that only events of other kinds have."""
+    fields = {kind.model_fields["kind"].default: set(kind.model_fields) for kind in EVENT_KINDS}
+    known = fields.get(event.get("kind")) if isinstance(event, dict) else None
+    return set() if known is None else set(event) & (set().union(*fields.values()) - known)
+
+
+def _is_far(as_of: date, universe: Universe) -> bool:
+    return abs((as_of - universe.as_of).days) > _DAYS_APART
 
 
 def read_tables(file: TomlFile) -> tuple[ScenarioFile | None, list[Problem]]:
@@ -230,7 +264,7 @@ def table_problems(file: TomlFile, parsed: ScenarioFile, universe: Universe) -> 
         message = f"{table.horizon_years:g} years of {table.steps_per_year} steps are too many"
         expected = f"at most {MOST_STEPS:,} steps"
         problems.append(file.problem(("scenario", "horizon_years"), message, expected=expected))
-    if table.as_of and abs((table.as_of - universe.as_of).days) > _DAYS_APART:
+    if table.as_of and _is_far(table.as_of, universe):
         message = f"as_of is far from {universe.as_of}, the day of the universe's market values"
         hint = "leave as_of out, or choose the universe of that day"
         problems.append(file.problem(("scenario", "as_of"), message, hint=hint))

@@ -1,7 +1,7 @@
 """Designs of a sweep: which assumptions vary, and the cells that follow.
 
-A cell is a dict of dotted keys and numbers, laid over the scenario as ``--set`` does. Its base
-is the scenario as it is.
+A cell is a dict of dotted keys and their values, laid over the scenario as ``--set`` does. Its
+base is the scenario as it is. Values are numbers, or texts where a key holds one.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
@@ -22,7 +22,8 @@ from simulator.schema import InvalidValue, Params
 
 Kind = Literal["grid", "zip", "lhs", "sobol", "oat"]
 Number = int | float
-Spec = str | Sequence[Number] | Number | None
+Value = Number | str
+Spec = str | Sequence[Value] | Number | None
 """How the values of a key are given: a list, "a:b:n", "log:a:b:n", "x,y,z"; None: its distribution."""
 
 MOST_CELLS = 1_000_000
@@ -36,9 +37,11 @@ _OF_A_SWEEP = {
     "scenario.seed": "all cells share their draws: use --seed",
     "scenario.name": "it names the sweep",
     "scenario.title": "it names the sweep",
-    "scenario.universe": "all cells have the same firms",
 }
 """Keys that are the same in all cells, and why."""
+UNIVERSE = "scenario.universe"
+_TEXTS = re.compile(r"scenario\.universe|events\.[0-9]+\.(kind|firm)")
+"""Keys whose values are texts that change what is simulated."""
 _NO_ASSUMPTIONS = ("format_version", "sweep", "sources", "thresholds")
 """Tables without which a cell would be the same."""
 
@@ -48,7 +51,12 @@ class Axis:
     """A key and the values it takes; None: those of its own distribution."""
 
     key: str
-    values: tuple[Number, ...] | None = None
+    values: tuple[Value, ...] | None = None
+
+    @property
+    def is_text(self) -> bool:
+        """Whether its values are texts, which have no order but the one they are given in."""
+        return is_text_key(self.key)
 
 
 @dataclass(frozen=True)
@@ -61,6 +69,8 @@ class Design:
     """Cells of a sampled design (lhs, sobol)."""
     seed: int = 0
     """Seed of a sampled design; the noise of the paths has the scenario's."""
+    places: tuple[tuple[str, int], ...] = field(default=(), compare=False, repr=False)
+    """File and line of each cell, of a design that was read from a file."""
 
     @classmethod
     def of(
@@ -134,6 +144,11 @@ class Design:
         return cls(document["kind"], axes, document["size"], document["seed"])
 
 
+def is_text_key(key: str) -> bool:
+    """Whether a key holds a text: the universe, or the kind or the firm of an event."""
+    return _TEXTS.fullmatch(key) is not None
+
+
 class SweepTable(Params):
     """`[sweep]`: the cells of `crashsim sweep`; a run takes no notice of it."""
 
@@ -174,9 +189,10 @@ def _design(kind: str, vary: Mapping[str, Spec], size: int | None, seed: int) ->
     if kind not in get_args(Kind):
         raise InvalidValue(f"no design is called {plain(kind, 40)}", ", ".join(get_args(Kind)))
     sampled = kind in ("lhs", "sobol")
+    for key in vary:
+        _check_key(key, vary)
     axes = tuple(Axis(key, _values(key, spec)) for key, spec in vary.items())
     for axis in axes:
-        _check_key(axis.key, vary)
         if axis.values is not None and sampled:
             raise InvalidValue(
                 f"{kind} takes the values of {plain(axis.key)} from its own distribution",
@@ -215,24 +231,35 @@ def _check_key(key: str, vary: Iterable[str]) -> None:
         raise InvalidValue(f"{plain(inside)} is part of {plain(key)}", "one of the two")
 
 
-def _values(key: str, spec: object) -> tuple[Number, ...] | None:
+def _values(key: str, spec: object) -> tuple[Value, ...] | None:
     """The values of a spec. Raises InvalidValue."""
     if spec is None:
         return None
-    if isinstance(spec, str) and ":" in spec:
-        numbers: tuple[Number, ...] = _range(key, spec)
+    read = _text if is_text_key(key) else _number
+    if isinstance(spec, str) and ":" in spec and read is _number:
+        values: tuple[Value, ...] = _range(key, spec)
     elif isinstance(spec, str):
-        numbers = tuple(_number(key, part) for part in spec.split(","))
+        values = tuple(read(key, part) for part in spec.split(","))
     elif isinstance(spec, list | tuple | np.ndarray):
-        numbers = tuple(_number(key, item) for item in spec)
+        values = tuple(read(key, item) for item in spec)
     else:
-        numbers = (_number(key, spec),)
-    if not 1 <= len(numbers) <= MOST_VALUES:
-        raise InvalidValue(f"{len(numbers)} values for {plain(key)}", f"1 to {MOST_VALUES:,}")
-    twice = [value for value, times in Counter(numbers).items() if times > 1]
+        values = (read(key, spec),)
+    if not 1 <= len(values) <= MOST_VALUES:
+        raise InvalidValue(f"{len(values)} values for {plain(key)}", f"1 to {MOST_VALUES:,}")
+    twice = [value for value, times in Counter(values).items() if times > 1]
     if twice:
-        raise InvalidValue(f"{plain(key)} has {twice[0]:g} twice", "each value once")
-    return numbers
+        raise InvalidValue(f"{plain(key)} has {plain(str(twice[0]))} twice", "each value once")
+    return values
+
+
+def _text(key: str, item: object) -> str:
+    text = item.strip().strip("\"'") if isinstance(item, str) else ""
+    if not text:
+        raise InvalidValue(
+            f"{plain(str(item), 60)!r} is not a text for {plain(key)}",
+            'x,y,z, such as "us-2025-01"',
+        )
+    return text
 
 
 def _number(key: str, item: object) -> Number:

@@ -17,7 +17,7 @@ from itertools import islice
 from math import inf
 
 from simulator.arrays import FloatArray
-from simulator.errors import Problem, plain
+from simulator.errors import Problem, UsageError, plain
 from simulator.schema import InvalidValue, TomlFile, suggestion
 from simulator.universe import find_entity
 
@@ -108,6 +108,12 @@ class Threshold:
     limit: float
     text: str
 
+    @property
+    def title(self) -> str:
+        """The name for people; thresholds of the command line have only a number."""
+        number = self.name.removeprefix(OPTION)
+        return f"threshold {number}" if number.isdecimal() and number != self.name else self.name
+
 
 def parse_threshold(
     name: str, text: str, titles: Mapping[str, str], grid: TimeGrid | None = None
@@ -164,6 +170,24 @@ def parse_threshold(
         limit,
         f"{text[: match.start('what')]}{entity}.{metric}{text[match.end('what') :]}".strip(),
     )
+
+
+def parse_typed(
+    where: str, text: str, form: str, titles: Mapping[str, str], grid: TimeGrid | None = None
+) -> Threshold:
+    """As :func:`parse_threshold`, of a sentence made from an option.
+
+    Raises UsageError that begins with ``where`` and shows ``form`` for what cannot be read.
+    """
+    try:
+        return parse_threshold("", text, titles, grid)
+    except InvalidValue as refusal:
+        if refusal.expected == FORM:
+            raise UsageError(f"{where} cannot be read; write it as {form}") from None
+        message = refusal.message.replace("threshold ``", where)
+        allowed = f"; allowed: {refusal.expected}" if refusal.expected else ""
+        hint = f"; {refusal.hint}" if refusal.hint else ""
+        raise UsageError(f"{message}{allowed}{hint}") from None
 
 
 def _check_quantity(

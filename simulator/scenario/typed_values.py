@@ -61,14 +61,31 @@ def parse_varied(texts: Iterable[str], say: Callable[[str], None]) -> dict[str, 
     return specs
 
 
+def parse_range(key: str, text: str) -> tuple[float, float]:
+    """Lowest and highest value of ``key`` from ``LOW:HIGH``, either a number or a percentage. Raises UsageError."""
+    where = f"--range {plain(text)}"
+    parts = [_plain_number(where, key, part.strip()) for part in text.split(":")]
+    try:
+        low, high = map(float, parts)
+    except ValueError:
+        raise UsageError(f"{where}: expected LOW:HIGH, such as 0.6:1.4") from None
+    return low, high
+
+
 def _new_key(option: str, typed: str, known: Mapping[str, Any], say: Callable[[str], None]) -> str:
     """The full key, which is not among those ``known`` yet. Raises UsageError."""
+    key = parse_key(option, typed, say)
+    if key in known:
+        raise UsageError(f"{option} gives {plain(key)} twice: leave one out")
+    return key
+
+
+def parse_key(option: str, typed: str, say: Callable[[str], None]) -> str:
+    """The full key of what was typed behind ``option``; ``say`` is given what it is taken for. Raises UsageError."""
     try:
         key = full_key(typed)
     except UsageError as error:
         raise UsageError(f"{option} {error}") from None
-    if key in known:
-        raise UsageError(f"{option} gives {plain(key)} twice: leave one out")
     if key != typed:
         say(f"{option} {plain(typed)} is taken for {key}")
     return key

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import stat
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -110,6 +110,18 @@ class TomlFile:
         place = self.places.get(path)
         line = line_and_column(self.text, place.value)[0] if place else 0
         return f"{Path(self.file).name}:{line}"
+
+    def without(self, paths: Iterable[KeyPath]) -> TomlFile:
+        """The file without the values at these paths; places and overrides are as before."""
+        data = _copied(self.data)
+        for path in paths:
+            node = data
+            for part in path[:-1]:
+                node = node[part]
+            del node[path[-1]]
+        rest = TomlFile(self.file, self.raw, self.text, data, self.overrides)
+        vars(rest)["places"] = self.places  # the same text
+        return rest
 
     def with_overrides(self, overrides: Mapping[str, Any]) -> TomlFile:
         """The file with values laid over it; refuses keys that lead nowhere."""

@@ -94,38 +94,33 @@ class DrawdownMeter:
         self._lowest = np.ones_like(self.high)
         self._start, self._floor = start.copy(), start.copy()
         self._now = self._noted = 0
-        self._rose, self._stood, self._sank, self._lower = np.zeros((4, *start.shape), np.uint8)
+        self._bits: NDArray[np.uint8] = np.zeros((4, *start.shape), np.uint8)
+        self._flags: NDArray[np.bool_] = np.empty(self._bits.shape, np.bool_)
         steps = np.zeros((7, *start.shape), dtype=self._step_type)
         self._high_step, self._peak, self._trough, self._recovery = steps[:4]
         self._lowest_step = steps[6]
         self._regained, self._longest = steps[4:6]  # latest step not below the running maximum
-        self._flag = np.empty(start.shape, dtype=np.bool_)
 
     def update(self, step: int, level: FloatArray) -> None:
         """Take the levels of the next step, ``(...)``; steps count from 1."""
-        high, ratio, lowest, flag = self.high, self.ratio, self._lowest, self._flag
+        high, ratio, lowest = self.high, self.ratio, self._lowest
+        rose, stood, sank, lower = self._flags
         # A quotient is 1 only if both are equal, and above 1 only if the level is a new high.
         np.divide(level, high, out=ratio)
-        np.greater(ratio, 1.0, out=flag)
-        self._note(self._rose)
-        np.greater_equal(ratio, 1.0, out=flag)  # the high regained, which ends a spell
-        self._note(self._stood)
+        np.greater(ratio, 1.0, out=rose)
+        np.greater_equal(ratio, 1.0, out=stood)  # the high regained, which ends a spell
         np.maximum(high, level, out=high)
-        np.less(ratio, lowest, out=flag)
-        self._note(self._sank)
+        np.less(ratio, lowest, out=sank)
         np.minimum(lowest, ratio, out=lowest)
-        np.less(level, self._floor, out=flag)
-        self._note(self._lower)
+        np.less(level, self._floor, out=lower)
         np.minimum(self._floor, level, out=self._floor)
+        # Shift the flags in as the lowest bits.
+        np.add(self._bits, self._bits, out=self._bits)
+        np.bitwise_or(self._bits, self._flags.view(np.uint8), out=self._bits)
         self._now = step
         self._noted += 1
         if self._noted == _BITS:
             self._settle()
-
-    def _note(self, bits: NDArray[np.uint8]) -> None:
-        """Shift the flags in as the lowest bits."""
-        np.add(bits, bits, out=bits)
-        np.bitwise_or(bits, self._flag.view(np.uint8), out=bits)
 
     def _settle(self) -> None:
         """Turn bits into numbers of steps.
@@ -133,7 +128,7 @@ class DrawdownMeter:
         Steps only grow, so the latest one is the largest one; and a product with a flag costs a
         tenth of a choice by it.
         """
-        rose, stood, sank = self._rose, self._stood, self._sank
+        rose, stood, sank, lower = self._bits
         newer = (sank & -sank) - np.uint8(1)  # than the last low; all bits if there is none
         self._last(self._trough, np.bitwise_count(newer), sank)
         # The high it fell from: the latest one before that low, here or earlier.
@@ -155,9 +150,8 @@ class DrawdownMeter:
             longest, inside = self._longest.reshape(-1), stood.reshape(-1)[brief]
             longest[brief] = np.maximum(longest[brief], _GAPS[inside])
         self._last(self._regained, _latest(stood), stood)
-        self._last(self._lowest_step, _latest(self._lower), self._lower)
-        for bits in (rose, stood, sank, self._lower):
-            bits[...] = 0
+        self._last(self._lowest_step, _latest(lower), lower)
+        self._bits[...] = 0
         self._noted = 0
 
     def _last(self, steps: StepIndex, ago: NDArray[np.uint8], where: NDArray[np.uint8]) -> None:

@@ -54,6 +54,11 @@ def decimals(error: float, most: int = 1) -> int:
     return most if error <= 0 else min(max(-floor(log10(float(f"{error:.1g}"))), 0), most)
 
 
+def rounded(value: float, width: float) -> float:
+    """A value with no more digits than a hundredth of the ``width`` of its interval, or of what it is drawn from."""
+    return round(value, 2 - floor(log10(width))) if width > 0.0 else value
+
+
 def format_share(share: Estimate, *, sign: int = 1, most: int = 1) -> str:
     """An estimated share in percent, cut to its error; ``sign`` -1 shows a depth as the fall it is."""
     if not is_known(share):

@@ -15,13 +15,19 @@ from simulator.scenario.scenario import Scenario
 from simulator.scenario.sweep_design import (
     MOST_CELLS,
     OAT_SHARES,
+    UNIVERSE,
     Axis,
     Design,
-    Number,
     SweepTable,
+    Value,
     tidy,
 )
-from simulator.schema import suggestion
+from simulator.schema import is_name, suggestion
+from simulator.schema.toml_document import OVERRIDE
+from simulator.universe import Universe, find_universe, load_universe
+
+_CHECKED = 1000
+"""Values of a key that are checked before any cell is simulated."""
 
 
 def scenario_design(scenario: Scenario) -> Design | None:
@@ -65,7 +71,7 @@ def resolve_design(design: Design, scenario: Scenario) -> Design:
     return whole
 
 
-def design_cells(design: Design, scenario: Scenario) -> Iterator[dict[str, Number]]:
+def design_cells(design: Design, scenario: Scenario) -> Iterator[dict[str, Value]]:
     """The overrides of every cell in design order; the design is one that :func:`resolve_design` returned."""
     keys = design.keys
     if design.kind in ("lhs", "sobol"):
@@ -83,16 +89,54 @@ def design_cells(design: Design, scenario: Scenario) -> Iterator[dict[str, Numbe
 
 
 def _check_values(design: Design, scenario: Scenario) -> None:
-    """Every value by itself must be allowed. Raises ScenarioError with all that are not."""
+    """Every value must be allowed: by itself, or in its cells where a text says what else is there.
+
+    Raises ScenarioError with all that are not.
+    """
+    cells = (
+        design_cells(design, scenario)
+        if any(axis.is_text for axis in design.axes)
+        else ({axis.key: v} for axis in design.axes for v in (axis.values or ())[:_CHECKED])
+    )
     problems: list[Problem] = []
-    for axis in design.axes:
-        for value in (axis.values or ())[:1000]:
-            try:
-                scenario.overlaid({axis.key: value})
-            except ScenarioError as error:
-                problems += error.problems
+    for number, overrides in enumerate(itertools.islice(cells, len(design.axes) * _CHECKED)):
+        try:
+            scenario.overlaid(overrides)
+        except ScenarioError as error:
+            problems += [_placed(p, design, number, scenario) for p in error.problems]
     if problems:
-        raise ScenarioError(problems)
+        raise ScenarioError(list(dict.fromkeys(problems)))
+
+
+def _placed(problem: Problem, design: Design, cell: int, scenario: Scenario) -> Problem:
+    """The problem where the value was given: in a design file, in [sweep], or with --vary."""
+    if problem.file != OVERRIDE:
+        return problem
+    key = problem.source_line.partition("=")[0]
+    if key not in design.keys:
+        return problem
+    if design.places:
+        file, line = design.places[cell]
+        return replace(problem, file=file, line=line)
+    path = (
+        "sweep",
+        "vary",
+        *((key,) if ("sweep", "vary", key) in scenario.file.places else key.split(".")),
+    )
+    if path in scenario.file.places and scenario_design(scenario) == design:
+        return scenario.file.problem(
+            path, problem.message, expected=problem.expected, hint=problem.hint
+        )
+    return replace(problem, file="--vary")
+
+
+def varied_universes(design: Design, scenario: Scenario) -> list[Universe]:
+    """The universes that the cells of a design name."""
+    folder = scenario.path.parent
+    values = (axis.values or () for axis in design.axes if axis.key == UNIVERSE)
+    names = [str(name) for name in dict.fromkeys(itertools.chain(*values)) if is_name(str(name))]
+    paths = [find_universe(name, folder) for name in names]
+    return [load_universe(path) for path in paths if path is not None]
 
 
 def _sampled(design: Design, scenario: Scenario) -> FloatArray:

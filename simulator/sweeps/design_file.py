@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from simulator.csv_cells import CsvError, decode, number, rows
 from simulator.errors import UsageError, plain
-from simulator.scenario.sweep_design import MOST_VALUES, Axis, Design, Number
+from simulator.scenario.sweep_design import MOST_VALUES, Axis, Design, Value, is_text_key
 
 MOST_BYTES = 20_000_000
 
@@ -42,18 +43,20 @@ def read_design(path: str | Path) -> Design:
         )
     (_, keys), *cells = table
     faults = []
-    values: list[list[Number]] = []
+    values: list[list[Value]] = []
+    lines: list[int] = []
     for line, row in cells:
         if len(row) != len(keys):
             faults.append(f"{file}:{line}: {len(row)} values for {len(keys)} keys")
             continue
         try:
-            values.append([_whole(number(cell, ".")) for cell in row])
+            values.append([_value(key, cell) for key, cell in zip(keys, row, strict=True)])
+            lines.append(line)
         except ValueError as error:
             faults.append(f"{file}:{line}: {plain(str(error))}")
     if faults:
         raise UsageError("\n".join(faults[:20]))
-    return _design(keys, values)
+    return replace(_design(keys, values), places=tuple((file, line) for line in lines))
 
 
 def samples(problem: Mapping[str, Any], values: Any) -> Design:
@@ -88,7 +91,7 @@ def samples(problem: Mapping[str, Any], values: Any) -> Design:
     return _design(keys, table.tolist())
 
 
-def _design(keys: Sequence[str], cells: Sequence[Sequence[Number]]) -> Design:
+def _design(keys: Sequence[str], cells: Sequence[Sequence[Value]]) -> Design:
     if len(set(keys)) < len(keys) or not all(keys):
         raise UsageError(f"expected each key once, not {plain(', '.join(keys))}")
     if not 1 <= len(cells) <= MOST_VALUES:
@@ -101,6 +104,12 @@ def _design(keys: Sequence[str], cells: Sequence[Sequence[Number]]) -> Design:
     return Design("zip", tuple(axes))
 
 
-def _whole(value: float) -> Number:
-    """A whole number as int: keys that count take no other."""
+def _value(key: str, cell: str) -> Value:
+    """The text of a cell where the key holds one, else its number. Raises ValueError."""
+    if is_text_key(key):
+        if not cell.strip():
+            raise ValueError(f"{key} is empty")
+        return cell.strip()
+    value = number(cell, ".")
+    # Keys that count take whole numbers only.
     return int(value) if math.isfinite(value) and value == int(value) else value

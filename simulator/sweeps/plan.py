@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from simulator.errors import StoreError, UsageError
 from simulator.scenario import Design, Scenario
-from simulator.scenario.sweep_design import Number
+from simulator.scenario.sweep_design import Value
 from simulator.schema import override_path
 from simulator.sweeps import sweep_cell
 from simulator.sweeps.design import design_cells, resolve_design
@@ -92,9 +92,9 @@ def sweep_folder(scenario: Scenario, design: Design, parent: str | Path = "resul
     return Path(parent) / f"{scenario.name}-sweep-{digest}"
 
 
-def base_values(scenario: Scenario, keys: tuple[str, ...]) -> dict[str, Number | None]:
-    """The number each key has in a scenario; None where it is a distribution."""
-    values: dict[str, Number | None] = {}
+def base_values(scenario: Scenario, keys: tuple[str, ...]) -> dict[str, Value | None]:
+    """What each key is in a scenario; None where it is a distribution."""
+    values: dict[str, Value | None] = {}
     resolved = scenario.resolved()
     for key in keys:
         node: Any = resolved
@@ -102,7 +102,7 @@ def base_values(scenario: Scenario, keys: tuple[str, ...]) -> dict[str, Number |
             node = node[int(part)] if isinstance(node, list) else node.get(part)
             if node is None:
                 break
-        values[key] = node if isinstance(node, int | float) else None
+        values[key] = node if isinstance(node, int | float | str) else None
     return values
 
 
@@ -149,7 +149,7 @@ def make_plan(
     return plan
 
 
-def all_cells(design: Design, scenario: Scenario) -> Iterator[dict[str, Number]]:
+def all_cells(design: Design, scenario: Scenario) -> Iterator[dict[str, Value]]:
     """The base, then the cells of the design."""
     yield {}
     yield from design_cells(design, scenario)
@@ -165,7 +165,7 @@ def _before(folder: Path) -> tuple[int, set[int], int]:
     return manifest["done"], {manifest["paths"], *manifest["known"]}, extended
 
 
-def _look(plan: Plan, number: int, overrides: dict[str, Number]) -> None:
+def _look(plan: Plan, number: int, overrides: dict[str, Value]) -> None:
     """Note one cell: its id, and the reason if it must be computed."""
     scenario = plan.scenario.overlaid(overrides) if overrides else plan.scenario
     id_, begun = sweep_cell.cell_id(scenario), 0

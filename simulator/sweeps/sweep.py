@@ -16,19 +16,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simulator.engine import Executor, get_executor
-from simulator.errors import FailedCells, ScenarioError, StoreError, UsageError, plain
-from simulator.runs import atomic_files, sealed_files
+from simulator.errors import FailedCells, ScenarioError, StoreError, UsageError, plain, plural
+from simulator.runs import atomic_files, display, sealed_files
 from simulator.scenario import Design, Scenario
-from simulator.scenario.sweep_design import Number
+from simulator.scenario.sweep_design import Value
 from simulator.sweeps import sweep_cell
-from simulator.sweeps.design import resolve_design
+from simulator.sweeps.design import resolve_design, varied_universes
 from simulator.sweeps.failures import Failure, write_failures
 from simulator.sweeps.plan import Plan, base_values, make_plan, sweep_folder
 from simulator.sweeps.sweep_cell import PLAN
 from simulator.sweeps.table import CHANGE, ESTIMATE, table_columns, write_table
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
 
 __all__ = [
     "Plan",
@@ -48,7 +51,7 @@ MOST_FAILURES = 50
 Tick = Callable[[int, int], None]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Sweep:
     """A finished sweep."""
 
@@ -64,7 +67,7 @@ class Sweep:
         return self.design.keys
 
     @property
-    def base(self) -> dict[str, Number | None]:
+    def base(self) -> dict[str, Value | None]:
         """What each varied key is in the base; None where it is a distribution."""
         return base_values(self.scenario, self.keys)
 
@@ -73,11 +76,65 @@ class Sweep:
         """``sweep.csv``: a row per cell, entity and statistic, cells in design order, base first.
 
         Columns: cell, id, kind ("base" or "cell"), one per varied key (NaN where it is a
-        distribution), entity, statistic, value, mc_error, low, high, and the paired difference to
-        the base: change, change_error, change_low, change_high.
+        distribution, text where it holds one), entity, statistic, value, mc_error, low, high, and
+        the paired difference to the base: change, change_error, change_low, change_high. Where the
+        universe varies, a cell has rows of the entities of its own universe, with changes of those
+        the base has too.
         """
         gaps = {*self.keys, *ESTIMATE[1:], *CHANGE}
         return sealed_files.read_table(self.folder, "sweep.csv", table_columns(self.keys), gaps)
+
+    @cached_property
+    def titles(self) -> dict[str, str]:
+        """Titles of the entities of every cell, by entity, those of the base first."""
+        titles = dict(self.scenario.universe.titles)
+        for universe in varied_universes(self.design, self.scenario):
+            for entity, title in universe.titles.items():
+                titles.setdefault(entity, title)
+        return titles
+
+    def __repr__(self) -> str:
+        return f"<Sweep {self.scenario.name}: {self._size}, seed {self.scenario.seed}>"
+
+    @property
+    def _size(self) -> str:
+        cells, paths = plural(self.cells - 1, "cell"), plural(self.scenario.paths, "path")
+        return f"{cells} and the base over {plural(len(self.keys), 'assumption')}, {paths} each"
+
+    def plot(
+        self,
+        kind: str = "",
+        entity: str = "sp500",
+        statistic: str = "",
+        keys: tuple[str, ...] = (),
+        *,
+        ax: Axes | None = None,
+    ) -> Axes | NDArray[np.object_]:
+        """Draw a figure, such as "heatmap"; the matplotlib axes it is drawn in.
+
+        Parameters
+        ----------
+        kind
+            One of ``simulator.plots.available(sweep)``; by default what the design is made for.
+        entity, statistic
+            A group or ticker, and what is drawn of it; by default the 1-in-20 worst fall.
+        keys
+            What it is drawn against; the others are held at the value nearest the base.
+        ax
+            Axes to draw into; by default a figure outside of pyplot, which a notebook shows as ``.figure``.
+
+        Raises
+        ------
+        UsageError
+            For an unknown kind, entity, statistic or key, or a figure that the design cannot give.
+        """
+        chosen = {"statistic": statistic} if statistic else {}
+        return display.plot(self, kind, ax, entity=entity, keys=keys, **chosen)
+
+    def _repr_html_(self) -> str:
+        """What the first figure says, its numbers, and the figure, for Jupyter."""
+        title, seed = plain(self.scenario.title, 200), self.scenario.seed
+        return display.page(self, f"{title}: {self._size}, seed {seed}.")
 
 
 def is_sweep(folder: str | Path) -> bool:
@@ -165,11 +222,12 @@ def _is_there(plan: Plan, *, parquet: bool) -> bool:
 
 
 def _sources(plan: Plan) -> dict[str, bytes]:
-    universe, portfolio = plan.scenario.universe, plan.scenario.portfolio
+    portfolio = plan.scenario.portfolio
+    universes = (plan.scenario.universe, *varied_universes(plan.design, plan.scenario))
     own = {} if portfolio is None else {sweep_cell.PORTFOLIO: portfolio.raw}
     return {
         "scenario.toml": plan.scenario.text,
-        f"universes/{universe.path.name}": universe.path.read_bytes(),
+        **{f"universes/{each.path.name}": each.path.read_bytes() for each in universes},
         **own,
     }
 
@@ -227,8 +285,8 @@ def sweep(
     workers: int = 1,
     executor: Executor | None = None,
     progress: Tick | None = None,
-) -> pd.DataFrame:
-    """Simulate a scenario in many versions; the table of all of them.
+) -> Sweep:
+    """Simulate a scenario in many versions; the sweep, whose ``table`` holds all of them.
 
     Parameters
     ----------
@@ -261,7 +319,7 @@ def sweep(
         finished = run_plan(plan, executor or get_executor(workers), progress=progress)
     if finished.failures:
         raise FailedCells(f"{len(finished.failures)} cells failed: {finished.failures[0].message}")
-    return finished.table
+    return finished
 
 
 def add_files(folder: str | Path, extras: Mapping[str, bytes]) -> None:

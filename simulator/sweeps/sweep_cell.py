@@ -27,6 +27,7 @@ from simulator.runs import atomic_files, sealed_files
 from simulator.runs.load import stored_scenario
 from simulator.runs.sealed_files import Count, Manifest
 from simulator.scenario import Scenario
+from simulator.scenario.sweep_design import Value
 from simulator.statistics.paired import GROUPS
 from simulator.sweeps.cell_histograms import CellHistograms
 from simulator.sweeps.cell_statistics import CellStatistics, cell_statistics
@@ -49,7 +50,7 @@ class CellTask:
     """What to do for one cell; small, because it travels to workers."""
 
     number: int  # in design order, 0 is the base
-    overrides: Mapping[str, int | float]
+    overrides: Mapping[str, Value]
     id: str
     earlier: str = ""  # id of the cell with fewer paths to go on from
     begun: int = 0  # its paths

@@ -13,6 +13,7 @@ import numpy as np
 from simulator.arrays import FloatArray
 from simulator.errors import UsageError
 from simulator.runs import atomic_files
+from simulator.scenario.sweep_design import Value, is_text_key
 from simulator.statistics.intervals import jackknife_variance
 from simulator.statistics.paired import GROUPS, t_quantile
 from simulator.sweeps import sweep_cell
@@ -81,7 +82,9 @@ def write_parquet(folder: Path) -> str:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    texts = ("id", "kind", "entity", "statistic")
+    with (folder / "sweep.csv").open(encoding="utf-8") as file:
+        keys = [name for name in file.readline().strip().split(",") if is_text_key(name)]
+    texts = ("id", "kind", *keys, "entity", "statistic")
     with pd.read_csv(
         folder / "sweep.csv", dtype=dict.fromkeys(texts, "str"), chunksize=_PART
     ) as parts:
@@ -113,7 +116,7 @@ def need_parquet() -> None:
 def table_columns(keys: Iterable[str]) -> dict[str, type]:
     """Columns of ``sweep.csv``, where ``keys`` vary, and what they hold."""
     numbers = dict.fromkeys((*ESTIMATE, *CHANGE), float)
-    varied = dict.fromkeys(keys, float)
+    varied = {key: str if is_text_key(key) else float for key in keys}
     return {
         "cell": int,
         "id": str,
@@ -147,20 +150,24 @@ def _lines(plan: Plan, failed: set[int]) -> Iterator[str]:
         else:
             change = differences(figures, base)
         values = {**own, **overrides}
-        varied = ["" if values[key] is None else repr(values[key]) for key in plan.design.keys]
+        varied = [_cell(values[key]) for key in plan.design.keys]
         head = [str(number), id_, "cell" if number else "base", *varied]
         yield _rows(",".join(head), figures, change)
 
 
-_FORMAT = "%s,%s,%s," + ",".join(["%.10g"] * 8) + "\n"
+def _cell(value: Value | None) -> str:
+    return "" if value is None else value if isinstance(value, str) else repr(value)
+
+
+_NUMBERS = ",%.10g" * 8 + "\n"
 
 
 def _rows(head: str, figures: CellStatistics, change: FloatArray) -> str:
     numbers = np.concatenate([figures.estimates, change], axis=2).tolist()
     rows = [
-        _FORMAT % (head, entity, name, *row)
+        f"{head},{entity},{name}{(_NUMBERS % tuple(row)).replace('nan', '')}"
         for entity, of_entity in zip(figures.entities, numbers, strict=True)
         for name, row in zip(figures.names, of_entity, strict=True)
         if row[0] == row[0]  # not NaN: an entity that has this statistic
     ]
-    return "".join(rows).replace("nan", "")
+    return "".join(rows)

@@ -11,7 +11,6 @@ from simulator.universe.universe import (
     find_entity,
     find_universe,
     load_universe,
-    shipped_scenarios,
     universe_names,
 )
 from simulator.universe.universe_schema import FIGURES, GROUPS, FirmRow

@@ -20,6 +20,7 @@ import numpy as np
 from simulator.arrays import FloatArray
 from simulator.errors import Problem, ScenarioError
 from simulator.schema import NAME_RULE, UNSOURCED, Source, TomlFile, is_name, read_toml, suggestion
+from simulator.shipped import shipped_scenarios
 from simulator.universe.universe_schema import (
     FIGURES,
     GROUPS,
@@ -211,13 +212,6 @@ def find_universe(name: str, folder: Path | None = None) -> Path | None:
 def universe_names(folder: Path | None = None) -> list[str]:
     """Names that `find_universe` finds."""
     return sorted({path.stem for path in _universe_files(folder)})
-
-
-def shipped_scenarios() -> Path:
-    """Folder of the scenarios that come with the program: inside the wheel, or of the checkout."""
-    package = Path(__file__).parents[1]
-    inside = package / "_shipped" / "scenarios"
-    return inside if inside.is_dir() else package.parent / "scenarios"
 
 
 def _places(folder: Path | None) -> list[Path]:

@@ -232,13 +232,14 @@ def _fell_after(start: date) -> str:
 
 def day_rows(run: Run) -> Table:
     """Medians of the first step against 2025-01-27; ``run`` keeps levels."""
+    assert run.results.levels is not None
     table = Table("DeepSeek day, first step")
     for entity, low, high, real in (
         ("NVDA", -0.22, -0.12, "-17.0 %"),
         ("sp500", -0.025, -0.008, "-1.5 %"),
         ("rest", -0.008, inf, "+.1 % (equal-weight S&P 500)"),
     ):
-        levels = run.levels[run.entities.index(entity)]
+        levels = run.results.levels[run.entities.index(entity)]
         step = jackknife(lambda x: float(np.median(x)), levels[1] / levels[0] - 1)
         name = label(run, entity)
         table.band(

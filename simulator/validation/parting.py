@@ -117,7 +117,8 @@ def log_score(story: FloatArray, other: FloatArray, real: float) -> float:
 
 def _relative_levels(run: Run, entity: str) -> FloatArray:
     """Levels over the start, (T+1, path)."""
-    levels = np.asarray(run.levels[run.entities.index(entity)], np.float64)
+    assert run.results.levels is not None
+    levels = np.asarray(run.results.levels[run.entities.index(entity)], np.float64)
     return np.asarray(levels / levels[0])
 
 

@@ -10,7 +10,9 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import nbformat
 import numpy as np
 import pytest
 from cli_runs import TINY, CommandLine
@@ -245,6 +247,37 @@ def test_new_copies_with_comments_and_never_overwrites(
     Path("scenarios").mkdir()
     assert crashsim("new", "mine", "--from", story)[0] == 0
     assert Path("scenarios/mine.toml").is_file()
+
+
+def test_new_writes_a_notebook_that_runs(
+    crashsim: CommandLine, story: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("scenarios").mkdir()
+    code, out, _ = crashsim("new", "mine", "--from", story, "--notebook", "--json")
+    assert code == 0
+    made = json.loads(out)
+    assert (made["file"], made["notebook"]) == ("scenarios/mine.toml", "mine.ipynb")
+    nbformat.validate(nbformat.read("mine.ipynb", as_version=4))
+    names: dict[str, Any] = {}
+    for cell in json.loads(Path("mine.ipynb").read_text(encoding="utf-8"))["cells"]:
+        if cell["cell_type"] == "code":
+            source = "".join(cell["source"]).replace("2_000", "64").replace("512", "64")
+            exec(source, names)
+    assert names["run"].scenario.name == names["swept"].scenario.name == "mine"
+    assert len(names["axes"][0].lines) > 1
+    names["plt"].close("all")
+
+
+def test_new_overwrites_no_notebook_and_then_leaves_no_scenario(
+    crashsim: CommandLine, story: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.ipynb").write_text("mine", encoding="utf-8")
+    code, _, err = crashsim("new", "mine", "--from", story, "--notebook")
+    assert (code, "mine.ipynb exists" in err) == (2, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.ipynb"]
+    assert Path("mine.ipynb").read_text(encoding="utf-8") == "mine"
 
 
 def test_new_on_a_full_disk_leaves_no_file(

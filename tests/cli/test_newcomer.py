@@ -216,7 +216,7 @@ def test_ninety_for_a_share_suggests_what_was_meant(crashsim: CommandLine) -> No
     ],
 )
 def test_entities_are_known_by_ticker_and_name(typed: str, entity: str) -> None:
-    assert entity_of(load_scenario("deepseek"), typed) == entity
+    assert entity_of(load_scenario("deepseek").universe.titles, typed) == entity
 
 
 def test_a_run_shows_itself_in_a_line_and_takes_a_name() -> None:
@@ -365,7 +365,7 @@ def test_counts_in_thousands_are_taken(
         (["scenario.seed=1,2,3"], "all cells share their draws: use --seed"),
         (["seed=1,2,3"], "use --seed"),
         (["paths=100,200"], "use --paths"),
-        (["scenario.universe=1,2"], "all cells have the same firms"),
+        (["scenario.name=a,b"], "it names the sweep"),
         (["sweep.cells=1,2"], "a cell takes no notice of it"),
         (["format_version=1,2"], "a cell takes no notice of it"),
         (["elasticity=1,2", "elasticity.mean=1,2"], "elasticity.mean is part of technology.elast"),

@@ -38,7 +38,7 @@ def run() -> Run:
 
 def levels(entity: str = "sp500") -> Any:
     """Levels of one entity: a row a week, a column a path."""
-    return pd.DataFrame(np.asarray(run().levels[run().entities.index(entity)], np.float64))
+    return pd.DataFrame(run().levels.sel(entity=entity).to_numpy().astype(np.float64))
 
 
 def drawdowns(entity: str = "sp500") -> Any:

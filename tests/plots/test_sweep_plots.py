@@ -12,6 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from synthetic_sweep import ELASTICITY, ERROR, HAZARD, PRICE, depth, synthetic_sweep
 
+from simulator import load_scenario
 from simulator.errors import UsageError
 from simulator.plots import SWEEP_KINDS, available, draw, picture
 from simulator.plots.heatmap import Heatmap
@@ -20,8 +21,11 @@ from simulator.plots.style import VERMILION, render, style
 from simulator.scenario.sweep_design import Design
 from simulator.sweeps.sweep import Sweep
 
+UNIVERSE, KIND = "scenario.universe", "events.0.kind"
+LONG_KINDS = ["rate_rise", "efficiency_gain", "funding_squeeze"]
 DESIGNS = {
     "one key": Design.grid({ELASTICITY: "0.6:1.4:5"}),
+    "one value": Design.grid({ELASTICITY: [1.0]}),
     "two keys": Design.grid({PRICE: "0.5:0.98:9", ELASTICITY: [0.6, 0.8, 1.0, 1.2, 1.6]}),
     "three keys": Design.grid(
         {PRICE: "0.5:0.98:4", ELASTICITY: "0.4:2:3", HAZARD: [0.1, 0.2, 0.4]}
@@ -30,15 +34,22 @@ DESIGNS = {
     "together": Design.zip({PRICE: "0.5:0.98:5", ELASTICITY: "0.4:2:5"}),
     "hypercube": Design.lhs(12),
     "one at a time": Design.one_at_a_time(),
+    "one text": Design.grid({"events.3.firm": ["NVDA", "GOOGL", "META"]}),
+    "text and number": Design.grid({KIND: LONG_KINDS, ELASTICITY: [0.6, 1.0]}),
+    "texts one at a time": Design.one_at_a_time({KIND: LONG_KINDS, ELASTICITY: [0.6, 1.4]}),
 }
 GIVES = {
     "one key": ("lines",),
+    "one value": ("lines",),
     "two keys": ("heatmap", "lines"),
     "three keys": ("heatmap", "lines"),
     "many values": ("heatmap", "lines"),
     "together": ("lines",),
     "hypercube": ("lines",),
     "one at a time": ("tornado",),
+    "one text": ("lines",),
+    "text and number": ("heatmap", "lines"),
+    "texts one at a time": ("tornado",),
 }
 EVERY = [(name, kind) for name, kinds in GIVES.items() for kind in kinds]
 
@@ -95,7 +106,8 @@ def word_boxes(drawing: Figure) -> list[tuple[str, tuple[float, float, float, fl
     with style():
         FigureCanvasAgg(drawing).draw()  # type: ignore[no-untyped-call]
     unseen = set()  # labels of ticks beyond the ends of an axis are there, and not drawn
-    for axes in drawing.axes:
+    for axes in drawing.findobj(matplotlib.axes.Axes):  # those within axes too
+        assert isinstance(axes, matplotlib.axes.Axes)
         for axis in (axes.xaxis, axes.yaxis):
             low, high = sorted(axis.get_view_interval())
             ticks = [tick for tick in axis.get_major_ticks() if not low <= tick.get_loc() <= high]
@@ -336,3 +348,63 @@ def test_a_sweep_of_one_value_is_drawn_with_its_value_in_sight() -> None:
     axes = drawn("lines", synthetic_sweep(Design.grid({ELASTICITY: [1.0]}))).axes[0]
     low, high = axes.get_xlim()
     assert low < 1.0 < high
+
+
+def by_text(cell: dict[str, float]) -> float:
+    """Deeper with longer texts and lower elasticity: efficiency_gain as funding_squeeze, 15 letters."""
+    return (
+        0.3
+        + 0.02 * cell.get(KIND, 9)
+        + 0.01 * cell.get(UNIVERSE, 0)
+        - 0.1 * cell.get(ELASTICITY, 1.0)
+    )
+
+
+def test_texts_stand_in_the_order_of_the_design_and_are_not_joined() -> None:
+    one = synthetic_sweep(DESIGNS["text and number"], formula=by_text)
+    axes = drawn("lines", one).axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == LONG_KINDS
+    points = [line for line in axes.lines if line.get_marker() == "o"]
+    assert {line.get_linestyle() for line in points} == {"None"}
+    heights = [line.get_ydata() for line in points]  # elasticity 0.6, then 1.0
+    assert np.allclose(np.array(heights), [[-42, -54, -54], [-38, -50, -50]])
+
+
+def test_a_heat_map_of_texts_holds_their_numbers() -> None:
+    drawing = drawn("heatmap", synthetic_sweep(DESIGNS["text and number"], formula=by_text))
+    axes = drawing.axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == LONG_KINDS
+    numbers = [text for text in words(drawing) if text.startswith("\N{MINUS SIGN}")]
+    assert [number[1:] for number in numbers] == ["42", "54", "54", "38", "50", "50"]
+
+
+def test_a_tornado_takes_the_texts_with_the_lowest_and_the_highest_change() -> None:
+    of = picture("tornado", synthetic_sweep(DESIGNS["texts one at a time"], formula=by_text))
+    rows = of.table[of.table["key"] == KIND]
+    assert list(rows["at"]) == ["rate_rise", "efficiency_gain"]
+    assert np.allclose(rows["change"], [0.0, 0.12])
+    assert "efficiency_gain" in of.headline
+    assert "Texts: where it falls and rises most" in of.subtitle
+
+
+def test_an_entity_that_some_universes_lack_is_not_said_to_have_failed() -> None:
+    design = Design.grid({UNIVERSE: ["us-2025-01", "us-2000-03"], ELASTICITY: [0.6, 1.0]})
+    sweep = synthetic_sweep(design, scenario=load_scenario("glut"), formula=by_text, failed=[1])
+    table = sweep.table
+    gone = (table["entity"] == "NVDA") & (table[UNIVERSE] == "us-2000-03")
+    sweep.__dict__["table"] = table[~gone]
+    shown = words(drawn("heatmap", sweep, entity="NVDA"))
+    assert shown.count("none") == 2
+    assert shown.count("failed") == 1
+    assert any("Some universes have no NVIDIA" in text.replace("\n", " ") for text in shown)
+    assert "failed" in words(drawn("heatmap", sweep))
+    assert "none" not in words(drawn("heatmap", sweep))
+
+
+def test_an_entity_of_the_base_alone_has_no_figure() -> None:
+    sweep = synthetic_sweep(Design.grid({UNIVERSE: ["us-2000-03"]}), scenario=load_scenario("glut"))
+    table = sweep.table
+    sweep.__dict__["table"] = table[(table["entity"] != "NVDA") | (table["kind"] == "base")]
+    assert available(sweep, "NVDA") == ()
+    with pytest.raises(UsageError, match="only its base"):
+        picture("lines", sweep, "NVDA")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import os
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,12 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.csv_cells import AmbiguousNumber, number
-from simulator.errors import ScenarioError
+from simulator.errors import ScenarioError, plain
 from simulator.portfolio.funds import FUND_VOLATILITY, known_funds
 from simulator.portfolio.instruments import issuer, share
 from simulator.portfolio.portfolio import OWN_VOLATILITY, Portfolio, read_portfolio
+from simulator.reports.portfolio_tables import portfolio as portfolio_table
 from simulator.runs.runner import simulate
 from simulator.scenario.scenario import load_scenario
+from simulator.statistics.formatting import percent
 from simulator.universe.universe import Universe, load_universe
 
 DATA = Path(__file__).parent / "data"
@@ -313,7 +317,22 @@ def mutated(text: str, edits: list[tuple[str, int, str]]) -> str:
     return text
 
 
-@settings(max_examples=500, deadline=None)
+LONG = os.environ.get("HYPOTHESIS_PROFILE") == "explore"
+SHORT_STORY = """\
+format_version = 1
+
+[scenario]
+name = "held"
+title = "A year"
+universe = "us-2025-01"
+horizon_years = 1.0
+steps_per_year = 12
+paths = 8
+seed = 7
+"""
+
+
+@settings(max_examples=2_000 if LONG else 500, deadline=None)
 @given(st.sampled_from(FILES), EDITS)
 def test_a_mutated_file_is_read_in_full_or_refused(
     tmp_path_factory: pytest.TempPathFactory,
@@ -350,3 +369,30 @@ def _accounted(portfolio: Portfolio, text: str) -> int:
         len(row) and max(cell.count("\n") for cell in row) for row in csv.reader(io.StringIO(text))
     )
     return len(portfolio.holdings) + added + skipped + sections + quoted
+
+
+@settings(max_examples=1_000 if LONG else 30, deadline=None)
+@given(st.sampled_from(FILES), EDITS)
+def test_every_value_of_a_mutated_file_that_is_used_stands_in_the_table_of_holdings(
+    tmp_path_factory: pytest.TempPathFactory,
+    file: Path,
+    edits: list[tuple[str, int, str]],
+) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    path, story = folder / "mutated.csv", folder / "held.toml"
+    path.write_bytes(mutated(file.read_text("utf-8-sig"), edits).encode())
+    story.write_text(SHORT_STORY, encoding="utf-8")
+    try:
+        scenario = load_scenario(story, portfolio=path, rates=RATES)
+    except ScenarioError:
+        return
+    held = scenario.portfolio
+    assert held is not None
+    shown = portfolio_table(simulate(scenario))
+    assert shown is not None
+    assert Counter((row.ticker, row.weight) for row in shown.holdings) == Counter(
+        (plain(one.ticker, 40), percent(one.weight, 1)) for one in held.holdings
+    )
+    assert all(row.modelled_as for row in shown.holdings)
+    if held.value is not None:
+        assert f"worth ${held.value:,.0f}" in shown.what

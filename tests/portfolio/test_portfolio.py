@@ -394,7 +394,7 @@ def test_a_threshold_may_be_on_the_portfolio(
     assert "--portfolio holdings.csv" in err
     code, out, err = crashsim("run", story, *options, "--portfolio", path)
     assert code == 99
-    assert f"FAIL threshold_1: {rule}, it is " in " ".join(out.split())
+    assert f"FAIL threshold 1: {rule}, it is " in " ".join(out.split())
     code, out, err = crashsim("show", next((tmp_path / "out").iterdir()))
     assert code == 0
-    assert f"FAIL threshold_1: {rule}, it is " in " ".join(out.split())
+    assert f"FAIL threshold 1: {rule}, it is " in " ".join(out.split())

@@ -231,8 +231,8 @@ def test_what_is_not_rare() -> None:
 @pytest.mark.parametrize(
     ("event", "said"),
     [
-        ("sp500.max_drawdown", "is no event; write it as 'sp500.max_drawdown >= 0.70'"),
-        ("", "is no event"),
+        ("sp500.max_drawdown", "cannot be read; write it as sp500.max_drawdown >= 0.70"),
+        ("", "cannot be read"),
         ("sp501.max_drawdown >= 0.5", "unknown entity `sp501`"),
         ("sp500.max_drawdwn >= 0.5", "did you mean"),
         ("sp500.terminal_return >= 0.5", "is not a fall"),

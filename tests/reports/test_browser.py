@@ -6,13 +6,14 @@ A new page needs a line in PAGES. ``make browser-test`` runs this; BROWSER_SHOTS
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
 import pytest
-from browser import CHROMIUM, Browser, Look, Page, axe_source, opened
+from browser import Browser, Look, Page, opened
 from hostile import HOSTILE, dressed
 from synthetic_run import synthetic_run
 from synthetic_sweep import ELASTICITY, PRICE, synthetic_sweep
@@ -64,23 +65,6 @@ PAGES: dict[str, Maker] = {
 LOOKS = [Look(width, scheme) for width in (375, 1280) for scheme in ("light", "dark")]
 
 
-@pytest.fixture(scope="session")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    if not CHROMIUM:
-        pytest.skip("Chromium is not installed")
-    found = Browser(tmp_path_factory.mktemp("chromium"))
-    yield found
-    found.close()
-
-
-@pytest.fixture(scope="session")
-def axe() -> str:
-    source = axe_source()
-    if not source:
-        pytest.skip("axe-core is not installed")
-    return source
-
-
 @pytest.fixture(scope="session", params=PAGES)
 def file(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("page")
@@ -125,6 +109,25 @@ def test_axe_finds_nothing_serious(page: Page, axe: str) -> None:
 def test_every_picture_is_drawn(page: Page) -> None:
     broken = "[...document.images].filter(i => !i.complete || !i.naturalWidth).length"
     assert page.ask(broken) == 0
+
+
+def test_the_contents_scroll_to_their_section(page: Page) -> None:
+    page.ask("[...document.querySelectorAll('.contents a')].at(-1).click()")
+    height = "document.querySelector('#reproduce').getBoundingClientRect().top"
+    assert 0 <= page.ask(height) < 900
+
+
+def test_a_csv_is_downloaded_from_the_page_alone(
+    page: Page, browser: Browser, tmp_path: Path
+) -> None:
+    browser.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
+    name = page.ask("document.querySelector('a[download]').download")
+    page.ask("document.querySelector('a[download]').click()")
+    until = time.monotonic() + 10
+    while not (tmp_path / name).exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    assert "," in (tmp_path / name).read_text("utf-8-sig")
+    assert page.requests == []
 
 
 BAD = """<!doctype html><html><head><title>bad</title></head><body>

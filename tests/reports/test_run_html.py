@@ -113,7 +113,11 @@ def test_page_needs_no_network_and_runs_nothing(html: str) -> None:
     }
     allowed |= {"table", "caption", "thead", "tbody", "tr", "th", "td", "figure", "img", "details"}
     allowed |= {"summary", "code", "ul", "li", "dl", "dt", "dd", "strong", "em", "br"}
-    allowed |= {"section", "h3", "span"}
+    allowed |= {"section", "h3", "span", "nav", "a"}
+    links = [link["href"] for link in page.all("a")]
+    assert all(
+        re.match(r"#[a-z]+$|data:text/csv;charset=utf-8;base64,[\w+/=]+$", to) for to in links
+    )
     assert {tag for tag, _ in page.tags} <= allowed
     assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]
     assert not re.search(r"https?:|url\(|@import|javascript:", html)
@@ -240,6 +244,7 @@ def test_one_path(tmp_path: Path) -> None:
     one = synthetic_run(tmp_path, paths=1)
     page = Page(html_report(one)).text
     assert "“?”: too few paths" in page
+    assert "how well 1 path knows the model’s" in page
     assert not re.search(r"\bnan\b", page)
 
 

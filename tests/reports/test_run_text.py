@@ -29,7 +29,6 @@ SECTIONS = (
     "CHANCE",
     "BELOW TODAY'S VALUE",
     "TWENTIETH",
-    "0 non-finite paths",
     "results/walk",
 )
 

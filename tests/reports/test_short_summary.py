@@ -13,7 +13,7 @@ from simulator.runs import simulate
 from simulator.runs.run import Run
 from simulator.runs.story import can_be_split, what_the_story_adds
 from simulator.scenario import load_scenario
-from simulator.universe.universe import shipped_scenarios
+from simulator.shipped import shipped_scenarios
 
 MOST = 40
 PATHS = 100

@@ -92,7 +92,7 @@ def test_metrics_say_what_the_levels_did(run: Run) -> None:
     assert tuple(first["entity"]) == run.entities
     for row, name in ((0, "sp500"), (-1, run.entities[-1])):
         mine = metrics[metrics["entity"] == name]
-        levels = run.levels[row]  # (time, path)
+        levels = run.levels[row].to_numpy()  # (time, path)
         # Levels and measures are kept in 32 bits each.
         assert np.allclose(mine["max_drawdown"], max_drawdown(levels, axis=0), atol=1e-6)
         at = np.arange(levels.shape[1])
@@ -112,7 +112,7 @@ def test_metrics_say_what_the_levels_did(run: Run) -> None:
 
 def test_levels_start_at_the_close_before_the_first_step(scenario: Scenario, run: Run) -> None:
     assert run.levels.shape == (len(run.entities), 53, 1500)
-    firms = run.levels[len(scenario.universe.groups) :, 0, 0]
+    firms = run.levels.sel(entity=list(scenario.universe.tickers), t=0, path=0)
     assert np.array_equal(firms, scenario.universe.column("market_value").astype(np.float32))
     with pytest.raises(UsageError, match="keep_levels=True"):
         simulate(scenario, paths=1).levels  # noqa: B018
@@ -120,17 +120,18 @@ def test_levels_start_at_the_close_before_the_first_step(scenario: Scenario, run
 
 def test_the_fan_has_the_quantiles_of_the_levels(run: Run) -> None:
     fan, under = run.fan, run.underwater
-    assert list(fan.columns) == ["entity", "t", *FAN_QUANTILES]
+    assert list(fan.columns) == ["entity", "t", "quantile", "level"]
+    assert len(fan) == len(run.entities) * fan["t"].nunique() * len(FAN_QUANTILES)
     mine = fan[fan["entity"] == "nasdaq"]
-    assert (mine.iloc[0][list(FAN_QUANTILES)] == 1.0).all()
-    row = run.entities.index("nasdaq")
-    levels = run.levels[row] / run.levels[row][0]
-    exact = np.quantile(levels[-1], FAN_QUANTILES, method="inverted_cdf")
-    assert np.allclose(mine.iloc[-1][list(FAN_QUANTILES)].astype(float), exact, rtol=0.01)
+    assert (mine[mine["t"] == 0]["level"] == 1.0).all()
+    levels = run.levels.sel(entity="nasdaq").to_numpy()
+    exact = np.quantile(levels[-1] / levels[0], FAN_QUANTILES, method="inverted_cdf")
+    last = mine[mine["t"] == 1.0].set_index("quantile")["level"]
+    assert np.allclose(last[list(FAN_QUANTILES)], exact, rtol=0.01)
     falls = 1 - levels[-1] / levels.max(axis=0)
-    mine = under[under["entity"] == "nasdaq"]
+    last = under.query("entity == 'nasdaq' and t == 1").set_index("quantile")["fall"]
     exact = np.quantile(falls, FAN_QUANTILES, method="inverted_cdf")
-    assert np.allclose(mine.iloc[-1][list(FAN_QUANTILES)].astype(float), exact, atol=0.006)
+    assert np.allclose(last[list(FAN_QUANTILES)], exact, atol=0.006)
 
 
 def test_beyond_the_kept_paths_statistics_come_from_counts(scenario: Scenario, run: Run) -> None:

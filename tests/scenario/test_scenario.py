@@ -23,7 +23,7 @@ from simulator.scenario.scenario import (
     schema,
 )
 from simulator.schema.distributions import Quantiles
-from simulator.universe.universe import shipped_scenarios
+from simulator.shipped import shipped_scenarios
 
 FULL = "\n".join(full_lines())
 

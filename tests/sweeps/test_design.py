@@ -12,7 +12,7 @@ from scipy.stats import spearmanr
 
 from simulator.errors import ScenarioError, UsageError
 from simulator.scenario.scenario import Scenario
-from simulator.scenario.sweep_design import Design, parse_vary
+from simulator.scenario.sweep_design import Design, Value, parse_vary
 from simulator.sweeps.design import design_cells, resolve_design, scenario_design
 from simulator.sweeps.design_file import read_design, samples
 
@@ -33,7 +33,7 @@ def scenario(tmp_path: Path) -> Scenario:
     return load(tmp_path, UNCERTAIN)
 
 
-def values(spec: Any) -> tuple[float, ...] | None:
+def values(spec: Any) -> tuple[Value, ...] | None:
     return Design.grid({ELASTIC: spec}).axes[0].values
 
 

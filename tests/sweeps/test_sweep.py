@@ -264,7 +264,7 @@ def test_designs_of_the_command(crashsim: CommandLine, trial: Path, tmp_path: Pa
 def test_the_horizon_may_vary(trial: Path, tmp_path: Path) -> None:
     table = sweep(
         load_scenario(trial), {"scenario.horizon_years": [0.5, 1.1]}, parent=tmp_path, paths=128
-    )
+    ).table
     longer = table[(table["cell"] == 2) & (table["entity"] == "sp500")].set_index("statistic")
     known = longer["change"].notna()
     assert not known["recovered_1y"]  # the base ends before
@@ -275,7 +275,7 @@ def test_a_cell_that_is_the_base_differs_by_nothing(tmp_path: Path) -> None:
     path = tmp_path / "sure.toml"
     sure = '{ dist = "uniform", low = 0.6, high = 1.6 }'
     path.write_text(STORY.replace(sure, "1.0"), encoding="utf-8")
-    table = sweep(load_scenario(path), {ELASTIC: [1.0, 1.2]}, parent=tmp_path / "results")
+    table = sweep(load_scenario(path), {ELASTIC: [1.0, 1.2]}, parent=tmp_path / "results").table
     assert (table[table["cell"] <= 1].groupby("cell")["change"].max() == 0).all()
     assert table.drop_duplicates("cell")["id"].nunique() == 2
     assert list(table.drop_duplicates("cell")[ELASTIC]) == [1.0, 1.0, 1.2]

@@ -10,11 +10,11 @@ from cli_runs import CommandLine
 
 from simulator.errors import ScenarioError
 from simulator.schema.sources import UNSOURCED
+from simulator.shipped import shipped_scenarios
 from simulator.universe.universe import (
     Universe,
     find_universe,
     load_universe,
-    shipped_scenarios,
     universe_names,
 )
 from simulator.universe.universe_schema import FIGURES
