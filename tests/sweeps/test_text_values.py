@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from cli_runs import CommandLine
 from scenario_texts import load
-from sweep_trials import content, only
+from trials.commands import content, only
 
 from simulator import load_scenario, load_sweep, simulate, sweep
 from simulator.errors import ScenarioError, UsageError
