@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 from trials import FAMILIES
 from trials.counting import HEAD, Count, count
-from trials.stored import Stored
+from trials.stored import store
 
 
 def main() -> int:
@@ -33,7 +33,7 @@ def main() -> int:
         parser.error(f"no family is called {', '.join(sorted(unknown))}")
     table: list[Count] = []
     with tempfile.TemporaryDirectory(prefix="campaign-", ignore_cleanup_errors=True) as place:
-        stored = Stored(Path(place))
+        stored = store(Path(place))
         for name in given.families or FAMILIES:
             size = FAMILIES[name]
             times = given.times or (size.short if given.short else size.times)

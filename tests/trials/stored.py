@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Container
+from dataclasses import dataclass
 from pathlib import Path
 
 from cli_runs import TINY
@@ -19,19 +20,16 @@ TIMED = {"manifest.json", "report.html"}
 """Files of a run that hold how long it took or how it was called."""
 
 
+@dataclass(frozen=True)
 class Stored:
-    """A finished run with a figure and a far tail, and a finished sweep; commands that make them elsewhere."""
+    """A finished run and a finished sweep; commands that make them elsewhere."""
 
-    def __init__(self, place: Path) -> None:
-        self.place = place
-        self.story = place / "tiny.toml"
-        self.story.write_text(TINY, encoding="utf-8")
-        for command in (self.run(place / "runs"), self.sweep(place / "sweeps")):
-            _done(*command)
-        self.run_folder, self.sweep_folder = only(place / "runs"), only(place / "sweeps")
-        self.plain_run = content(self.run_folder)
-        _done("plot", self.run_folder, "fan")
-        add_files(self.run_folder, {"rare.csv": TAIL_ROW})
+    place: Path
+    story: Path
+    run_folder: Path
+    sweep_folder: Path
+    plain_run: dict[str, bytes]
+    """What the command of the run alone writes; other commands have added to the folder."""
 
     def run(self, parent: Path, *more: object) -> tuple[object, ...]:
         """The command of the run, in another parent."""
@@ -43,10 +41,22 @@ class Stored:
 
     def copy(self, folder: Path, spot: Path) -> Path:
         """A copy under the same name, in a folder "results" beside others' files."""
-        (spot / "victim").mkdir()
+        (spot / "victim").mkdir(parents=True)
         for name in (".tmp-precious", "data.txt"):
             (spot / "victim" / name).write_text("mine")
         return Path(shutil.copytree(folder, spot / "results" / folder.name))
+
+
+def store(place: Path) -> Stored:
+    """A run with a figure and a far tail, and a sweep."""
+    story, runs, sweeps = place / "tiny.toml", place / "runs", place / "sweeps"
+    story.write_text(TINY, encoding="utf-8")
+    _done("run", story, "-o", runs, *ONE)
+    _done("sweep", story, *VARY, "-o", sweeps, *ONE)
+    stored = Stored(place, story, only(runs), only(sweeps), content(only(runs)))
+    _done("plot", stored.run_folder, "fan")
+    add_files(stored.run_folder, {"rare.csv": TAIL_ROW})
+    return stored
 
 
 def _done(*arguments: object) -> None:
