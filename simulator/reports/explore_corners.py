@@ -36,12 +36,15 @@ class Corner:
 
 @dataclass(frozen=True)
 class EventCorners:
-    """What is said of one event; ``why_none`` where there is no corner to show."""
+    """What is said of one event: its share of all futures, and ``together`` what all its corners hold.
+
+    ``why_none`` says why there is no corner to show.
+    """
 
     event: str
     base: str
-    held_out: str
     corners: tuple[Corner, ...]
+    together: str = ""
     why_none: str = ""
 
 
@@ -108,7 +111,7 @@ def sections(
     rows = []
     for words, corners in found:
         if isinstance(corners, str):
-            rows.append(EventCorners(words, "", "", (), corners))
+            rows.append(EventCorners(words, "", (), why_none=corners))
             continue
         shown = tuple(
             Corner(
@@ -120,13 +123,10 @@ def sections(
             )
             for box in corners.boxes
         )
-        none = (
-            ""
-            if shown
-            else f"No corner stands out: the best one has {share_text(corners.best.density)}."
-        )
-        base, held_out = share_text(corners.base), f"{corners.held_out:,}"
-        rows.append(EventCorners(words, base, held_out, shown, none))
+        best, all_of = (share_text(of) for of in (corners.best.density, corners.together.coverage))
+        none = "" if shown else f"No corner stands out: the best one has {best}."
+        together = f"Together they hold {all_of} of all that do." if len(shown) > 1 else ""
+        rows.append(EventCorners(words, share_text(corners.base), shown, together, none))
     return rows
 
 
