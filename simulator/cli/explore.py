@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from typer import Argument
+from typer import Argument, Option
 
 from simulator.cli.console import Screen
 from simulator.cli.find import RESULTS, find
@@ -29,6 +29,15 @@ def explore(
             "its folder, the start of its name, or latest.",
         ),
     ],
+    event: Annotated[
+        list[str] | None,
+        Option(
+            "--event",
+            metavar="EVENT",
+            help="Offer the corners that bring it, as discover does (extra: discover). Repeatable.  "
+            "[default: the S&P 500 30 % below today; a fall as after 2000]",
+        ),
+    ] = None,
     output: FileOption = None,
 ) -> None:
     """Make a page on which assumptions can be moved.
@@ -44,9 +53,10 @@ def explore(
     run = load_run(folder)
     if output is None:
         target = folder / EXPLORE_PAGE
-        _store(folder, explore_page(run))
+        _store(folder, explore_page(run, events=event or ()))
     else:
-        target = write_file(output, explore_page(run, _command(folder, run)).encode())
+        page = explore_page(run, _command(folder, run), event or ())
+        target = write_file(output, page.encode())
     screen.result({"file": str(target)}, str(target), f"crashsim show {shlex.quote(str(folder))}")
 
 

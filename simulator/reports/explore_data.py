@@ -26,6 +26,8 @@ from simulator.schema import toml_value
 from simulator.statistics.formatting import percent, signed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from simulator.history import Crash
     from simulator.runs import Run
     from simulator.scenario import Scenario
@@ -78,6 +80,11 @@ class Control:
     values: FloatArray
     """What was drawn, by path."""
 
+    def nearest(self, value: float) -> int:
+        """The position nearest to a number."""
+        position: int = round((value * 10**self.digits - self.low) / self.step)
+        return min(max(position, 0), self.count)
+
     def at(self, position: int) -> float:
         """The number at a position of the control."""
         return float((self.low + position * self.step) / 10**self.digits)
@@ -106,8 +113,8 @@ def check(scenario: Scenario) -> None:
         )
 
 
-def controls(run: Run) -> list[Control]:
-    """The named assumptions, then those with the strongest rank correlation with the fall of a group."""
+def controls(run: Run, also: Sequence[str] = ()) -> list[Control]:
+    """The named assumptions, the strongest rank correlations with the fall of a group, and those in ``also``."""
     table = sensitivities(run.scenario, run.results)
     strongest = table[table["moves_most"]].set_index("key")
     size = strongest["rank_correlation"].abs().sort_values(ascending=False, kind="stable")
@@ -117,7 +124,7 @@ def controls(run: Run) -> list[Control]:
     others = [str(key) for key in size.index if key not in named]
     rows = {row.key: row for row in run.scenario.ledger()}
     found = []
-    for key in [*named, *others][:MOST_CONTROLS]:
+    for key in dict.fromkeys([*[*named, *others][:MOST_CONTROLS], *also]):
         r, entity = correlation[key], most[key]
         row = rows[key]
         found.append(

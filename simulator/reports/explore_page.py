@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from simulator.errors import UsageError, plain, plural
 from simulator.plots.run_plot import is_exact, label, years
-from simulator.reports import explore_data, html_page
+from simulator.reports import explore_corners, explore_data, html_page
 from simulator.reports.run_html import command_words
 from simulator.reports.run_text import run_line
 from simulator.runs.verdict import SENTENCES
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from simulator.scenario import Scenario
 
 
-def explore_page(run: Run, command: Sequence[str] | None = None) -> str:
+def explore_page(run: Run, command: Sequence[str] | None = None, events: Sequence[str] = ()) -> str:
     """One HTML page that needs no network.
 
     Parameters
@@ -40,6 +40,8 @@ def explore_page(run: Run, command: Sequence[str] | None = None) -> str:
         A run of many paths with at least one uncertain assumption.
     command
         Words that repeat the run, without overrides; by default those that do so in its folder.
+    events
+        Whose corners are offered; without any, two of the S&P 500. See :func:`explore_corners.discoveries`.
 
     Raises
     ------
@@ -54,7 +56,9 @@ def explore_page(run: Run, command: Sequence[str] | None = None) -> str:
     own = "\n".join(_text(f"{name}.js") for name in ("numbers", "page", "charts"))
     # The library's thousands of short names stay its own.
     scripts = [f"(() => {{\n{script}\n}})();" for script in (_library(), own)]
-    controls = explore_data.controls(run)
+    found = explore_corners.discoveries(run, events)
+    marks = explore_corners.marks(found)
+    controls = explore_data.controls(run, [mark.key for mark in marks])
     names = {name: label(run, name) for name in explore_data.ENTITIES if name in run.entities}
     shown = explore_data.paths(run)
     return html_page.render_page(
@@ -66,6 +70,8 @@ def explore_page(run: Run, command: Sequence[str] | None = None) -> str:
             "names": names,
             "measures": explore_data.MEASURES,
             "controls": controls,
+            "events": explore_corners.sections(run, found, controls),
+            "marks": marks,
             "fixed": explore_data.fixed(run),
             "paths": f"{shown:,}",
             "years": years(run.scenario.horizon_years),
@@ -74,7 +80,7 @@ def explore_page(run: Run, command: Sequence[str] | None = None) -> str:
             if shown < run.paths
             else "",
             "drawn_with": f"Drawn by Vega-Lite from vl-convert-python {version('vl-convert-python')}.",
-            "data": Markup(_json(_content(run, controls, names, command))),
+            "data": Markup(_json(_content(run, controls, marks, names, command))),
             "scripts": [Markup(script) for script in scripts],
         },
     )
@@ -83,6 +89,7 @@ def explore_page(run: Run, command: Sequence[str] | None = None) -> str:
 def _content(
     run: Run,
     controls: list[explore_data.Control],
+    marks: list[explore_corners.Mark],
     names: dict[str, str],
     command: Sequence[str] | None,
 ) -> dict[str, Any]:
@@ -104,6 +111,11 @@ def _content(
                 "digits": control.digits,
                 "support": control.support,
                 "truncated": control.truncated,
+                "marks": [
+                    {"assumption": mark.value, "letter": mark.letter}
+                    for mark in marks
+                    if mark.key == control.key
+                ],
                 "values": explore_data.base64_floats(control.values),
             }
             for control in controls

@@ -17,34 +17,34 @@ if TYPE_CHECKING:
 def corner_lines(corners: Discovery, scenario: Scenario, width: int) -> list[Line]:
     """A sentence a corner, and what all of them hold; or that none stands out."""
     units = {row.key: row.unit for row in scenario.ledger()}
-    base = f"{_share(corners.base)} of all futures of {scenario.name} see {corners.event}."
+    base = f"{share_text(corners.base)} of all futures of {scenario.name} see {corners.event}."
     lines = folded(base, width)
     if not corners.boxes:
         text = (
-            f"No corner of the assumptions stands out: the best one has {_share(corners.best.density)} "
-            f"({_limits(corners.best, units)})."
+            f"No corner of the assumptions stands out: the best one has {share_text(corners.best.density)} "
+            f"({limits_text(corners.best, units)})."
         )
         lines += folded(text, width, 0, 2, "strong")
     for box in corners.boxes:
         text = (
-            f"When {_limits(box, units)}, {_share(box.density)} of futures do. These are {_share(box.coverage)} of all "
-            f"such futures, and {_share(box.support)} of all futures are in this corner."
+            f"When {limits_text(box, units)}, {share_text(box.density)} of futures do. "
+            f"These are {share_text(box.coverage)} of all such futures, "
+            f"and {share_text(box.support)} of all futures are in this corner."
         )
         lines += folded(text, width, 0, 2, "strong")
     if len(corners.boxes) > 1:
-        text = (
-            f"Together these corners hold {_share(corners.together.coverage)} of all such futures."
-        )
+        text = f"Together these corners hold {share_text(corners.together.coverage)} of all such futures."
         lines += folded(text, width)
     text = f"Measured on {corners.held_out:,} paths; the others chose the corners. ± is one standard error."
     return [*lines, *folded(text, width)]
 
 
-def _share(of: Estimate) -> str:
+def share_text(of: Estimate) -> str:
+    """A share with one standard error: "31 % ±2"."""
     return f"{format_share(of)} {format_error(of)}".strip()
 
 
-def _limits(box: Box, units: dict[str, str]) -> str:
+def limits_text(box: Box, units: dict[str, str]) -> str:
     """The limits in words, key by key: "technology.elasticity is above 0.6 and below 0.8"."""
     parts = []
     for key, limits in groupby(box.limits, key=lambda limit: limit.key):

@@ -20,9 +20,11 @@ from scipy.stats import spearmanr
 
 from simulator.cli.app import invoke
 from simulator.errors import UsageError
-from simulator.reports import explore_data, explore_page, run_html
+from simulator.exploration import discover
+from simulator.reports import explore_corners, explore_data, explore_page, run_html
 from simulator.reports.explore_data import NAMED, controls, edges, events, fixed
 from simulator.reports.run_html import html_report
+from simulator.reports.scenario_discovery_text import share_text
 from simulator.runs.run import Run
 from simulator.runs.runner import simulate
 from simulator.runs.verdict import verdict
@@ -246,6 +248,43 @@ def test_a_page_elsewhere_has_a_command_that_finds_the_scenario(
     words = data((tmp_path / "page.html").read_text())["command"]["words"]
     assert words[:3] == ["crashsim", "run", "run/scenario.toml"]
     assert not (tmp_path / "run" / "explore.html").exists()
+
+
+def test_the_corners_of_an_event_are_on_the_page(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run.save(tmp_path / "run")
+    event = "sp500.loss_from_start >= 0.30"
+    assert invoke(["explore", "run", "--event", event]) == 0
+    page = unescape((tmp_path / "run" / "explore.html").read_text())
+    assert f"<h3>{event}: " in page
+    corners = discover(run, event)
+    assert len(re.findall(r'<li><a href="#', page)) == len(corners.boxes)
+    assert invoke(["explore", "run", "--event", "sp500.nothing >= 0.30"]) == 2
+
+
+def test_usual_events_have_their_corners_or_the_reason_why_not(
+    run: Run, page: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = unescape(page)
+    depth = run.crashes("sp500")[0].depth
+    for event in ("sp500.loss_from_start >= 0.30", f"sp500.max_drawdown >= {depth:.6f}"):
+        for box in discover(run, event).boxes:
+            assert f"{share_text(box.density)} of its futures do" in text
+    few = simulate(load_scenario("deepseek"), paths=20)
+    assert "at least 40 must" in explore_page.explore_page(few)
+    monkeypatch.setattr(explore_corners, "find_spec", lambda _name: None)
+    without = unescape(explore_page.explore_page(run))
+    assert without.count("pip install 'crashsim[discover]'") == 2
+
+
+def test_a_key_of_a_corner_has_a_control_however_little_it_moves(run: Run) -> None:
+    shown = {control.key for control in controls(run)}
+    hidden = [key for key in run.results.inputs if key not in shown]
+    more = controls(run, hidden)
+    assert {control.key for control in more} >= set(hidden)
+    assert [control.key for control in more][:3] == [control.key for control in controls(run)][:3]
 
 
 def test_a_scenario_is_simulated_once(

@@ -18,6 +18,7 @@ from browser import Browser, Look, Page, opened
 
 from simulator.cli import run as cli_run
 from simulator.cli.app import invoke
+from simulator.exploration import discover
 from simulator.reports.explore_data import Control, controls
 from simulator.reports.explore_page import explore_page
 from simulator.reports.run_html import EXPLORE_PAGE
@@ -41,9 +42,13 @@ WIDE = LOOKS[2]
 
 
 @pytest.fixture(scope="module")
-def run() -> Run:
-    """20,000 paths: 2,000, each ten times."""
-    once = simulate(load_scenario("deepseek", portfolio=HOLDINGS), paths=2_000)
+def once() -> Run:
+    return simulate(load_scenario("deepseek", portfolio=HOLDINGS), paths=2_000)
+
+
+@pytest.fixture(scope="module")
+def run(once: Run) -> Run:
+    """20,000 paths: each ten times."""
     results = once.results
     many = replace(
         results,
@@ -275,7 +280,7 @@ def resize(page: Page, width: int) -> None:
 
 
 def test_the_scatter_and_its_range_control_choose_for_each_other(page: Page) -> None:
-    pick(page, "axis", "1")
+    pick(page, "axis", "technology.elasticity")
     assert brush(page) == []
     move(page, 1, low=9, high=27)
     count = page.ask("Number(document.querySelector('[data-control=\"1\"] input').max)")
@@ -438,7 +443,7 @@ def test_the_address_keeps_the_choice(page: Page, ranges: dict[str, Control]) ->
     ends = f"{elasticity.shown(9)}..{elasticity.shown(27)}"
     assert kept == f"#entity=mag7&technology.elasticity={ends}"
     page.ask("document.getElementById('reset').click()")
-    settled(page)
+    time.sleep(0.5)
     page.ask(f"location.hash = {json.dumps(kept)}")
     time.sleep(0.5)
     assert (text(page, "#left"), text(page, "#verdict")) == shown
@@ -446,6 +451,34 @@ def test_the_address_keeps_the_choice(page: Page, ranges: dict[str, Control]) ->
     time.sleep(0.5)
     assert text(page, "#left") == "20,000 of 20,000 futures"
     assert page.ask("document.getElementById('entity').value") == "sp500"
+
+
+def test_a_corner_that_brings_an_event_is_a_link_that_chooses_it(
+    browser: Browser, once: Run, tmp_path: Path
+) -> None:
+    """Its futures are counted by pandas, at the steps of the controls nearest to the limits."""
+    corners = discover(once, "sp500.loss_from_start >= 0.30")
+    assert corners.boxes
+    keys = [limit.key for box in corners.boxes for limit in box.limits]
+    ranges = {control.key: control for control in controls(once, keys)}
+    file = tmp_path / EXPLORE_PAGE
+    file.write_text(explore_page(once, events=["sp500.loss_from_start >= 0.30"]), encoding="utf-8")
+    with opened(browser, file, WIDE) as page:
+        until_ready(page)
+        for place, box in enumerate(corners.boxes):
+            page.ask(f"document.querySelectorAll('.corners a')[{place}].click()")
+            time.sleep(0.5)
+            keep = pd.Series(data=True, index=once.inputs.index)
+            for limit in box.limits:
+                control = ranges[limit.key]
+                steps = np.array([control.at(i) for i in range(control.count + 1)])
+                end = steps[np.abs(steps - limit.value).argmin()]
+                drawn = once.inputs[limit.key].astype(np.float32).astype(float)
+                keep &= (drawn >= end) if limit.side == "above" else (drawn <= end)
+            assert text(page, "#left") == f"{keep.sum():,} of 2,000 futures"
+            assert page.ask("document.getElementById('measure').value") == "loss_from_start"
+            assert page.ask("document.getElementById('axis').value") == box.limits[0].key
+        assert (page.requests, page.complaints) == ([], [])
 
 
 def test_hostile_text_is_shown_as_it_is(browser: Browser, run: Run, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 // The two charts: drawn by Vega from histogram.json and scatter.json without compiling code, as the page's policy demands.
 const POINTS = 1500;
+const SELECTS = ["entity", "measure", "axis"];
 let brushing = false;
 
 function colours() {
@@ -81,7 +82,7 @@ function fillScatter() {
   for (let i = 0; i < Math.min(n, POINTS); i += 1) {
     points.push({ assumption: control.values[i], result: values[i], chosen: state.chosen[i] === 1 });
   }
-  charts.scatter.view.data("points", points).data("middle", middles(control, values)).run();
+  charts.scatter.view.data("points", points).data("middle", middles(control, values)).data("limits", control.marks).run();
 }
 
 // Median result by tenth of the assumption, of the futures that all other ranges choose.
@@ -137,14 +138,14 @@ function keepInAddress() {
 
 function writeAddress() {
   const words = new URLSearchParams();
-  for (const id of ["entity", "measure"]) if (byId(id).selectedIndex) words.set(id, byId(id).value);
+  for (const id of SELECTS) if (byId(id).selectedIndex) words.set(id, byId(id).value);
   for (const c of controls.filter(narrowed)) words.set(c.key, `${numberAt(c, c.from)}..${numberAt(c, c.to)}`);
   history.replaceState(null, "", words.size ? `#${words}` : "#");
 }
 
 function takeFromAddress() {
   const words = new URLSearchParams(location.hash.slice(1));
-  for (const id of ["entity", "measure"]) {
+  for (const id of SELECTS) {
     const options = [...byId(id).options].map((option) => option.value);
     byId(id).value = options.includes(words.get(id)) ? words.get(id) : options[0];
   }
@@ -156,7 +157,7 @@ function takeFromAddress() {
 }
 
 async function redraw() {
-  [state.entity, state.measure, state.axis] = [byId("entity").value, byId("measure").value, Number(byId("axis").value)];
+  [state.entity, state.measure, state.axis] = [byId("entity").value, byId("measure").value, byId("axis").selectedIndex];
   for (const option of byId("measure").options) option.disabled = !(option.value in data.results[state.entity]);
   if (!(state.measure in data.results[state.entity])) state.measure = byId("measure").value = "max_drawdown";
   await Promise.all([drawHistogram(), drawScatter()]);
@@ -178,9 +179,13 @@ function listen() {
     const [from, to] = control.box.querySelectorAll("input");
     from.addEventListener("input", () => (setRange(control, Math.min(Number(from.value), control.to - 1), control.to), soon()));
     to.addEventListener("input", () => (setRange(control, control.from, Math.max(Number(to.value), control.from)), soon()));
+    for (const mark of control.box.querySelectorAll(".mark")) {
+      const place = (mark.dataset.value - control.at(0)) / (control.at(control.count) - control.at(0));
+      mark.style.setProperty("--at", place);
+    }
     control.box.querySelector(".all").setAttribute("d", outline(shape(control, EVERYONE)));
   });
-  for (const id of ["entity", "measure", "axis"]) byId(id).addEventListener("change", redraw);
+  for (const id of SELECTS) byId(id).addEventListener("change", redraw);
   byId("reset").addEventListener("click", () => {
     for (const control of controls) setRange(control, 0, control.count);
     choose();
