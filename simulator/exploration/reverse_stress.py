@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from itertools import pairwise
 from math import isfinite
@@ -77,9 +77,9 @@ class ReverseStress:
     unit: str
     low: float
     high: float
-    scenario: Scenario
+    scenario: Scenario = field(repr=False)
     roots: tuple[Root, ...]
-    scanned: tuple[tuple[float, Estimate], ...]
+    scanned: tuple[tuple[float, Estimate], ...] = field(repr=False)
 
     @property
     def level(self) -> float:
