@@ -42,7 +42,7 @@ format: $(READY)  ## rewrite the sources as `make check` wants them
 cover: $(READY)  ## all tests, with branch coverage
 	$(BIN)/python -m pytest -n $(WORKERS) --cov $(ARGS)
 
-campaign: $(READY)  ## kill, stop, fill and flip sweeps hundreds of times; ARGS="kills --times 20" for less
+campaign: $(READY)  ## try to lose, spoil or misread what is stored, 3,000 trials; ARGS="kills --times 20 --seed 3" for less
 	$(BIN)/python scripts/campaign.py $(ARGS)
 
 bench: $(READY)  ## benchmarks, one at a time

@@ -5,6 +5,7 @@ Read first: ``app`` (the list of commands and what an error becomes), then ``run
 """
 
 import os
+import signal
 import sys
 
 from simulator.cli.signals import INTERRUPTED, STOPPED, Terminated, stop_on_signals
@@ -26,5 +27,9 @@ def main() -> None:
         pass
     except Terminated:
         code, text = 143, f"error: {STOPPED}\n"
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, signal.SIG_DFL)  # nothing is left that could unwind
     sys.stderr.write(text)
     sys.exit(code)

@@ -105,14 +105,16 @@ def save_run(
 
 
 def _kept(folder: Path, digest: str) -> dict[str, Any]:
-    """What another command added to the same run and this one does not make again: its far tail."""
+    """What other commands added to the same run and this one does not make again: its far tail, figures."""
+    kept: dict[str, Any] = {}
     with contextlib.suppress(StoreError):
         before = read_manifest(folder)
-        if TAIL in before["files"] and before["digest"] == digest:
-            kept = {TAIL: before["files"][TAIL]}
-            sealed_files.verify(folder, kept)
-            return kept
-    return {}
+        for name, entry in before["files"].items() if before["digest"] == digest else ():
+            if name == TAIL or name.startswith("figures/"):
+                with contextlib.suppress(StoreError):
+                    sealed_files.verify(folder, {name: entry})
+                    kept[name] = entry
+    return kept
 
 
 def add_files(folder: str | Path, extras: Mapping[str, bytes]) -> None:

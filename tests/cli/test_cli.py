@@ -311,6 +311,18 @@ def test_a_signal_is_not_lost_wherever_it_arrives(place: str, number: signal.Sig
     assert (done.returncode, done.stderr) == (7, b"")
 
 
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_after_the_end_of_a_command_shows_no_traceback(number: signal.Signals) -> None:
+    code = (
+        "import signal, sys\nfrom simulator.cli import main\n"
+        "sys.argv[1:] = ['--version']\n"
+        f"sys.exit = lambda code: signal.raise_signal({int(number)})\nmain()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (-number, b"")
+
+
 def test_a_closed_pipe_is_no_error(folder: Path) -> None:
     command = f"{sys.executable} -m simulator path {folder} 1 -q | head -c 10"
     done = subprocess.run(

@@ -193,7 +193,7 @@ def test_an_interrupted_save_leaves_the_run_as_it_was(
     run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, stopped: str, after: int
 ) -> None:
     (folder / "notes.txt").write_text("mine")
-    add_files(folder, {"rare.csv": TAIL_ROW})
+    add_files(folder, {"rare.csv": TAIL_ROW, "figures/fan-sp500.svg": b"<svg/>"})
     before, calls = content(folder), list[int]()
     real = getattr(os, stopped.removeprefix("os."))
 
@@ -211,7 +211,8 @@ def test_an_interrupted_save_leaves_the_run_as_it_was(
     load_run(folder)
     run.save(folder)
     assert (folder / "notes.txt").read_text() == "mine"
-    assert "rare.csv" in read_manifest(folder)["files"], "what another command added is kept"
+    added = {"rare.csv", "figures/fan-sp500.svg"}
+    assert read_manifest(folder)["files"].keys() >= added, "what other commands added is kept"
     load_run(folder)
     assert not list(folder.rglob(".tmp-*"))
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,7 +136,7 @@ class Forked:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
 
     def _become(self, largest_file: int | None) -> None:
-        code: object = 1
+        code: object = 143  # by SIGTERM, before the command has begun
         try:
             for number, file in ((1, self._out), (2, self._err)):
                 os.dup2(file.fileno(), number)
@@ -146,15 +147,19 @@ class Forked:
             stop_on_signals()
             signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
             sys.argv = ["crashsim", *self.words]
+            code = 1  # what leaves it otherwise is a bug
             main()
         except SystemExit as error:
             code = error.code
-        except KeyboardInterrupt:
-            code = 130  # before the command had begun
+        except BaseException as error:  # noqa: BLE001 - a signal before the command, or a bug in it
+            if code == 1:
+                traceback.print_exc()
+            elif isinstance(error, KeyboardInterrupt):
+                code = 130
         finally:
             with contextlib.suppress(OSError, ValueError):
                 sys.stdout.flush()
-            os._exit(code if isinstance(code, int) else 0 if code is None else 143)
+            os._exit(code if isinstance(code, int) else 0)
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal, if it runs yet."""

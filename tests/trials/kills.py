@@ -49,8 +49,8 @@ def stopped(
     time.sleep(dice.uniform(0.0, lasts))
     running.signal(number)
     ending = running.wait()
-    code = -number if number == signal.SIGKILL else 128 + number
-    faults = list(ending.faults(0, code))
+    codes = {-number} if number == signal.SIGKILL else {-number, 128 + number}
+    faults = list(ending.faults(0, *codes))  # -number: after its end
     if number != signal.SIGKILL:
         faults += leftovers(results)
     return ending, faults
