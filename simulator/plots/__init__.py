@@ -150,6 +150,6 @@ def draw_on(of: Plot, axes: Axes) -> Axes:
                 f"ax takes one matplotlib Axes, not {type(axes).__name__}; of an array of them, such as "
                 "plt.subplots(2) gives, choose one"
             )
-        title_above(axes, of.headline)
+        title_above(axes, of.headline, of.margins.top)
         of.draw(axes)
     return axes

@@ -140,12 +140,11 @@ def heading(drawing: Figure, title: str, subtitle: str) -> float:
     return y
 
 
-def title_above(axes: Axes, title: str) -> None:
-    """The heading of a figure as the title of axes of a page that is not ours."""
+def title_above(axes: Axes, title: str, free: float = 0.0) -> None:
+    """The heading of a figure as the title of axes on a page that is not ours; inches left free below it."""
     width = axes.bbox.width / axes.figure.dpi
-    axes.set_title(
-        "\n".join(_lines(title, width, 9.5, "bold")), loc="left", size=9.5, weight="bold"
-    )
+    text = "\n".join(_lines(title, width, 9.5, "bold"))
+    axes.set_title(text, loc="left", size=9.5, weight="bold", pad=6 + 72 * free)
 
 
 def heading_height(width: float, title: str, subtitle: str) -> float:

@@ -114,7 +114,7 @@ def test_every_picture_is_drawn(page: Page) -> None:
 def test_the_contents_scroll_to_their_section(page: Page) -> None:
     page.ask("[...document.querySelectorAll('.contents a')].at(-1).click()")
     height = "document.querySelector('#reproduce').getBoundingClientRect().top"
-    assert 0 <= page.ask(height) < 900
+    assert -1 < page.ask(height) < 900  # scrolled by whole pixels
 
 
 def test_a_csv_is_downloaded_from_the_page_alone(

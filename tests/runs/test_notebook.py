@@ -18,7 +18,9 @@ import pandas as pd
 import pytest
 from hostile import HOSTILE
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from openpyxl import load_workbook
 from synthetic_run import synthetic_run
 from synthetic_sweep import ELASTICITY, PRICE, synthetic_sweep
@@ -74,6 +76,17 @@ def test_a_figure_of_one_axes_is_drawn_into_those_given(run: Run, kind: str) -> 
     assert figure.axes == [left, right]
     assert figure.texts == []
     figure.canvas.draw()
+
+
+@pytest.mark.parametrize("kind", ["heatmap", "lines"])
+def test_the_title_stands_clear_of_the_name_of_an_axis_above(kind: str) -> None:
+    figure = Figure(layout="constrained")
+    axes: Any = figure.subplots()
+    sweep_for(kind).plot(kind, ax=axes)
+    FigureCanvasAgg(figure).draw()  # type: ignore[no-untyped-call]
+    name = next(text for text in axes.texts if text.get_position()[1] == 8)
+    title = next(t for t in axes.findobj(Text) if t.get_text() == axes.get_title(loc="left"))
+    assert name.get_window_extent().y1 <= title.get_window_extent().y0 + 1
 
 
 @pytest.mark.parametrize("kind", PANELS)
