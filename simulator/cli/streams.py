@@ -9,13 +9,15 @@ from typing import Any
 
 
 class _Unread(io.FileIO):
-    """What nobody reads any more goes nowhere, and the command goes on."""
+    """What nobody reads any more goes nowhere, and the command goes on; so does what a full disk refuses of errors."""
+
+    lost: type[OSError] = BrokenPipeError
 
     # Wider in typeshed, whose name for any buffer exists only for type checkers; these two come here.
     def write(self, data: bytes | memoryview, /) -> int:  # type: ignore[override]
         try:
             return super().write(data)
-        except BrokenPipeError:
+        except self.lost:
             silence(self.fileno())
             return memoryview(data).nbytes
 
@@ -40,6 +42,7 @@ def open_streams() -> None:
         else:
             stream.flush()
         raw: Any = _Unread(number, "wb", closefd=False)
+        raw.lost = BrokenPipeError if name == "stdout" else OSError
         text = io.TextIOWrapper(
             io.BufferedWriter(raw),
             encoding=getattr(stream, "encoding", "utf-8"),

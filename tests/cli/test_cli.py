@@ -355,6 +355,14 @@ def test_who_reads_changes_neither_the_exit_code_nor_the_stored_run(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
+@pytest.mark.parametrize(("command", "code"), [("show nothing-here", 2), ("--version", 0)])
+def test_a_full_disk_behind_standard_error_changes_no_exit_code(command: str, code: int) -> None:
+    with Path("/dev/full").open("wb") as full:
+        line = [sys.executable, "-m", "simulator", *command.split()]
+        assert subprocess.run(line, stderr=full, check=False).returncode == code
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
 @pytest.mark.parametrize("command", ["--help", "schema", "run"])
 def test_a_full_disk_behind_standard_output_is_said_and_ends_with_4(
     command: str, story: Path, tmp_path: Path
