@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from simulator.errors import RunError, UsageError, plain
+from simulator.errors import RunError, ScenarioError, UsageError, plain
 from simulator.runs.runner import simulate
 from simulator.runs.summary import evaluate_threshold
 from simulator.scenario import Design, Scenario, Threshold, load_scenario
@@ -40,8 +40,8 @@ _QUANTILES = (0.05, 0.5, 0.95)
 """Points of the assumption's own distribution, looked at besides: where the story expects it."""
 _NEAR = 0.05
 """Share of the number's standard error within which a level counts as reached: closer is noise."""
-_FINEST = 1e-7
-"""Share of the range below which values are not told apart."""
+_FINEST = 1e-5
+"""Share of a value to which it is narrowed, where the number's error does not end that before."""
 _SENTENCE = re.compile(r"(?P<what>.*?[^<>=])==?(?P<level>[^<>=]*)", re.DOTALL)
 
 
@@ -197,7 +197,14 @@ def _range(
     low, high = within or (spec.low, spec.high)
     if not (isfinite(low) and isfinite(high) and low < high):
         raise UsageError(f"the range of {plain(key)} must rise, got {low:g} to {high:g}")
-    resolve_design(Design.grid({key: (low, high)}), scenario)
+    try:
+        resolve_design(Design.grid({key: (low, high)}), scenario)
+    except ScenarioError as error:
+        if within is not None:
+            raise
+        raise UsageError(
+            f"{plain(key)} cannot have every value from {low:g} to {high:g} here: give --range LOW:HIGH\n\n{error}"
+        ) from None
     return spec, float(low), float(high)
 
 
@@ -258,8 +265,9 @@ class Curve:
         """A value between two at which the sign of ``gap`` changes."""
         from scipy.optimize import brentq
 
-        finest = _FINEST * (self._high - self._low)
-        return float(brentq(lambda x: gap(self.at(float(x))), left, right, xtol=finest))
+        least = 1e-9 * (self._high - self._low)
+        root = brentq(lambda x: gap(self.at(float(x))), left, right, xtol=least, rtol=_FINEST)
+        return float(root)
 
     def _root(self, exact: float) -> Root:
         low, low_open = self._edge(exact, -1)
