@@ -4,7 +4,8 @@ Imports: ``scenario``, ``model``, ``statistics``. Blocks are the unit of randomn
 work; grouping them changes no number.
 Read first: ``block_simulation`` (a scenario, a seed and a block give what is kept of its paths), then
 ``simulation`` (one step of all equations), ``recorder`` (what is measured on the way) and ``streams``.
-A new executor stands beside the others in ``executors``.
+A new way to compute in parallel is a class like those of ``executors`` and ``dask_executor``, chosen in
+``cli.options``; the blocks of one run go through ``WorkerPool`` there.
 """
 
 from simulator.engine.block_simulation import replay, run_block

@@ -2,6 +2,7 @@
 
 Imports: ``sweeps``, ``runs`` and below. Nothing here shows, saves, or simulates.
 Read first: ``plot`` (the class of every figure), then ``style``, then any figure, such as ``time_series``.
+A new figure is a class like those, listed below in ``PLOTS``; ``reports.run_html`` says where the report shows it.
 """
 
 from __future__ import annotations

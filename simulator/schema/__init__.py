@@ -4,6 +4,7 @@ Imports: ``simulator.errors`` and ``simulator.arrays``; pydantic and tomli. It k
 input, not what any of it means for the market.
 Read first: ``parameters`` (how an assumption is declared), then ``distributions`` (what an uncertain
 one may be) and ``toml_document`` (how a file is read and its faults are reported).
+A new distribution is a class in ``distributions``, and a member of ``Quantity`` in ``parameters``.
 """
 
 from simulator.schema.distributions import Distribution, InvalidValue, Lognormal
