@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -183,11 +184,12 @@ def _method(why: Explanation) -> str:
 def markdown(of: Comparison, why: Explanation | None, order: Sequence[int]) -> str:
     """The comparison as Markdown tables."""
     names = letters(len(of.runs))
-    lines = [f"# {plain(of.labels[0])} and {', '.join(plain(of.labels[at]) for at in order)}", ""]
+    labels = [_code(plain(label)) for label in of.labels]
+    lines = [f"# {labels[0]} and {', '.join(labels[at] for at in order)}", ""]
     for at in (0, *order):
         run = of.runs[at]
         about = f"{plain(run.scenario.title, 200)}, {plural(run.paths, 'path')}, seed {run.seed}"
-        lines.append(f"- {names[at]}: `{plain(of.labels[at])}`: {_cell(about)}")
+        lines.append(f"- {names[at]}: {labels[at]}: {_cell(about)}")
     lines += ["", f"{'; '.join(dict.fromkeys(pairing.note for pairing in of.pairings))}.", ""]
     chosen = [0, *order]
     lines += markdown_table(
@@ -214,6 +216,13 @@ def markdown_table(header: list[str], rows: list[list[str]]) -> list[str]:
     """A table as lines of Markdown, and an empty one."""
     lines = [header, ["---"] * len(header), *rows]
     return [*(f"| {' | '.join(map(_cell, line))} |" for line in lines), ""]
+
+
+def _code(text: str) -> str:
+    """Text as it is, between more backticks than it has in a row."""
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    fence, space = "`" * (longest + 1), " " if longest else ""
+    return f"{fence}{space}{text}{space}{fence}"
 
 
 def _cell(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -218,6 +219,17 @@ def test_compare_writes_the_same_numbers_three_ways(
     assert points is not None
     sign = -1.0 if points[1] == "−" else 1.0  # a deeper fall is a negative change for readers
     assert sign * float(points[2]) == pytest.approx(-100 * told["change"]["value"], abs=0.06)
+
+
+def test_names_of_folders_stand_in_markdown_as_they_are(
+    crashsim: CommandLine, folders: tuple[Path, Path, Path], tmp_path: Path
+) -> None:
+    name = "a|b``c`<img src=x>_*[d]"
+    strange = shutil.copytree(folders[0], tmp_path / name)
+    assert crashsim("compare", strange, folders[1], "-o", tmp_path / "x.md")[0] == 0
+    text = (tmp_path / "x.md").read_text("utf-8")
+    assert text.startswith(f"# ``` {name} ``` and `{folders[1].name}`\n")
+    assert f"- A: ``` {name} ```: " in text
 
 
 def test_a_comparison_that_cannot_be_is_refused(
