@@ -30,6 +30,8 @@ Result = TypeVar("Result")
 
 _EACH = 3
 """Items under way for each thread of the cluster: enough to keep it busy, few for the scheduler."""
+_MOST_LATE = 3
+"""Times that a result which is there does not arrive, before its scheduler counts as lost."""
 _ANSWER = 6.0
 """Seconds in which a scheduler must answer. Dask's own limits leave a stopped one out, and wait far longer."""
 _LOOK_EVERY = 1.0
@@ -76,6 +78,7 @@ class Cluster:
 
         waiting = iter(items)
         futures: deque[Any] = deque()
+        late = 0
         with self._client() as (client, address):
             watch = _Watch(self, address)
             while True:
@@ -91,9 +94,17 @@ class Cluster:
                     continue
                 try:
                     if _done(client, futures[0]):
-                        yield futures.popleft().result(timeout=_ANSWER)
-                except TimeoutError as error:  # it stopped between the news and the result
-                    raise self.lost(_reason(error)) from None
+                        result = futures[0].result(timeout=_ANSWER / 2)
+                        late = 0
+                        futures.popleft()
+                        yield result
+                except (
+                    TimeoutError
+                ) as error:  # the scheduler or the worker that has the result is lost
+                    watch.threads()  # raises if it is the scheduler; else it is computed again
+                    late += 1
+                    if late == _MOST_LATE:
+                        raise self.lost(_reason(error)) from None
                 except KilledWorker as error:
                     raise RunError(
                         f"workers of {self.address} died on the same cell again and again, perhaps for "
@@ -133,6 +144,9 @@ class Cluster:
                         "start one: dask scheduler"
                     ) from None
             client = Client(target, timeout=_ANSWER, set_as_default=False)
+            # Of what is lost with a scheduler or its workers, only our errors speak.
+            loop: Any = client.loop
+            loop.asyncio_loop.set_exception_handler(lambda *_: None)
             stack.callback(_close, client)
             yield client, getattr(target, "scheduler_address", self.address)
 

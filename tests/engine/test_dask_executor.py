@@ -8,6 +8,7 @@ import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from trials.clusters import both_there, listener, scheduler, some_cells, workers
@@ -45,14 +46,16 @@ def test_a_killed_worker_costs_nothing(tmp_path: Path) -> None:
         assert committed(only(tmp_path / "cluster")) == first
 
         # No worker left: said so, and waited for as long as was given.
+        shutil.rmtree(tmp_path / "cluster")
+        alone = start([*line, "--worker-wait", "2"])
+        some_cells(tmp_path / "cluster", 1, alone)
         two[1].kill()
         two[1].wait()
-        shutil.rmtree(tmp_path / "cluster")
-        alone = finish([*line, "--worker-wait", "2"])
+        _, err = alone.communicate(timeout=60)
         assert alone.returncode == 4
-        assert "has no workers; waiting 2 s more; start some: dask worker" in alone.stderr
-        assert "has had no workers for 2 s" in alone.stderr
-        assert "Traceback" not in alone.stderr
+        assert "has no workers; waiting 2 s more; start some: dask worker" in err
+        assert "has had no workers for 2 s" in err
+        assert "Traceback" not in err
 
 
 @pytest.mark.slow
@@ -102,6 +105,29 @@ def test_workers_that_come_late_do_the_work(tmp_path: Path) -> None:
         with workers(address, tmp_path, count=1):
             assert results.result(timeout=60) == [1, 2]
     assert len(lines) == 1
+
+
+@pytest.mark.slow
+def test_a_result_that_is_lost_with_its_worker_is_waited_for_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from distributed import Future
+
+    from simulator.engine.dask_executor import get_cluster
+    from simulator.errors import RunError
+
+    late, result = [TimeoutError()] * 2, Future.result
+
+    def lost(future: Any, timeout: float) -> object:
+        if late:
+            raise late.pop()
+        return result(future, timeout=timeout)
+
+    monkeypatch.setattr(Future, "result", lost)
+    assert list(get_cluster("local", 1).map(abs, [-1, 2])) == [1, 2]
+    late += [TimeoutError()] * 3
+    with pytest.raises(RunError, match="lost the Dask scheduler"):
+        list(get_cluster("local", 1).map(abs, [-1, 2]))
 
 
 def test_a_line_every_thirty_seconds_until_the_wait_is_over(
