@@ -74,7 +74,7 @@ def test_goals(text: str, width: float, relative: bool) -> None:
         (f"{FALL} +--1pp", "cannot be read"),
         ("P(sp501.max_drawdown >= 0.2) +-1pp", "unknown entity `sp501`"),
         ("mode(sp500.max_drawdown) +-1pp", "unknown statistic `mode`"),
-        ("P(sp500.max_drawdown) +-1pp", "allowed: P(sp500.max_drawdown >= 0.49) +-0.5pp"),
+        ("P(sp500.max_drawdown) +-1pp", "write it as P(sp500.max_drawdown >= 0.49) +-0.5pp"),
         (f"{FALL} < 0.1 +-1pp", "cannot be read"),
     ],
 )
