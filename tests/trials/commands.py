@@ -207,7 +207,9 @@ def ended(process: subprocess.Popen[str], line: str, seconds: float = LONGEST) -
                 break
         else:
             return Ending(line, process.returncode, out, err)
-    process.kill()
+    for pid in (*descendants(process.pid), process.pid):  # any of them may hold the pipes open
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     return Ending(line, None, *process.communicate())
 
 
