@@ -25,7 +25,7 @@ from simulator.csv_cells import (
     number,
     rows,
 )
-from simulator.errors import BaselineError, plain
+from simulator.errors import BaselineError, plain, plural
 
 DateArray = NDArray[np.datetime64]
 
@@ -152,7 +152,9 @@ class _Prices:
         closes = [self._close(row, price, mark) for row in kept]
         newest_first = self._check_order(kept, days)
         if len(kept) < 2 and not self.faults:
-            self._fault(table[-1].line, f"has {len(kept)} closes: a drawdown needs at least two")
+            self._fault(
+                table[-1].line, f"has {plural(len(kept), 'close')}: a drawdown needs at least two"
+            )
         if self.faults:
             (line, message), *others = sorted(self.faults)[:_MOST_FAULTS]
             raise BaselineError(message, self.file, line, tuple(others))
@@ -162,7 +164,8 @@ class _Prices:
         for array in series:
             array.flags.writeable = False  # shared by all who ask for this baseline
         missing = len(dated) - len(kept)
-        notices = [f"{missing} rows have no price and are left out"] if missing else []
+        left_out = f"left out for want of a price: {plural(missing, 'row')}"
+        notices = [left_out] if missing else []
         for row in skipped:
             notices.append(f"line {row.line} is skipped: {plain(row.cells[0], 40)}")
         if len(header.cells) > 2 or column:

@@ -111,7 +111,7 @@ def kill_campaign(place: Path, kills: int, cells_: int, seed: int = 1) -> Killed
             process.kill()
             found.kills += 1
             found.orphans += len(still_alive(family))
-        process.communicate()
+        _, err = process.communicate()
         folder = only(output) if output.is_dir() and any(output.iterdir()) else output / "none"
         now = committed(folder)
         found.lost += len(before.keys() - now.keys())
@@ -121,7 +121,7 @@ def kill_campaign(place: Path, kills: int, cells_: int, seed: int = 1) -> Killed
         if not ended:
             found.at.append(len(now))
         else:
-            assert process.returncode == 0
+            assert process.returncode == 0, f"exit {process.returncode}: {err}"
             found.sweeps += 1
             left = content(folder)
             names = left.keys() | expected.keys()
