@@ -71,7 +71,7 @@ def universe_at_corners(seed: int) -> Scenario:
     firms = []
     for firm in base.universe.firms:
         figures = {"normal_margin": firm.normal_margin or 0.1}
-        for name in set(FIGURES) - set(SHARES):
+        for name in (name for name in FIGURES if name not in SHARES):
             if dice.random() < share:
                 spec = FirmRow.spec(name)
                 figures[name] = float(dice.choice([spec.low, spec.high]))
