@@ -192,10 +192,12 @@ class _Lookup:
                 change[_CAUSE[name]] += loading * move[rows]
         fall = change.sum(axis=0)
         # Prices are bounded, and what lies beyond is not a cause: the firm's own part gives way.
-        end, top = log_value + fall, np.clip(log_value, -LARGEST_LOG, LARGEST_LOG)
-        beyond = (np.clip(end, -LARGEST_LOG, LARGEST_LOG) - end) - (top - log_value)
+        end = log_value + fall
+        top, bottom = (np.clip(value, -LARGEST_LOG, LARGEST_LOG) for value in (log_value, end))
+        beyond = (bottom - end) - (top - log_value)
         change[_CAUSE["firm"]] += beyond
-        fall += beyond
+        # Not fall + beyond: the difference of two huge logs has no digits left.
+        np.copyto(fall, bottom - top, where=beyond != 0.0)
         return top, fall, change
 
 

@@ -16,7 +16,7 @@ def table_csv(table: str) -> str:
 
     Numbers have an ASCII minus, no plus and no separators. A standard error beside a value has a column of
     its own, with the head of the value's and a ±. Text that a spreadsheet could take for a formula
-    has an apostrophe before it. The byte order mark tells spreadsheets that this is UTF-8.
+    has an apostrophe before it. With the byte order mark spreadsheets read it as UTF-8.
     """
     rows = _Rows(table).rows
     width = max(map(len, rows), default=0)

@@ -105,7 +105,8 @@ def test_many_corners_run_or_are_refused_by_key(name: str) -> None:
     assert ran >= 0.75 * CORNERS
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+# Seeds whose firms went so far beyond the price bound that 32 bits held no fall between two of their logs.
+@pytest.mark.parametrize("seed", [44, 319, 680])
 def test_a_universe_at_corners_runs(seed: int) -> None:
     runs_to_finite_numbers(universe_at_corners(seed))
 

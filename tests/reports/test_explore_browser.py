@@ -359,12 +359,12 @@ def test_the_digits_and_sentences_are_those_of_the_tables(page: Page) -> None:
         "JSON.stringify(JSON.parse(document.getElementById('data').textContent).sentences)"
     )
     source = (SCRIPTS / "numbers.js").read_text(encoding="utf-8")
-    told = page.ask(
+    answers = page.ask(
         f"(() => {{ {source}; const forms = {forms}; return {json.dumps(pairs)}.map(([h, n]) => "
         "{ const of = probability(h, n); "
         "return [`${share(of)} ${errorText(of)}`.trim(), verdict(h, n, 'FALL', forms), of.low, of.high]; }); })()"
     )
-    for (hits, n), (shown, sentence, low, high) in zip(pairs, told, strict=True):
+    for (hits, n), (shown, sentence, low, high) in zip(pairs, answers, strict=True):
         of = probability(hits, n)
         assert (low, high) == pytest.approx((of.low, of.high), rel=1e-9, abs=1e-12)
         assert shown == cell(hits, n)
