@@ -22,10 +22,13 @@ from simulator.cli.options import (
     PortfolioOption,
     RateOption,
     ScenarioArgument,
+    SchedulerOption,
     SeedOption,
     SetOption,
     WorkersOption,
+    WorkerWaitOption,
     cores,
+    make_cluster,
     parse_rates,
     whole_number,
 )
@@ -33,6 +36,7 @@ from simulator.cli.run_until import Reached, earlier, reached, teller
 from simulator.errors import RunError, UsageError, plain, plural
 
 if TYPE_CHECKING:
+    from simulator.engine.dask_executor import Cluster
     from simulator.runs import Run
     from simulator.scenario import Scenario
 
@@ -98,6 +102,8 @@ def run(
     rate: RateOption = None,
     output: ParentOption = RESULTS,
     workers: WorkersOption = None,
+    scheduler: SchedulerOption = None,
+    worker_wait: WorkerWaitOption = None,
     max_memory: MemoryOption = None,
     keep_paths: KeepPathsOption = 100_000,
     deterministic: DeterministicOption = False,
@@ -133,6 +139,7 @@ def run(
         _simulate,
         screen,
         workers=workers,
+        cluster=make_cluster(screen, workers, scheduler, worker_wait),
         keep_paths=keep_paths,
         max_memory=memory,
         shocks=shocks,
@@ -227,6 +234,7 @@ def _simulate(
     story: Scenario,
     *,
     workers: int | None,
+    cluster: Cluster | None,
     keep_paths: int,
     max_memory: int | None,
     shocks: Literal["zero"] | None,
@@ -247,6 +255,7 @@ def _simulate(
             story,
             paths=story.paths,
             workers=processes,
+            cluster=cluster,
             keep_paths=keep_paths,
             max_memory=max_memory,
             shocks=shocks,
