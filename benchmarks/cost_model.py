@@ -1,16 +1,20 @@
-"""What a run and a sweep's cell cost, as formulas fitted to some runs and held against others.
+"""What a run, a sweep's cell and a cluster cost, as formulas fitted to some runs and held against others.
 
-    python benchmarks/cost_model.py        (two minutes)
+    python benchmarks/cost_model.py        (five minutes)
 
 Time is in floors: the time that the random numbers of as many path-steps alone need, measured in turn
 (timing.draw_floor). The terms are what docs/performance.md says a step consists of: calls of numpy for four
 blocks together, work a path-step, work a path-step and firm, and what is done once a path and firm.
+
+Messages are those that a client and its scheduler, in one process, send and get over TCP.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +22,9 @@ from scipy.optimize import nnls
 from timing import FLOOR_PATHS, draw_floor, in_turn
 
 from simulator import Scenario, load_scenario, simulate
-from simulator.engine.block_batches import TOGETHER
+from simulator.engine import block_batches
+from simulator.engine.block_batches import TOGETHER, grouped
+from simulator.engine.dask_executor import get_cluster
 from simulator.engine.streams import BLOCK_PATHS
 from simulator.sweeps import sweep_cell
 
@@ -66,6 +72,7 @@ HELD_BACK = [
     Size("jevons", 7.0, 1, 2000),
     Size("calm", 4.0, 3, 5000),
 ]
+FITTED_TASKS, HELD_BACK_TASKS = (24, 64, 200, 320), (128, 480)
 FITTED_CELLS = [(n, p) for n in ("deepseek", "dotcom") for p in (500, 1000, 2000, 8000, 32_000)]
 HELD_BACK_CELLS = [("jevons", 2000), ("glut", 4000), ("calm", 16_000), ("dotcom-1996", 5000)]
 
@@ -148,6 +155,59 @@ def check_bytes() -> None:
     print(f"error on cells it was not fitted to: {_spread(errors)}")
 
 
+class Messages:
+    """Counts what this process sends and gets over Dask's connections."""
+
+    def __init__(self) -> None:
+        from distributed.comm.tcp import TCP
+
+        self.count = self.sent = 0
+        write, read = TCP.write, TCP.read
+
+        async def counted_write(comm: Any, *args: Any, **kwargs: Any) -> int:
+            size = await write(comm, *args, **kwargs)
+            self.count += 1
+            self.sent += size
+            return size
+
+        async def counted_read(comm: Any, *args: Any, **kwargs: Any) -> Any:
+            message = await read(comm, *args, **kwargs)
+            self.count += 1
+            return message
+
+        TCP.write, TCP.read = counted_write, counted_read  # type: ignore[assignment]
+
+
+def check_messages() -> None:
+    """Fit messages to tasks, results that are fetched, and seconds, and print the error on other runs."""
+    messages = Messages()
+    block_batches._MOST = 1  # tasks of a block each
+    scenario = load_scenario("deepseek", {"scenario.horizon_years": 0.25})
+    cluster = get_cluster("local", 2)
+    rows: dict[int, tuple[list[float], int, int]] = {}
+    with cluster.connected():
+        for tasks in (1, *FITTED_TASKS, *HELD_BACK_TASKS):  # the first one is not counted
+            count, sent, began = messages.count, messages.sent, time.perf_counter()
+            paths = tasks * BLOCK_PATHS
+            simulate(scenario, paths=paths, keep_paths=1000, cluster=cluster)
+            results = len(list(grouped(range(paths // BLOCK_PATHS), 1)))
+            seconds = time.perf_counter() - began
+            terms = [float(tasks), float(results), seconds]
+            rows[tasks] = terms, messages.count - count, messages.sent - sent
+    fitted = [rows[tasks] for tasks in FITTED_TASKS]
+    weighted = np.array([np.array(terms) / count for terms, count, _ in fitted])
+    coefficients, _ = nnls(weighted, np.ones(len(fitted)))
+    task, result, second = coefficients
+    print(f"messages = {task:.1f} a task + {result:.1f} a result + {second:.1f} a second")
+    errors = []
+    for tasks in HELD_BACK_TASKS:
+        terms, count, sent = rows[tasks]
+        errors.append(float(np.dot(terms, coefficients)) / count - 1)
+        name = f"run of {tasks} tasks, {sent / tasks / 1e3:,.0f} kB a task"
+        print(f"{name:48s}{count:>22,d}{count * (1 + errors[-1]):10,.0f}{errors[-1]:+8.1%}")
+    print(f"error on runs it was not fitted to: {_spread(errors)}")
+
+
 def _spread(errors: Sequence[float] | NDArray[np.float64]) -> str:
     size = np.sqrt(np.mean(np.square(errors)))
     return f"{size:.1%} root mean square, {np.max(np.abs(errors)):.1%} largest"
@@ -156,3 +216,4 @@ def _spread(errors: Sequence[float] | NDArray[np.float64]) -> str:
 if __name__ == "__main__":
     check_time(fit_time())
     check_bytes()
+    check_messages()
