@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import shlex
-import threading
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -31,6 +31,7 @@ from simulator.cli.options import (
 )
 from simulator.cli.run_until import Reached, earlier, reached, teller
 from simulator.errors import RunError, UsageError, plain, plural
+from simulator.worker_pool import StartedAhead, started_ahead
 
 if TYPE_CHECKING:
     from simulator.runs import Run
@@ -39,6 +40,10 @@ if TYPE_CHECKING:
 REPORT = "report.html"
 THRESHOLD_FAILED = 99
 """Exit code, as k6 has it."""
+_MOST_AHEAD = 8
+"""Processes that start before it is known how much there is to do, this one among them."""
+_TO_DRAW = ("simulator.plots.shown_figure", "matplotlib.backends.backend_svg")
+"""What takes time to import."""
 
 
 UntilOption = Annotated[
@@ -111,62 +116,105 @@ def run(
     DIR/<name>-<digest>/ with tables, figures and report.html. The same run again is
     verified and printed, not simulated.
     """
-    from simulator.runs import atomic_files
-    from simulator.runs.stopping_rule import MOST_PATHS
-    from simulator.runs.storage import run_folder
-    from simulator.scenario import load_scenario
-    from simulator.scenario.typed_values import parse_overrides
-
     if deterministic and (paths is not None or until is not None):
         raise UsageError(
             "--deterministic is a single path without error: leave --paths and --until out"
         )
     memory = None if max_memory is None else parse_size(max_memory)
-    changes = {**parse_overrides(set_ or (), screen.say), **_thresholds(threshold or [])}
-    story = load_scenario(scenario, changes, portfolio, parse_rates(rate))
-    for notice in story.portfolio.notices if story.portfolio is not None else ():
-        screen.warn(f"{portfolio}: {notice}")
-    most = MOST_PATHS if until is not None and paths is None else paths
-    story = story.with_(paths=1 if deterministic else most, seed=seed)
-    shocks: Literal["zero"] | None = "zero" if deterministic else None
-    simulate = partial(
-        _simulate,
-        screen,
-        workers=workers,
-        keep_paths=keep_paths,
-        max_memory=memory,
-        shocks=shocks,
-        until=until,
-    )
-    made = folder = None
-    if until is not None:  # how many paths there are is known when they are there
-        folder = None if force else earlier(story, until, output, keep_paths)
-        made = simulate(story) if folder is None else None
-        story = story if made is None else story.with_(paths=made.paths)
-    folder = folder or run_folder(story, output, shocks, keep_paths)
-    found = None if force or made is not None else _stored(screen, folder)
-    if found is None:
-        with atomic_files.lock(folder):
-            found = made if made is not None else simulate(story)
-            found.save(folder)
-    _present(screen, found, folder, counterfactual=counterfactual, force=force, full=full)
+    workers = workers or cores()
+    with started_ahead(min(workers, _MOST_AHEAD) - 1, "simulator.runs") as helpers:
+        from simulator.runs.run import add_story
+        from simulator.runs.stopping_rule import MOST_PATHS
+        from simulator.runs.storage import run_folder
+        from simulator.scenario import load_scenario
+        from simulator.scenario.typed_values import parse_overrides
+
+        changes = {**parse_overrides(set_ or (), screen.say), **_thresholds(threshold or [])}
+        story = load_scenario(scenario, changes, portfolio, parse_rates(rate))
+        for notice in story.portfolio.notices if story.portfolio is not None else ():
+            screen.warn(f"{portfolio}: {notice}")
+        most = MOST_PATHS if until is not None and paths is None else paths
+        story = story.with_(paths=1 if deterministic else most, seed=seed)
+        shocks: Literal["zero"] | None = "zero" if deterministic else None
+        simulate = partial(
+            _simulate,
+            screen,
+            workers=workers,
+            keep_paths=keep_paths,
+            max_memory=memory,
+            shocks=shocks,
+            until=until,
+        )
+        made = folder = None
+        if until is not None:  # how many paths there are is known when they are there
+            folder = None if force else earlier(story, until, output, keep_paths)
+            made = simulate(story) if folder is None else None
+            story = story if made is None else story.with_(paths=made.paths)
+        folder = folder or run_folder(story, output, shocks, keep_paths)
+        stored = None if force or made is not None else _stored(screen, folder)
+        answer = partial(
+            _answer, screen, folder=folder, helpers=helpers, workers=workers, full=full
+        )
+        if stored is None:
+            make = partial(simulate, story) if made is None else lambda: made
+            complete = _kept(make, partial(answer, counterfactual=counterfactual), folder)
+        else:
+            complete = answer(stored, counterfactual=counterfactual and stored.story is None)
+            if complete is not stored:
+                add_story(complete, folder)
+        is_there = complete is stored and (folder / REPORT).exists()
+        _finish(screen, complete, folder, workers=0 if is_there else workers)
 
 
-def _present(
-    screen: Screen, run: Run, folder: Path, *, counterfactual: bool, force: bool, full: bool
-) -> None:
-    """Print, compare with the other worlds, report and end: in the order in which it is known."""
-    from simulator.reports.run_text import opening_lines
+def _kept(make: Callable[[], Run], answer: Callable[[Run], Run], folder: Path) -> Run:
+    """A new run, with what is said of it; it is kept, whatever stops the words."""
+    from simulator.runs import atomic_files
 
-    goal = reached(run)
+    with atomic_files.lock(folder):
+        run = make()
+        try:
+            run = answer(run)
+        finally:
+            run.save(folder)
+    return run
+
+
+def _answer(
+    screen: Screen,
+    run: Run,
+    *,
+    folder: Path,
+    helpers: StartedAhead,
+    workers: int,
+    full: bool,
+    counterfactual: bool,
+) -> Run:
+    """Print what is known, in the order in which it becomes known; the run with what its story adds."""
+    from simulator.reports.run_text import following_lines, opening_lines
+
     if not screen.as_json:
         screen.lines(opening_lines(run, screen.width))
-    complete = _with_story(screen, run, folder) if counterfactual and run.story is None else run
-    _print(screen, complete, folder, goal, full=full)
-    is_there = (folder / REPORT).exists() and not force and complete is run
-    reported = is_there or _report(screen, complete, folder)
+    complete = _with_story(screen, run, workers) if counterfactual else run
+    if complete is not run:
+        helpers.load(*_TO_DRAW)  # while this process prints and stores
+    if not screen.as_json:
+        screen.lines(following_lines(complete, str(folder), screen.width, full=full))
+        if (goal := reached(run)) is not None:
+            screen.text(f"\n{goal.sentence(run.paths)}")
+    return complete
+
+
+def _finish(screen: Screen, run: Run, folder: Path, workers: int) -> None:
+    """JSON, the report unless ``workers`` is 0, and the end."""
+    goal = reached(run)
+    if screen.as_json:
+        until = {} if goal is None else {"until": goal.document()}
+        screen.document(
+            {"folder": str(folder), **run.document(), **until, "next": _following(folder)}
+        )
+    reported = workers == 0 or _report(screen, run, folder, workers)
     screen.next(_following(folder))
-    _exit(screen, complete, goal, reported=reported)
+    _exit(screen, run, goal, reported=reported)
 
 
 def _thresholds(rules: list[str]) -> dict[str, str]:
@@ -226,7 +274,7 @@ def _simulate(
     screen: Screen,
     story: Scenario,
     *,
-    workers: int | None,
+    workers: int,
     keep_paths: int,
     max_memory: int | None,
     shocks: Literal["zero"] | None,
@@ -236,13 +284,11 @@ def _simulate(
     from simulator.runs import simulate
 
     blocks = -(-story.paths // BLOCK_PATHS)
-    processes = min(workers or cores(), blocks)
+    processes = min(workers, blocks)
     screen.detail(
         f"{plural(blocks, 'block')} of {BLOCK_PATHS} paths, {processes} process{'es' * (processes > 1)}"
     )
     with screen.progress("simulating") as tick:
-        if processes > 1:  # they compute; this one gets ready to draw
-            threading.Thread(target=_prepare_to_draw, daemon=True).start()
         found = simulate(
             story,
             paths=story.paths,
@@ -261,40 +307,33 @@ def _simulate(
     return found
 
 
-def _with_story(screen: Screen, run: Run, folder: Path) -> Run:
-    """The run with what its story adds, stored; as it is where that cannot be said."""
-    from simulator.runs.run import add_story
+def _with_story(screen: Screen, run: Run, workers: int) -> Run:
+    """The run with what its story adds; as it is where that cannot be said."""
+    from simulator.engine.executors import Shared
     from simulator.runs.story import can_be_split, what_the_story_adds
 
     if not can_be_split(run):
         return run
     try:
         with screen.progress("without the story, without the boom") as tick:
-            story = what_the_story_adds(run, progress=tick)
+            story = what_the_story_adds(run, executor=Shared(workers), progress=tick)
     except RunError as error:
         screen.warn(f"what the story adds could not be worked out: {error}")
         return run
-    return add_story(run, folder, story)
+    return replace(run, story=story)
 
 
-def _prepare_to_draw() -> None:
-    from simulator.plots.style import load_matplotlib
-
-    load_matplotlib()
-    for name in ("simulator.plots", "matplotlib.backends.backend_svg", "jinja2"):
-        import_module(name)
-
-
-def _report(screen: Screen, run: Run, folder: Path) -> bool:
+def _report(screen: Screen, run: Run, folder: Path, workers: int) -> bool:
     """Draw the figures and the report into the stored run; whether that worked.
 
     The run is stored by now, so whatever goes wrong here must not look like a lost run.
     """
+    from simulator.engine.executors import Shared
     from simulator.reports.run_html import figures, html_report
     from simulator.runs.storage import add_files
 
     try:
-        drawn = figures(run)
+        drawn = figures(run, Shared(workers))
         files = {f"figures/{name}.svg": content for name, content in drawn.items()}
         add_files(folder, {**files, REPORT: html_report(run, drawn).encode()})
     except Exception as error:  # noqa: BLE001 - the result is safe and printed
@@ -305,20 +344,6 @@ def _report(screen: Screen, run: Run, folder: Path) -> bool:
         return False
     screen.say(f"report: {folder / REPORT}")
     return True
-
-
-def _print(screen: Screen, run: Run, folder: Path, goal: Reached | None, *, full: bool) -> None:
-    from simulator.reports.run_text import following_lines
-
-    if screen.as_json:
-        until = {} if goal is None else {"until": goal.document()}
-        screen.document(
-            {"folder": str(folder), **run.document(), **until, "next": _following(folder)}
-        )
-        return
-    screen.lines(following_lines(run, str(folder), screen.width, full=full))
-    if goal is not None:
-        screen.text(f"\n{goal.sentence(run.paths)}")
 
 
 def _following(folder: Path) -> str:

@@ -5,9 +5,11 @@ Everything comes from the run alone, simulated now or loaded; the same run gives
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from simulator.engine.executors import Executor, Serial
 from simulator.errors import plain
 from simulator.plots import Plot, available, draw, picture, render
 from simulator.plots.run_plot import closes, is_exact, years
@@ -38,12 +40,15 @@ SECTIONS = {
     "drivers": ("drivers", "elasticity", "elasticity-ai_basket", "uncertainty"),
 }
 """The figures of each part of the report: a kind, and an entity other than the S&P 500."""
+NAMES = tuple(name for names in SECTIONS.values() for name in names)
+_PARTS = 4
+"""Figures are drawn in so many parts: each process that draws is sent the whole run."""
 
 
-def pictures(run: Run) -> dict[str, Plot]:
-    """Every picture of the report that the run can give, by name: "fan", "fan-mag7", ..."""
+def pictures(run: Run, names: Iterable[str] = NAMES) -> dict[str, Plot]:
+    """The pictures of the report that the run can give, by name: "fan", "fan-mag7", ..."""
     plots = {}
-    for name in (name for names in SECTIONS.values() for name in names):
+    for name in names:
         kind, _, entity = name.partition("-")
         entity = entity or "sp500"
         if entity in run.entities and kind in available(run, entity):
@@ -51,9 +56,18 @@ def pictures(run: Run) -> dict[str, Plot]:
     return plots
 
 
-def figures(run: Run) -> dict[str, bytes]:
-    """The pictures of the report as SVG, by name."""
-    return {name: render(draw(plot)) for name, plot in pictures(run).items()}
+def figures(run: Run, executor: Executor | None = None) -> dict[str, bytes]:
+    """The pictures of the report as SVG, by name; ``executor`` draws them, by default this process."""
+    names = list(pictures(run))
+    parts = [names[start::_PARTS] for start in range(_PARTS)]
+    drawn: dict[str, bytes] = {}
+    for part in (executor or Serial()).map(partial(_drawn, run), parts):
+        drawn |= part
+    return {name: drawn[name] for name in names}
+
+
+def _drawn(run: Run, names: list[str]) -> dict[str, bytes]:
+    return {name: render(draw(plot)) for name, plot in pictures(run, names).items()}
 
 
 EXPLORE_PAGE = "explore.html"

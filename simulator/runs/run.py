@@ -334,10 +334,6 @@ class Run:
         )
 
 
-def add_story(run: Run, folder: str | Path, story: pd.DataFrame) -> Run:
-    """The run with what its story adds, which is written into its finished folder too."""
-    complete = replace(run, story=story)
-    storage.add_files(
-        folder, {**complete._story_files(), **storage.summary_file(complete.document())}
-    )
-    return complete
+def add_story(run: Run, folder: str | Path) -> None:
+    """Write what a run's story adds into its finished folder."""
+    storage.add_files(folder, {**run._story_files(), **storage.summary_file(run.document())})

@@ -11,7 +11,7 @@ from typing import Literal
 
 from simulator.engine import Results, block_simulation, memory
 from simulator.engine.block_batches import TOGETHER, counted, portion, simulated
-from simulator.engine.executors import WorkerPool, check_workers
+from simulator.engine.executors import check_workers
 from simulator.engine.recorder import fan_steps
 from simulator.engine.streams import BLOCK_PATHS
 from simulator.errors import UsageError
@@ -20,6 +20,7 @@ from simulator.runs.run import Run
 from simulator.runs.stopping_rule import MOST_PATHS, SequentialStopping, parse_goal, so_far
 from simulator.scenario import Scenario, load_scenario
 from simulator.statistics import Estimate
+from simulator.worker_pool import WorkerPool
 
 _FIRST_LOOK = 4 * BLOCK_PATHS
 _WORTH_A_WORKER = 80_000

@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from simulator.engine.executors import Processes, Serial, WorkerPool, get_executor
+from simulator.engine.executors import Processes, Serial, get_executor
 from simulator.errors import RunError, UsageError
+from simulator.worker_pool import WorkerPool
 
 
 def square(number: int) -> int:
