@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from simulator.engine.executors import Executor, Serial
 from simulator.errors import plain
 from simulator.plots import Plot, available, draw, picture, render
-from simulator.plots.run_plot import closes, is_exact, years
 from simulator.portfolio import HOLDINGS
 from simulator.reports import (
     assumption_text,
@@ -24,6 +23,7 @@ from simulator.reports import (
     story_tables,
 )
 from simulator.reports.run_text import run_line
+from simulator.runs.run_words import closes, is_exact, years
 from simulator.runs.sensitivity import weakest_link
 from simulator.runs.statistic_catalogue import BELOW
 
