@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -334,7 +335,7 @@ def _report(screen: Screen, run: Run, folder: Path, workers: int) -> bool:
 
     try:
         drawn = figures(run, Shared(workers))
-        files = {f"figures/{name}.svg": content for name, content in drawn.items()}
+        files = {f"figures/{name}.svg": b64decode(of["data"]) for name, of in drawn.items()}
         add_files(folder, {**files, REPORT: html_report(run, drawn).encode()})
     except Exception as error:  # noqa: BLE001 - the result is safe and printed
         screen.warn(
