@@ -123,17 +123,12 @@ def run(
         )
     memory = None if max_memory is None else parse_size(max_memory)
     workers = workers or cores()
-    with started_ahead(min(workers, _MOST_AHEAD) - 1, "simulator.runs") as helpers:
-        from simulator.runs.run import add_story
+    few = min(workers, _MOST_AHEAD)
+    with started_ahead(few - 1, "simulator.runs") as helpers:
         from simulator.runs.stopping_rule import MOST_PATHS
         from simulator.runs.storage import run_folder
-        from simulator.scenario import load_scenario
-        from simulator.scenario.typed_values import parse_overrides
 
-        changes = {**parse_overrides(set_ or (), screen.say), **_thresholds(threshold or [])}
-        story = load_scenario(scenario, changes, portfolio, parse_rates(rate))
-        for notice in story.portfolio.notices if story.portfolio is not None else ():
-            screen.warn(f"{portfolio}: {notice}")
+        story = _scenario(screen, scenario, set_, threshold, portfolio, rate)
         most = MOST_PATHS if until is not None and paths is None else paths
         story = story.with_(paths=1 if deterministic else most, seed=seed)
         shocks: Literal["zero"] | None = "zero" if deterministic else None
@@ -153,18 +148,32 @@ def run(
             story = story if made is None else story.with_(paths=made.paths)
         folder = folder or run_folder(story, output, shocks, keep_paths)
         stored = None if force or made is not None else _stored(screen, folder)
-        answer = partial(
-            _answer, screen, folder=folder, helpers=helpers, workers=workers, full=full
-        )
+        answer = partial(_answer, screen, folder=folder, helpers=helpers, workers=few, full=full)
         if stored is None:
             make = partial(simulate, story) if made is None else lambda: made
             complete = _kept(make, partial(answer, counterfactual=counterfactual), folder)
         else:
-            complete = answer(stored, counterfactual=counterfactual and stored.story is None)
-            if complete is not stored:
-                add_story(complete, folder)
+            complete = _completed(stored, answer, folder) if counterfactual else answer(stored)
         is_there = complete is stored and (folder / REPORT).exists()
-        _finish(screen, complete, folder, workers=0 if is_there else workers)
+        _finish(screen, complete, folder, workers=0 if is_there else few)
+
+
+def _scenario(
+    screen: Screen,
+    name: str,
+    set_: list[str] | None,
+    threshold: list[str] | None,
+    portfolio: Path | None,
+    rate: list[str] | None,
+) -> Scenario:
+    from simulator.scenario import load_scenario
+    from simulator.scenario.typed_values import parse_overrides
+
+    changes = {**parse_overrides(set_ or (), screen.say), **_thresholds(threshold or [])}
+    story = load_scenario(name, changes, portfolio, parse_rates(rate))
+    for notice in story.portfolio.notices if story.portfolio is not None else ():
+        screen.warn(f"{portfolio}: {notice}")
+    return story
 
 
 def _kept(make: Callable[[], Run], answer: Callable[[Run], Run], folder: Path) -> Run:
@@ -180,6 +189,16 @@ def _kept(make: Callable[[], Run], answer: Callable[[Run], Run], folder: Path) -
     return run
 
 
+def _completed(stored: Run, answer: Callable[..., Run], folder: Path) -> Run:
+    """A stored run with what its story adds, which is written into its folder if it was not there."""
+    from simulator.runs.run import add_story
+
+    run = answer(stored, counterfactual=stored.story is None)
+    if run is not stored:
+        add_story(run, folder)
+    return run
+
+
 def _answer(
     screen: Screen,
     run: Run,
@@ -188,7 +207,7 @@ def _answer(
     helpers: StartedAhead,
     workers: int,
     full: bool,
-    counterfactual: bool,
+    counterfactual: bool = False,
 ) -> Run:
     """Print what is known, in the order in which it becomes known; the run with what its story adds."""
     from simulator.reports.run_text import following_lines, opening_lines
