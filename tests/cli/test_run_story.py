@@ -117,11 +117,11 @@ def test_workers_change_no_file_and_no_word(
 
 
 @pytest.mark.slow
-def test_the_first_numbers_need_no_tables_and_no_figures() -> None:
+def test_the_summary_but_for_other_worlds_needs_no_tables_and_no_figures() -> None:
     code = (
         "import sys\nfrom simulator import simulate\n"
-        "from simulator.reports.run_text import opening_lines\n"
-        "run = simulate('glut', paths=200)\nopening_lines(run)\n"
+        "from simulator.reports.run_text import following_lines, opening_lines\n"
+        "run = simulate('glut', paths=200)\nopening_lines(run)\nfollowing_lines(run)\n"
         "print(sorted({'pandas', 'matplotlib', 'jinja2', 'scipy.stats'} & {*sys.modules}))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
