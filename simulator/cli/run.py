@@ -117,10 +117,7 @@ def run(
     DIR/<name>-<digest>/ with tables, figures and report.html. The same run again is
     verified and printed, not simulated.
     """
-    if deterministic and (paths is not None or until is not None):
-        raise UsageError(
-            "--deterministic is a single path without error: leave --paths and --until out"
-        )
+    shocks = _shocks(paths, until) if deterministic else None
     memory = None if max_memory is None else parse_size(max_memory)
     workers = workers or cores()
     few = min(workers, _MOST_AHEAD)
@@ -131,7 +128,6 @@ def run(
         story = _scenario(screen, scenario, set_, threshold, portfolio, rate)
         most = MOST_PATHS if until is not None and paths is None else paths
         story = story.with_(paths=1 if deterministic else most, seed=seed)
-        shocks: Literal["zero"] | None = "zero" if deterministic else None
         simulate = partial(
             _simulate,
             screen,
@@ -148,14 +144,22 @@ def run(
             story = story if made is None else story.with_(paths=made.paths)
         folder = folder or run_folder(story, output, shocks, keep_paths)
         stored = None if force or made is not None else _stored(screen, folder)
-        answer = partial(_answer, screen, folder=folder, helpers=helpers, workers=few, full=full)
-        if stored is None:
-            make = partial(simulate, story) if made is None else lambda: made
-            complete = _kept(make, partial(answer, counterfactual=counterfactual), folder)
-        else:
-            complete = _completed(stored, answer, folder) if counterfactual else answer(stored)
+        answer = partial(
+            _answer, screen, folder, helpers, workers=few, full=full, counterfactual=counterfactual
+        )
+        make = partial(simulate, story) if made is None else lambda: made
+        complete = _complete(stored, make, answer, folder)
         is_there = complete is stored and (folder / REPORT).exists()
         _finish(screen, complete, folder, workers=0 if is_there else few)
+
+
+def _shocks(paths: int | None, until: str | None) -> Literal["zero"]:
+    """Those of the one path of --deterministic. Raises UsageError for options that mean several."""
+    if paths is not None or until is not None:
+        raise UsageError(
+            "--deterministic is a single path without error: leave --paths and --until out"
+        )
+    return "zero"
 
 
 def _scenario(
@@ -176,45 +180,43 @@ def _scenario(
     return story
 
 
-def _kept(make: Callable[[], Run], answer: Callable[[Run], Run], folder: Path) -> Run:
-    """A new run, with what is said of it; it is kept, whatever stops the words."""
+def _complete(
+    stored: Run | None, make: Callable[[], Run], answer: Callable[[Run], Run], folder: Path
+) -> Run:
+    """A stored or a new run, with what is said of it: all that is known is in its folder."""
     from simulator.runs import atomic_files
+    from simulator.runs.run import add_story
 
+    if stored is not None:
+        run = answer(stored)
+        if run is not stored:
+            add_story(run, folder)
+        return run
     with atomic_files.lock(folder):
         run = make()
         try:
             run = answer(run)
-        finally:
+        finally:  # what was simulated is kept, whatever stops the words about it
             run.save(folder)
-    return run
-
-
-def _completed(stored: Run, answer: Callable[..., Run], folder: Path) -> Run:
-    """A stored run with what its story adds, which is written into its folder if it was not there."""
-    from simulator.runs.run import add_story
-
-    run = answer(stored, counterfactual=stored.story is None)
-    if run is not stored:
-        add_story(run, folder)
     return run
 
 
 def _answer(
     screen: Screen,
-    run: Run,
-    *,
     folder: Path,
     helpers: StartedAhead,
+    run: Run,
+    *,
     workers: int,
     full: bool,
-    counterfactual: bool = False,
+    counterfactual: bool,
 ) -> Run:
     """Print what is known, in the order in which it becomes known; the run with what its story adds."""
     from simulator.reports.run_text import following_lines, opening_lines
 
     if not screen.as_json:
         screen.lines(opening_lines(run, screen.width))
-    complete = _with_story(screen, run, workers) if counterfactual else run
+    complete = _with_story(screen, run, workers) if counterfactual and run.story is None else run
     if complete is not run:
         helpers.load(*_TO_DRAW)  # while this process prints and stores
     if not screen.as_json:
