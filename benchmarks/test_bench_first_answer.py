@@ -16,7 +16,9 @@ scipy + half of the engine's seconds)."""
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="two processes share the work")
-def test_the_first_answer_comes_soon_after_what_it_cannot_do_without(capsys) -> None:
+def test_the_first_answer_comes_soon_after_what_it_cannot_do_without(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     times = {name: min(values) for name, values in repeated("deepseek", 5, bytecode=True).items()}
     ratio = {name: times[name] / times["floor"] for name in ENDS}
     with capsys.disabled():
