@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import re
-import shlex
-from base64 import b64decode
-from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from typer import Exit, Option
+from typer import Option
 
 from simulator.cli.console import Screen
 from simulator.cli.find import RESULTS
 from simulator.cli.options import (
-    NOT_REACHED,
     FullOption,
     ParentOption,
     PathsOption,
@@ -30,21 +25,17 @@ from simulator.cli.options import (
     parse_rates,
     whole_number,
 )
-from simulator.cli.run_until import Reached, earlier, reached, teller
-from simulator.errors import RunError, UsageError, plain, plural
-from simulator.worker_pool import StartedAhead, started_ahead
+from simulator.cli.run_answer import REPORT, answer, complete, finish
+from simulator.cli.run_until import earlier, teller
+from simulator.errors import UsageError, plain, plural
+from simulator.worker_pool import started_ahead
 
 if TYPE_CHECKING:
     from simulator.runs import Run
     from simulator.scenario import Scenario
 
-REPORT = "report.html"
-THRESHOLD_FAILED = 99
-"""Exit code, as k6 has it."""
 _MOST_AHEAD = 8
 """Processes that start before it is known how much there is to do, this one among them."""
-_TO_DRAW = ("simulator.plots.shown_figure", "matplotlib.backends.backend_svg")
-"""What takes time to import."""
 
 
 UntilOption = Annotated[
@@ -144,13 +135,13 @@ def run(
             story = story if made is None else story.with_(paths=made.paths)
         folder = folder or run_folder(story, output, shocks, keep_paths)
         stored = None if force or made is not None else _stored(screen, folder)
-        answer = partial(
-            _answer, screen, folder, helpers, workers=few, full=full, counterfactual=counterfactual
+        words = partial(
+            answer, screen, folder, helpers, workers=few, full=full, counterfactual=counterfactual
         )
         make = partial(simulate, story) if made is None else lambda: made
-        complete = _complete(stored, make, answer, folder)
-        is_there = complete is stored and (folder / REPORT).exists()
-        _finish(screen, complete, folder, workers=0 if is_there else few)
+        finished = complete(stored, make, words, folder)
+        is_there = finished is stored and (folder / REPORT).exists()
+        finish(screen, finished, folder, workers=0 if is_there else few)
 
 
 def _shocks(paths: int | None, until: str | None) -> Literal["zero"]:
@@ -180,65 +171,6 @@ def _scenario(
     return story
 
 
-def _complete(
-    stored: Run | None, make: Callable[[], Run], answer: Callable[[Run], Run], folder: Path
-) -> Run:
-    """A stored or a new run, with what is said of it: all that is known is in its folder."""
-    from simulator.runs import atomic_files
-    from simulator.runs.run import add_story
-
-    if stored is not None:
-        run = answer(stored)
-        if run is not stored:
-            add_story(run, folder)
-        return run
-    with atomic_files.lock(folder):
-        run = make()
-        try:
-            run = answer(run)
-        finally:  # what was simulated is kept, whatever stops the words about it
-            run.save(folder)
-    return run
-
-
-def _answer(
-    screen: Screen,
-    folder: Path,
-    helpers: StartedAhead,
-    run: Run,
-    *,
-    workers: int,
-    full: bool,
-    counterfactual: bool,
-) -> Run:
-    """Print what is known, in the order in which it becomes known; the run with what its story adds."""
-    from simulator.reports.run_text import following_lines, opening_lines
-
-    if not screen.as_json:
-        screen.lines(opening_lines(run, screen.width))
-    complete = _with_story(screen, run, workers) if counterfactual and run.story is None else run
-    if complete is not run:
-        helpers.load(*_TO_DRAW)  # while this process prints and stores
-    if not screen.as_json:
-        screen.lines(following_lines(complete, str(folder), screen.width, full=full))
-        if (goal := reached(run)) is not None:
-            screen.text(f"\n{goal.sentence(run.paths)}")
-    return complete
-
-
-def _finish(screen: Screen, run: Run, folder: Path, workers: int) -> None:
-    """JSON, the report unless ``workers`` is 0, and the end."""
-    goal = reached(run)
-    if screen.as_json:
-        until = {} if goal is None else {"until": goal.document()}
-        screen.document(
-            {"folder": str(folder), **run.document(), **until, "next": _following(folder)}
-        )
-    reported = workers == 0 or _report(screen, run, folder, workers)
-    screen.next(_following(folder))
-    _exit(screen, run, goal, reported=reported)
-
-
 def _thresholds(rules: list[str]) -> dict[str, str]:
     """The rules of the command line by the key they are laid over. Raises UsageError."""
     from simulator.scenario.thresholds import FORM, OPTION
@@ -246,26 +178,6 @@ def _thresholds(rules: list[str]) -> dict[str, str]:
     if not all(rule.strip() for rule in rules):
         raise UsageError(f"--threshold is empty: expected such as {FORM}")
     return {f"thresholds.{OPTION}{number}": rule for number, rule in enumerate(rules, 1)}
-
-
-def _exit(screen: Screen, run: Run, goal: Reached | None, *, reported: bool) -> None:
-    """Warnings of the end, and the exit code where it is not 0."""
-    results = run.threshold_results()
-    for result in results:
-        if not result.sure:
-            name = f"threshold {result.threshold.title.removeprefix('threshold ')}"
-            screen.warn(
-                f"{name}: its 95 % interval holds the limit, so these paths "
-                "cannot tell; more --paths narrow it"
-            )
-    if goal is not None and not goal.met:
-        screen.warn(
-            f"{goal.text} was not reached after {plural(run.paths, 'path')}; allow more --paths"
-        )
-    if not all(result.passed for result in results):
-        raise Exit(THRESHOLD_FAILED)
-    if not reported or (goal is not None and not goal.met):
-        raise Exit(NOT_REACHED)
 
 
 def parse_size(text: str) -> int:
@@ -327,46 +239,3 @@ def _simulate(
         f"{found.paths / max(found.seconds, 1e-9):,.0f} paths/s"
     )
     return found
-
-
-def _with_story(screen: Screen, run: Run, workers: int) -> Run:
-    """The run with what its story adds; as it is where that cannot be said."""
-    from simulator.engine.executors import Shared
-    from simulator.runs.story import can_be_split, what_the_story_adds
-
-    if not can_be_split(run):
-        return run
-    try:
-        with screen.progress("without the story, without the boom") as tick:
-            story = what_the_story_adds(run, executor=Shared(workers), progress=tick)
-    except RunError as error:
-        screen.warn(f"what the story adds could not be worked out: {error}")
-        return run
-    return replace(run, story=story)
-
-
-def _report(screen: Screen, run: Run, folder: Path, workers: int) -> bool:
-    """Draw the figures and the report into the stored run; whether that worked.
-
-    The run is stored by now, so whatever goes wrong here must not look like a lost run.
-    """
-    from simulator.engine.executors import Shared
-    from simulator.reports.run_html import figures, html_report
-    from simulator.runs.storage import add_files
-
-    try:
-        drawn = figures(run, Shared(workers))
-        files = {f"figures/{name}.svg": b64decode(of["data"]) for name, of in drawn.items()}
-        add_files(folder, {**files, REPORT: html_report(run, drawn).encode()})
-    except Exception as error:  # noqa: BLE001 - the result is safe and printed
-        screen.warn(
-            f"the run is stored in {folder}, but its report could not be made "
-            f"({type(error).__name__}: {error}); crashsim report {shlex.quote(str(folder))} tries again"
-        )
-        return False
-    screen.say(f"report: {folder / REPORT}")
-    return True
-
-
-def _following(folder: Path) -> str:
-    return f"crashsim plot {shlex.quote(str(folder))} fan"
