@@ -6,6 +6,7 @@ import signal
 import pytest
 from hypothesis import HealthCheck, settings
 
+from simulator.cli import run
 from simulator.runs import runner
 
 pytest_plugins = ["browser", "cli_runs", "skips"]
@@ -30,3 +31,9 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 def _workers_for_short_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs in tests are too short for more than one process, but tests are there to see several."""
     monkeypatch.setattr(runner, "_WORTH_A_WORKER", 0)
+
+
+@pytest.fixture(autouse=True)
+def _commands_in_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests share the processors already; those of several processes pass ``--workers``."""
+    monkeypatch.setattr(run, "cores", lambda: 1)

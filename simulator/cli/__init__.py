@@ -4,6 +4,7 @@ Imports: everything below, inside functions, so that ``--help`` stays quick.
 Read first: ``app`` (the list of commands and what an error becomes), then ``run``.
 """
 
+import gc
 import os
 import signal
 import sys
@@ -32,4 +33,5 @@ def main() -> None:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, signal.SIG_DFL)  # nothing is left that could unwind
     sys.stderr.write(text)
+    gc.freeze()  # half a second of looking through modules for garbage, at the end of everything
     sys.exit(code)

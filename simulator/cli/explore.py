@@ -12,7 +12,7 @@ from simulator.cli.console import Screen
 from simulator.cli.find import RESULTS, find
 from simulator.cli.options import FileOption, cores
 from simulator.cli.output import write_file
-from simulator.cli.run import REPORT
+from simulator.cli.run_answer import REPORT
 
 if TYPE_CHECKING:
     from simulator.runs import Run

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import re
-import shlex
-import threading
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from typer import Exit, Option
+from typer import Option
 
 from simulator.cli.console import Screen
 from simulator.cli.find import RESULTS
 from simulator.cli.options import (
-    NOT_REACHED,
     FullOption,
     ParentOption,
     PathsOption,
@@ -32,17 +28,18 @@ from simulator.cli.options import (
     parse_rates,
     whole_number,
 )
-from simulator.cli.run_until import Reached, earlier, reached, teller
-from simulator.errors import RunError, UsageError, plain, plural
+from simulator.cli.run_answer import REPORT, answer, complete, finish
+from simulator.cli.run_until import earlier, teller
+from simulator.errors import UsageError, plain, plural
+from simulator.worker_pool import started_ahead
 
 if TYPE_CHECKING:
     from simulator.engine.dask_executor import Cluster
     from simulator.runs import Run
     from simulator.scenario import Scenario
 
-REPORT = "report.html"
-THRESHOLD_FAILED = 99
-"""Exit code, as k6 has it."""
+_MOST_AHEAD = 8
+"""Processes that start before it is known how much there is to do, this one among them."""
 
 
 UntilOption = Annotated[
@@ -117,63 +114,68 @@ def run(
     DIR/<name>-<digest>/ with tables, figures and report.html. The same run again is
     verified and printed, not simulated.
     """
-    from simulator.runs import atomic_files
-    from simulator.runs.stopping_rule import MOST_PATHS
-    from simulator.runs.storage import run_folder
-    from simulator.scenario import load_scenario
-    from simulator.scenario.typed_values import parse_overrides
+    shocks = _shocks(paths, until) if deterministic else None
+    memory = None if max_memory is None else parse_size(max_memory)
+    workers = workers or cores()
+    few = min(workers, _MOST_AHEAD)
+    with started_ahead(few - 1, "simulator.runs") as helpers:
+        from simulator.runs.stopping_rule import MOST_PATHS
+        from simulator.runs.storage import run_folder
 
-    if deterministic and (paths is not None or until is not None):
+        story = _scenario(screen, scenario, set_, threshold, portfolio, rate)
+        most = MOST_PATHS if until is not None and paths is None else paths
+        story = story.with_(paths=1 if deterministic else most, seed=seed)
+        simulate = partial(
+            _simulate,
+            screen,
+            workers=workers,
+            cluster=make_cluster(screen, workers, scheduler, worker_wait),
+            keep_paths=keep_paths,
+            max_memory=memory,
+            shocks=shocks,
+            until=until,
+        )
+        made = folder = None
+        if until is not None:  # how many paths there are is known when they are there
+            folder = None if force else earlier(story, until, output, keep_paths)
+            made = simulate(story) if folder is None else None
+            story = story if made is None else story.with_(paths=made.paths)
+        folder = folder or run_folder(story, output, shocks, keep_paths)
+        stored = None if force or made is not None else _stored(screen, folder)
+        words = partial(
+            answer, screen, folder, helpers, workers=few, full=full, counterfactual=counterfactual
+        )
+        make = partial(simulate, story) if made is None else lambda: made
+        finished = complete(stored, make, words, folder)
+        is_there = finished is stored and (folder / REPORT).exists()
+        finish(screen, finished, folder, workers=0 if is_there else few)
+
+
+def _shocks(paths: int | None, until: str | None) -> Literal["zero"]:
+    """Those of the one path of --deterministic. Raises UsageError for options that mean several."""
+    if paths is not None or until is not None:
         raise UsageError(
             "--deterministic is a single path without error: leave --paths and --until out"
         )
-    memory = None if max_memory is None else parse_size(max_memory)
+    return "zero"
+
+
+def _scenario(
+    screen: Screen,
+    name: str,
+    set_: list[str] | None,
+    threshold: list[str] | None,
+    portfolio: Path | None,
+    rate: list[str] | None,
+) -> Scenario:
+    from simulator.scenario import load_scenario
+    from simulator.scenario.typed_values import parse_overrides
+
     changes = {**parse_overrides(set_ or (), screen.say), **_thresholds(threshold or [])}
-    story = load_scenario(scenario, changes, portfolio, parse_rates(rate))
+    story = load_scenario(name, changes, portfolio, parse_rates(rate))
     for notice in story.portfolio.notices if story.portfolio is not None else ():
         screen.warn(f"{portfolio}: {notice}")
-    most = MOST_PATHS if until is not None and paths is None else paths
-    story = story.with_(paths=1 if deterministic else most, seed=seed)
-    shocks: Literal["zero"] | None = "zero" if deterministic else None
-    simulate = partial(
-        _simulate,
-        screen,
-        workers=workers,
-        cluster=make_cluster(screen, workers, scheduler, worker_wait),
-        keep_paths=keep_paths,
-        max_memory=memory,
-        shocks=shocks,
-        until=until,
-    )
-    made = folder = None
-    if until is not None:  # how many paths there are is known when they are there
-        folder = None if force else earlier(story, until, output, keep_paths)
-        made = simulate(story) if folder is None else None
-        story = story if made is None else story.with_(paths=made.paths)
-    folder = folder or run_folder(story, output, shocks, keep_paths)
-    found = None if force or made is not None else _stored(screen, folder)
-    if found is None:
-        with atomic_files.lock(folder):
-            found = made if made is not None else simulate(story)
-            found.save(folder)
-    _present(screen, found, folder, counterfactual=counterfactual, force=force, full=full)
-
-
-def _present(
-    screen: Screen, run: Run, folder: Path, *, counterfactual: bool, force: bool, full: bool
-) -> None:
-    """Print, compare with the other worlds, report and end: in the order in which it is known."""
-    from simulator.reports.run_text import opening_lines
-
-    goal = reached(run)
-    if not screen.as_json:
-        screen.lines(opening_lines(run, screen.width))
-    complete = _with_story(screen, run, folder) if counterfactual and run.story is None else run
-    _print(screen, complete, folder, goal, full=full)
-    is_there = (folder / REPORT).exists() and not force and complete is run
-    reported = is_there or _report(screen, complete, folder)
-    screen.next(_following(folder))
-    _exit(screen, complete, goal, reported=reported)
+    return story
 
 
 def _thresholds(rules: list[str]) -> dict[str, str]:
@@ -183,26 +185,6 @@ def _thresholds(rules: list[str]) -> dict[str, str]:
     if not all(rule.strip() for rule in rules):
         raise UsageError(f"--threshold is empty: expected such as {FORM}")
     return {f"thresholds.{OPTION}{number}": rule for number, rule in enumerate(rules, 1)}
-
-
-def _exit(screen: Screen, run: Run, goal: Reached | None, *, reported: bool) -> None:
-    """Warnings of the end, and the exit code where it is not 0."""
-    results = run.threshold_results()
-    for result in results:
-        if not result.sure:
-            name = f"threshold {result.threshold.title.removeprefix('threshold ')}"
-            screen.warn(
-                f"{name}: its 95 % interval holds the limit, so these paths "
-                "cannot tell; more --paths narrow it"
-            )
-    if goal is not None and not goal.met:
-        screen.warn(
-            f"{goal.text} was not reached after {plural(run.paths, 'path')}; allow more --paths"
-        )
-    if not all(result.passed for result in results):
-        raise Exit(THRESHOLD_FAILED)
-    if not reported or (goal is not None and not goal.met):
-        raise Exit(NOT_REACHED)
 
 
 def parse_size(text: str) -> int:
@@ -233,7 +215,7 @@ def _simulate(
     screen: Screen,
     story: Scenario,
     *,
-    workers: int | None,
+    workers: int,
     cluster: Cluster | None,
     keep_paths: int,
     max_memory: int | None,
@@ -244,13 +226,10 @@ def _simulate(
     from simulator.runs import simulate
 
     blocks = -(-story.paths // BLOCK_PATHS)
-    processes = min(workers or cores(), blocks)
-    screen.detail(
-        f"{plural(blocks, 'block')} of {BLOCK_PATHS} paths, {processes} process{'es' * (processes > 1)}"
-    )
+    processes = min(workers, blocks)
+    where = f"{processes} process{'es' * (processes > 1)}" if cluster is None else cluster.address
+    screen.detail(f"{plural(blocks, 'block')} of {BLOCK_PATHS} paths, {where}")
     with screen.progress("simulating") as tick:
-        if processes > 1:  # they compute; this one gets ready to draw
-            threading.Thread(target=_prepare_to_draw, daemon=True).start()
         found = simulate(
             story,
             paths=story.paths,
@@ -268,67 +247,3 @@ def _simulate(
         f"{found.paths / max(found.seconds, 1e-9):,.0f} paths/s"
     )
     return found
-
-
-def _with_story(screen: Screen, run: Run, folder: Path) -> Run:
-    """The run with what its story adds, stored; as it is where that cannot be said."""
-    from simulator.runs.run import add_story
-    from simulator.runs.story import can_be_split, what_the_story_adds
-
-    if not can_be_split(run):
-        return run
-    try:
-        with screen.progress("without the story, without the boom") as tick:
-            story = what_the_story_adds(run, progress=tick)
-    except RunError as error:
-        screen.warn(f"what the story adds could not be worked out: {error}")
-        return run
-    return add_story(run, folder, story)
-
-
-def _prepare_to_draw() -> None:
-    from simulator.plots.style import load_matplotlib
-
-    load_matplotlib()
-    for name in ("simulator.plots", "matplotlib.backends.backend_svg", "jinja2"):
-        import_module(name)
-
-
-def _report(screen: Screen, run: Run, folder: Path) -> bool:
-    """Draw the figures and the report into the stored run; whether that worked.
-
-    The run is stored by now, so whatever goes wrong here must not look like a lost run.
-    """
-    from simulator.reports.run_html import figures, html_report
-    from simulator.runs.storage import add_files
-
-    try:
-        drawn = figures(run)
-        files = {f"figures/{name}.svg": content for name, content in drawn.items()}
-        add_files(folder, {**files, REPORT: html_report(run, drawn).encode()})
-    except Exception as error:  # noqa: BLE001 - the result is safe and printed
-        screen.warn(
-            f"the run is stored in {folder}, but its report could not be made "
-            f"({type(error).__name__}: {error}); crashsim report {shlex.quote(str(folder))} tries again"
-        )
-        return False
-    screen.say(f"report: {folder / REPORT}")
-    return True
-
-
-def _print(screen: Screen, run: Run, folder: Path, goal: Reached | None, *, full: bool) -> None:
-    from simulator.reports.run_text import following_lines
-
-    if screen.as_json:
-        until = {} if goal is None else {"until": goal.document()}
-        screen.document(
-            {"folder": str(folder), **run.document(), **until, "next": _following(folder)}
-        )
-        return
-    screen.lines(following_lines(run, str(folder), screen.width, full=full))
-    if goal is not None:
-        screen.text(f"\n{goal.sentence(run.paths)}")
-
-
-def _following(folder: Path) -> str:
-    return f"crashsim plot {shlex.quote(str(folder))} fan"

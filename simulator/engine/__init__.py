@@ -5,7 +5,7 @@ work; grouping them changes no number.
 Read first: ``block_simulation`` (a scenario, a seed and a block give what is kept of its paths), then
 ``simulation`` (one step of all equations), ``recorder`` (what is measured on the way) and ``streams``.
 A new way to compute in parallel is a class like those of ``executors`` and ``dask_executor``, chosen in
-``cli.options``; the blocks of one run go through ``WorkerPool`` there.
+``cli.options``; the blocks of one run go through ``simulator.worker_pool``.
 """
 
 from simulator.engine.block_simulation import replay, run_block

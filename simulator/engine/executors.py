@@ -6,29 +6,19 @@ the items. It holds a few items at a time, so memory does not grow with their nu
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-import multiprocessing
-import os
-import signal
-import sys
-import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent import futures
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.connection import wait
-from typing import Generic, Protocol, TypeVar
+from functools import partial
+from typing import Protocol, TypeVar
 
-from simulator.errors import RunError, UsageError
+from simulator.errors import UsageError
+from simulator.worker_pool import WorkerPool
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 MAX_WORKERS = 256
-_RESTARTS = 2
-"""Dead workers are replaced so often without a result in between: one may have been
-killed from outside, three were not."""
 
 
 class Executor(Protocol):
@@ -71,140 +61,33 @@ class Processes:
                 yield pool.oldest()
 
 
-class WorkerPool(Generic[Item, Result]):
-    """Processes that compute beside this one; they start with the first item.
+class Shared:
+    """``workers`` processes, with this one among them. All items are taken at once, so they must be few."""
 
-    Workers end with this process, even if it is killed. A worker that is killed costs its items a second
-    computation, not the run. On leaving, what is under way is dropped.
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
 
-    Parameters
-    ----------
-    workers
-        Number of processes.
-    function
-        Pure, for it may be called twice with an item.
-    """
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """``function`` of each item, in order: from the front here, from the end elsewhere.
 
-    def __init__(self, workers: int, function: Callable[[Item], Result]) -> None:
-        self._workers, self._function = workers, function
-        self._under_way: dict[Future[Result], Item] = {}
-        self._pool: ProcessPoolExecutor | None = None  # until there is something to do
-        self._deaths = 0
-
-    def __enter__(self) -> WorkerPool[Item, Result]:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._pool is None:
-            return
-        if self._under_way:
-            _stop(self._pool)
-        self._pool.shutdown(cancel_futures=True)
-
-    @property
-    def started(self) -> bool:
-        """Whether workers have been started."""
-        return self._pool is not None
-
-    @property
-    def busy(self) -> int:
-        """Items under way."""
-        return len(self._under_way)
-
-    @property
-    def has_room(self) -> bool:
-        """Whether fewer than two items for each worker are under way."""
-        return self.busy < 2 * self._workers
-
-    def submit(self, item: Item) -> None:
-        """Have an item computed. Raises RunError where no worker can start."""
-        try:
-            if self._pool is None:
-                self._pool = _pool(self._workers)
-            with _without_main():  # the first submission starts the workers
-                future = self._pool.submit(self._function, item)
-        except BrokenProcessPool:
-            self._replace()
-            self.submit(item)
-        except (OSError, EOFError, RuntimeError) as error:
-            if self._pool is not None:
-                _stop(self._pool)
-            self._pool = None
-            raise RunError(
-                "the system starts no more processes or threads (ulimit -u); "
-                f"try workers=1 ({type(error).__name__}: {error})"
-            ) from error
-        else:
-            self._under_way[future] = item
-
-    def oldest(self) -> Result:
-        """The result of the item that was submitted first, when it is there.
-
-        Raises
-        ------
-        RunError
-            If workers keep dying. An error raised by the function comes through as it is.
+        Raises as :meth:`Processes.map`.
         """
-        while True:
-            future = next(iter(self._under_way))
-            try:
-                return self._result(future)
-            except BrokenProcessPool:
-                self._replace()
-
-    def completed(self, *, wait: bool) -> Iterator[Result]:
-        """Results that are there, in any order; with ``wait``, after the next. Raises as :meth:`oldest`."""
-        done, _ = futures.wait(
-            self._under_way, None if wait else 0.0, return_when=futures.FIRST_COMPLETED
-        )
-        for future in done:
-            try:
-                yield self._result(future)
-            except BrokenProcessPool:
-                self._replace()
-                return
-
-    def _result(self, future: Future[Result]) -> Result:
-        result = future.result()
-        self._deaths = 0
-        del self._under_way[future]
-        return result
-
-    def _replace(self) -> None:
-        """Start new workers, and submit again what the dead ones had, in the same order."""
-        self._deaths += 1
-        if self._deaths > _RESTARTS:
-            raise RunError(
-                f"worker processes died {self._deaths} times in a row, perhaps for want of memory; "
-                "try workers=1, or fewer workers"
-            ) from None
-        if self._pool is not None:
-            self._pool.shutdown()
-        self._pool = None
-        before, self._under_way = self._under_way, {}
-        for future, item in before.items():
-            if isinstance(future.exception(), BrokenProcessPool):
-                self.submit(item)
-            else:
-                self._under_way[future] = item
+        left = deque(enumerate(items))
+        results: dict[int, Result] = {}
+        with WorkerPool(self.workers - 1, partial(_numbered, function)) as helpers:
+            for at in range(len(left)):
+                while at not in results:
+                    while len(left) > 1 and helpers.busy < self.workers - 1:
+                        helpers.submit(left.pop())
+                    if left:
+                        number, item = left.popleft()
+                        results[number] = function(item)
+                    results.update(helpers.completed(wait=not left and at not in results))
+                yield results.pop(at)
 
 
-def _pool(workers: int) -> ProcessPoolExecutor:
-    # Not "fork": it copies locks of other threads in whatever state they are.
-    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-    return ProcessPoolExecutor(
-        workers, multiprocessing.get_context(method), initializer=_begin_worker
-    )
-
-
-def _stop(pool: ProcessPoolExecutor) -> None:
-    """End the workers at once. Python 3.14 has a method for this."""
-    for process in list((getattr(pool, "_processes", None) or {}).values()):
-        process.kill()
-    # One that was killed while it sent a result left half of it, and the pool would wait for the
-    # rest for ever. With this last writer gone it meets the end instead.
-    if (results := getattr(pool, "_result_queue", None)) is not None:
-        results._writer.close()
+def _numbered(function: Callable[[Item], Result], item: tuple[int, Item]) -> tuple[int, Result]:
+    return item[0], function(item[1])
 
 
 def get_executor(workers: object) -> Executor:
@@ -224,35 +107,3 @@ def check_workers(workers: object) -> int:
     if isinstance(workers, bool) or not isinstance(workers, int) or not 1 <= workers <= MAX_WORKERS:
         raise UsageError(f"workers must be a whole number from 1 to {MAX_WORKERS}, got {workers!r}")
     return workers
-
-
-@contextlib.contextmanager
-def _without_main() -> Iterator[None]:
-    """Start processes that do not import the caller's script.
-
-    They need this package only: a script without ``if __name__ == "__main__"``, a notebook and
-    standard input work alike, and no worker pays for what the script imports.
-    """
-    main = sys.modules["__main__"]
-    names = [name for name in ("__spec__", "__file__") if hasattr(main, name)]
-    saved = {name: getattr(main, name) for name in names}
-    try:
-        for name in names:
-            setattr(main, name, None)
-        yield
-    finally:
-        for name, value in saved.items():
-            setattr(main, name, value)
-
-
-def _begin_worker() -> None:
-    """Leave interrupts to the parent, and end when it ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    assert parent is not None, "only called in a worker"
-
-    def watch() -> None:
-        wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()

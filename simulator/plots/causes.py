@@ -13,8 +13,9 @@ import pandas as pd
 
 from simulator.arrays import FloatArray
 from simulator.plots.plot import Margins
-from simulator.plots.run_plot import RunPlot, exact, label
+from simulator.plots.run_plot import RunPlot
 from simulator.plots.style import BLUES, GREY, INK, MEDIAN, name_rows, note, percent_axis
+from simulator.runs.run_words import exact, label
 from simulator.runs.statistic_labels import CAUSE_NAMES
 from simulator.statistics import Estimate, Z, expected_shortfall
 from simulator.statistics.formatting import (

@@ -11,7 +11,7 @@ import pandas as pd
 
 from simulator.arrays import FloatArray, IntArray
 from simulator.plots.plot import Panels
-from simulator.plots.run_plot import DOTCOM, RunPlot, closes, label, with_interval
+from simulator.plots.run_plot import RunPlot, with_interval
 from simulator.plots.style import (
     AT_RIGHT_END,
     BLUES,
@@ -26,6 +26,7 @@ from simulator.plots.style import (
     depth_axis,
     note,
 )
+from simulator.runs.run_words import DOTCOM, closes, label
 from simulator.runs.samples import sample
 from simulator.statistics.formatting import percent
 

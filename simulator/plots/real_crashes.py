@@ -15,7 +15,6 @@ from simulator.history.baselines import Baseline, baseline, own_baseline
 from simulator.plots.plot import Margins
 from simulator.plots.run_plot import (
     BANDS,
-    DOTCOM,
     QUANTILES,
     RunPlot,
     band,
@@ -23,7 +22,6 @@ from simulator.plots.run_plot import (
     changes,
     thinned,
     with_interval,
-    years,
 )
 from simulator.plots.style import (
     BLUES,
@@ -39,6 +37,7 @@ from simulator.plots.style import (
     percent_axis,
     shades,
 )
+from simulator.runs.run_words import DOTCOM, years
 from simulator.statistics import Estimate, Z, grid_quantiles, quantile, quantile_from_counts
 from simulator.statistics.formatting import format_years, percent
 

@@ -11,6 +11,7 @@ import pandas as pd
 from simulator.arrays import FloatArray, IntArray
 from simulator.errors import UsageError, plain, plural
 from simulator.plots.plot import Plot
+from simulator.runs.run_words import DOTCOM, label, years
 from simulator.runs.samples import Sample, sample
 from simulator.statistics import Estimate, Z
 from simulator.statistics.formatting import format_interval, often, percent
@@ -23,8 +24,6 @@ LEVELS = tuple(round(0.05 + 0.1 * i, 2) for i in range(10))
 """Edges of the nine 10 % bands, which hold 90 of 100 paths."""
 QUANTILES = tuple(sorted({*LEVELS, 0.5}))
 """The edges and the median."""
-DOTCOM = "dotcom"
-"""The crash that everything is compared with."""
 SHADES = "Each shade holds 10 of 100 paths, the middle ones the strongest"
 
 
@@ -113,16 +112,6 @@ class RunPlot(Plot):
         return often(self.falls.at_least(depth), self.run.paths)
 
 
-def is_exact(run: Run) -> bool:
-    """Whether the run is the one path without noise, whose numbers have no error."""
-    return run.shocks == "zero" and run.paths == 1
-
-
-def exact(run: Run, of: Estimate) -> Estimate:
-    """An estimate of a run; without an error where the run is exact."""
-    return Estimate(of.value, 0.0, of.value, of.value) if is_exact(run) else of
-
-
 def with_interval(value: float, low: float, high: float) -> str:
     """A share with its 95 % interval, as every table prints it; nothing for NaN."""
     if np.isnan(value):
@@ -144,27 +133,11 @@ def below(*levels: float) -> list[str]:
     return [f"{band(level)} of paths below" for level in levels or QUANTILES]
 
 
-def label(run: Run, entity: str) -> str:
-    """The name of an entity for people; what its title has in brackets is left out."""
-    return plain(run.label(entity)).split(" (")[0]
-
-
 def origin(run: Run) -> str:
     """The scenario, paths and seed behind a figure, on one line."""
     return (
         f"Scenario: {plain(run.scenario.title, 90)}; {plural(run.paths, 'path')}, seed {run.seed}."
     )
-
-
-def closes(run: Run) -> str:
-    """How often the run looks at prices: "weekly"."""
-    steps = run.scenario.steps_per_year
-    return {12: "monthly", 52: "weekly", 252: "daily"}.get(steps, f"{steps}-a-year")
-
-
-def years(span: float) -> str:
-    """A number of years in words: "1 year", "2.5 years"."""
-    return "1 year" if span == 1 else f"{span:g} years"
 
 
 def evenly(count: int, most: int) -> IntArray:

@@ -5,9 +5,10 @@ Imported only to draw: it loads matplotlib.
 
 from __future__ import annotations
 
-from matplotlib.figure import Figure  # noqa: TID253 - see above
+from simulator.plots.style import load_matplotlib, render
 
-from simulator.plots.style import render
+load_matplotlib()
+from matplotlib.figure import Figure  # noqa: E402, TID253 - see above
 
 
 class ShownFigure(Figure):

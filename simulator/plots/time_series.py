@@ -14,14 +14,12 @@ from simulator.arrays import IntArray
 from simulator.engine.results import ALIGNED_FALL
 from simulator.history.baselines import baseline
 from simulator.plots.run_plot import (
-    DOTCOM,
     QUANTILES,
     SHADES,
     RunPlot,
     band,
     below,
     changes,
-    label,
     thinned,
     with_interval,
 )
@@ -38,6 +36,7 @@ from simulator.plots.style import (
     round_ticks,
     shades,
 )
+from simulator.runs.run_words import DOTCOM, label
 from simulator.statistics import Survival, kaplan_meier_from_counts
 from simulator.statistics.formatting import percent
 

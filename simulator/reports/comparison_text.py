@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from simulator.comparison import Comparison
 from simulator.comparison.scenario_diff import PATHS, SEED
 from simulator.errors import plain, plural
-from simulator.plots.run_plot import label
 from simulator.reports.text_table import table
+from simulator.runs.run_words import label
 from simulator.runs.statistic_labels import (
     HEADLINES,
     format_change,

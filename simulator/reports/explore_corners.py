@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from simulator.errors import RunError, UsageError
 from simulator.exploration import discover
 from simulator.exploration.scenario_discovery import parse_event
-from simulator.plots.run_plot import label
 from simulator.reports.explore_data import ENTITIES, MEASURES, Control, dotcom
 from simulator.reports.scenario_discovery_text import limits_text, share_text
+from simulator.runs.run_words import label
 from simulator.statistics.formatting import percent
 
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ import numpy as np
 
 from simulator.arrays import FloatArray
 from simulator.errors import UsageError, plain
-from simulator.plots.run_plot import DOTCOM, closes, label
 from simulator.portfolio import PORTFOLIO
 from simulator.reports.run_tables import ledger
 from simulator.runs import official
+from simulator.runs.run_words import DOTCOM, closes, label
 from simulator.runs.sensitivity import sensitivities
 from simulator.runs.verdict import fall_in_words
 from simulator.schema import toml_value

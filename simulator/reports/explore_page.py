@@ -17,10 +17,10 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from simulator.errors import UsageError, plain, plural
-from simulator.plots.run_plot import is_exact, label, years
 from simulator.reports import explore_corners, explore_data, html_page
 from simulator.reports.run_html import command_words
 from simulator.reports.run_text import run_line
+from simulator.runs.run_words import is_exact, label, years
 from simulator.runs.verdict import SENTENCES
 from simulator.schema import toml_value
 

@@ -49,8 +49,8 @@ def _sections(body: Markup) -> list[tuple[str, Markup]]:
     return [(anchor, Markup(title.strip())) for anchor, title in headings]
 
 
-def figure(of: Plot, name: str, svg: bytes | None = None) -> dict[str, Any]:
-    """A figure with its words and numbers; ``svg`` if it was rendered before.
+def figure(of: Plot, name: str) -> dict[str, Any]:
+    """A figure with its words and numbers; its ``data`` is the SVG in base64.
 
     The page sets the heading as text, and shows the figure from below its heading.
     """
@@ -63,7 +63,7 @@ def figure(of: Plot, name: str, svg: bytes | None = None) -> dict[str, Any]:
         "headline": of.headline,
         "alt": f"{of.headline}. {of.subtitle} The numbers follow below the figure.",
         "caption": of.subtitle,
-        "data": base64.b64encode(svg or render(draw(of))).decode("ascii"),
+        "data": base64.b64encode(render(draw(of))).decode("ascii"),
         "width": round(width * _PIXELS),
         "height": round(height * _PIXELS),
         "columns": columns,

@@ -6,9 +6,9 @@ import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from simulator.plots.run_plot import exact, label
 from simulator.reports.text_table import table
 from simulator.runs.official import reached
+from simulator.runs.run_words import exact, label
 from simulator.statistics.formatting import MINUS, format_interval, percent
 
 if TYPE_CHECKING:

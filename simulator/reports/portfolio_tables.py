@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from simulator.errors import plain
-from simulator.plots.run_plot import exact, is_exact, label, years
 from simulator.portfolio import PORTFOLIO
 from simulator.reports.run_tables import Cell
 from simulator.runs.portfolio_risk import BESIDE, contributions
+from simulator.runs.run_words import exact, is_exact, label, years
 from simulator.runs.summary import risk
 from simulator.statistics import Estimate
 from simulator.statistics.formatting import format_error, format_share, percent

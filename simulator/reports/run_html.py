@@ -5,12 +5,13 @@ Everything comes from the run alone, simulated now or loaded; the same run gives
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from simulator.engine.executors import Executor, Serial
 from simulator.errors import plain
-from simulator.plots import Plot, available, draw, picture, render
-from simulator.plots.run_plot import closes, is_exact, years
+from simulator.plots import Plot, available, picture
 from simulator.portfolio import HOLDINGS
 from simulator.reports import (
     assumption_text,
@@ -22,6 +23,7 @@ from simulator.reports import (
     story_tables,
 )
 from simulator.reports.run_text import run_line
+from simulator.runs.run_words import closes, is_exact, years
 from simulator.runs.sensitivity import weakest_link
 from simulator.runs.statistic_catalogue import BELOW
 
@@ -38,12 +40,15 @@ SECTIONS = {
     "drivers": ("drivers", "elasticity", "elasticity-ai_basket", "uncertainty"),
 }
 """The figures of each part of the report: a kind, and an entity other than the S&P 500."""
+NAMES = tuple(name for names in SECTIONS.values() for name in names)
+_PARTS = 4
+"""Figures are drawn in so many parts: each process that draws is sent the whole run."""
 
 
-def pictures(run: Run) -> dict[str, Plot]:
-    """Every picture of the report that the run can give, by name: "fan", "fan-mag7", ..."""
+def pictures(run: Run, names: Iterable[str] = NAMES) -> dict[str, Plot]:
+    """The pictures of the report that the run can give, by name: "fan", "fan-mag7", ..."""
     plots = {}
-    for name in (name for names in SECTIONS.values() for name in names):
+    for name in names:
         kind, _, entity = name.partition("-")
         entity = entity or "sp500"
         if entity in run.entities and kind in available(run, entity):
@@ -51,9 +56,18 @@ def pictures(run: Run) -> dict[str, Plot]:
     return plots
 
 
-def figures(run: Run) -> dict[str, bytes]:
-    """The pictures of the report as SVG, by name."""
-    return {name: render(draw(plot)) for name, plot in pictures(run).items()}
+def figures(run: Run, executor: Executor | None = None) -> dict[str, dict[str, Any]]:
+    """The figures of the report by name, as its page takes them; ``executor`` draws, by default this process."""
+    names = list(pictures(run))
+    parts = [names[start::_PARTS] for start in range(_PARTS)]
+    drawn: dict[str, dict[str, Any]] = {}
+    for part in (executor or Serial()).map(partial(_drawn, run), parts):
+        drawn |= part
+    return drawn
+
+
+def _drawn(run: Run, names: list[str]) -> dict[str, dict[str, Any]]:
+    return {name: html_page.figure(plot, name) for name, plot in pictures(run, names).items()}
 
 
 EXPLORE_PAGE = "explore.html"
@@ -73,15 +87,15 @@ def with_explore_link(report: str) -> str:
     return report.replace(EXPLORE_COMMAND, EXPLORE_LINK)
 
 
-def html_report(run: Run, drawn: Mapping[str, bytes] | None = None) -> str:
+def html_report(run: Run, drawn: Mapping[str, dict[str, Any]] | None = None) -> str:
     """The report: one HTML page that needs no network and runs no script.
 
-    ``drawn`` are :func:`figures` that were rendered before; others are drawn.
+    ``drawn`` are its :func:`figures`, if they have been drawn.
     """
-    return html_page.render_page("report.html", _content(run, drawn or {}))
+    return html_page.render_page("report.html", _content(run, drawn or figures(run)))
 
 
-def _content(run: Run, drawn: Mapping[str, bytes]) -> dict[str, Any]:
+def _content(run: Run, drawn: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     from markupsafe import Markup
 
     scenario, ledger = run.scenario, run_tables.ledger(run)
@@ -108,7 +122,10 @@ def _content(run: Run, drawn: Mapping[str, bytes]) -> dict[str, Any]:
         "below": BELOW,
         "groups": run_tables.groups(run),
         "history": run_tables.history(run),
-        "figures": _figures(run, drawn),
+        "figures": {
+            section: [drawn[name] for name in names if name in drawn]
+            for section, names in SECTIONS.items()
+        },
         "futures": run_html_tables.futures(run),
         "portfolio": portfolio,
         "crashes": run_tables.crashes(run),
@@ -131,17 +148,6 @@ def _content(run: Run, drawn: Mapping[str, bytes]) -> dict[str, Any]:
         "weak_sentence": f"Of {len(ledger)} numbers, {weak} rest on thin evidence or judgement.",
         "command": html_page.command(command_words(run), run.scenario),
         "reproduce": [*_provenance(run), *_dated_otherwise(run)],
-    }
-
-
-def _figures(run: Run, drawn: Mapping[str, bytes]) -> dict[str, list[dict[str, Any]]]:
-    """The figures of each section."""
-    plots = pictures(run)
-    return {
-        section: [
-            html_page.figure(plots[name], name, drawn.get(name)) for name in names if name in plots
-        ]
-        for section, names in SECTIONS.items()
     }
 
 

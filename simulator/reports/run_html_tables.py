@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simulator.errors import plain
-from simulator.plots.run_plot import label
 from simulator.plots.time_series import Fan
 from simulator.reports.run_tables import STRENGTHS, WEAK
+from simulator.runs.run_words import label
 from simulator.runs.sensitivity import sensitivities
 from simulator.runs.statistic_labels import CAUSE_NAMES
 from simulator.statistics.formatting import percent, signed

@@ -15,9 +15,8 @@ from pydantic import BaseModel
 from simulator.errors import plain
 from simulator.history import INDEXES
 from simulator.history.baselines import baseline
-from simulator.plots.causes import Waterfall
-from simulator.plots.run_plot import DOTCOM, exact, is_exact, label
 from simulator.portfolio import PORTFOLIO
+from simulator.runs.run_words import DOTCOM, exact, is_exact, label
 from simulator.runs.statistic_catalogue import BELOW, WORST
 from simulator.runs.statistic_labels import CAUSE_NAMES
 from simulator.runs.summary import evaluate_threshold
@@ -292,6 +291,8 @@ class DriverTable:
 
 def driver_table(run: Run) -> DriverTable:
     """The causes of the leaders' worst twentieth, with errors, and the sum of each column."""
+    from simulator.plots.causes import Waterfall  # late: it imports pandas
+
     entities = leaders(run)
     columns = [{row.cause: row for row in drivers(run, entity)} for entity in entities]
     causes = dict.fromkeys(cause for column in columns for cause in column)

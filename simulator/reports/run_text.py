@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from simulator.errors import plain
-from simulator.plots.run_plot import closes, is_exact, label, years
 from simulator.reports import official_tables, portfolio_tables, run_tables, story_tables
 from simulator.reports.text_lines import (
     NAME,
@@ -25,6 +24,7 @@ from simulator.reports.text_lines import (
     narrow,
     number,
 )
+from simulator.runs.run_words import closes, is_exact, label, years
 from simulator.runs.sensitivity import weakest_link
 from simulator.runs.statistic_catalogue import BELOW
 from simulator.runs.story import ENTITIES

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from simulator.plots.run_plot import label
+from simulator.runs.run_words import label
 from simulator.runs.story import PARTS
 from simulator.runs.story_text import STATISTICS, is_sure, number, parts
 from simulator.statistics.formatting import format_error

@@ -21,6 +21,7 @@ from simulator.runs import (
 from simulator.runs.digest import run_digest
 from simulator.runs.document import document
 from simulator.runs.fan import fan, underwater
+from simulator.runs.run_words import closes
 from simulator.runs.samples import sample
 from simulator.runs.summary import ThresholdResult, drivers, evaluate_threshold, statistics
 from simulator.runs.verdict import verdict
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from simulator.scenario import Scenario
-
-
-_CLOSES = {12: "monthly", 52: "weekly", 252: "daily"}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -212,7 +210,6 @@ class Run:
         """How many futures fall as far as the S&P 500 did after 2000, in a sentence."""
         crash = next(crash for crash in self.crashes("sp500") if crash.name == "dotcom")
         title = self.label("sp500")
-        steps = self.scenario.steps_per_year
         return verdict(
             sample(self.results, "sp500", "max_drawdown").at_least(crash.depth),
             self.paths,
@@ -220,7 +217,7 @@ class Run:
             depth=crash.depth,
             years=self.scenario.horizon_years,
             after="after 2000",
-            closes=_CLOSES.get(steps, f"{steps}-a-year") if crash.same_grid else "daily",
+            closes=closes(self) if crash.same_grid else "daily",
         )
 
     @property
@@ -334,10 +331,6 @@ class Run:
         )
 
 
-def add_story(run: Run, folder: str | Path, story: pd.DataFrame) -> Run:
-    """The run with what its story adds, which is written into its finished folder too."""
-    complete = replace(run, story=story)
-    storage.add_files(
-        folder, {**complete._story_files(), **storage.summary_file(complete.document())}
-    )
-    return complete
+def add_story(run: Run, folder: str | Path) -> None:
+    """Write what a run's story adds into its finished folder."""
+    storage.add_files(folder, {**run._story_files(), **storage.summary_file(run.document())})

@@ -18,7 +18,7 @@ from simulator.engine.block_batches import (
     portion,
     simulated,
 )
-from simulator.engine.executors import WorkerPool, check_workers
+from simulator.engine.executors import check_workers
 from simulator.engine.recorder import fan_steps
 from simulator.engine.streams import BLOCK_PATHS
 from simulator.errors import UsageError
@@ -27,6 +27,7 @@ from simulator.runs.run import Run
 from simulator.runs.stopping_rule import MOST_PATHS, SequentialStopping, parse_goal, so_far
 from simulator.scenario import Scenario, load_scenario
 from simulator.statistics import Estimate
+from simulator.worker_pool import WorkerPool
 
 if TYPE_CHECKING:
     from simulator.engine.dask_executor import Cluster

@@ -7,7 +7,7 @@ With assumptions drawn together ([correlations]) it also holds what their compan
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -42,6 +42,23 @@ def sensitivities(scenario: Scenario, results: Results) -> pd.DataFrame:
     """
     import pandas as pd  # late: slow to import
 
+    return pd.DataFrame(_correlations(scenario, results), columns=Correlation._fields)
+
+
+class Correlation(NamedTuple):
+    """A row of :func:`sensitivities`."""
+
+    key: str
+    entity: str
+    rank_correlation: float
+    mc_error: float
+    low: float
+    high: float
+    strength: str
+    moves_most: bool
+
+
+def _correlations(scenario: Scenario, results: Results) -> list[Correlation]:
     grades = {row.key: row.strength for row in scenario.ledger()}
     groups = [entity for entity in results.entities if entity in scenario.universe.groups]
     falls = {
@@ -54,11 +71,11 @@ def sensitivities(scenario: Scenario, results: Results) -> pd.DataFrame:
         of_key = ranks(drawn)
         correlations = {entity: rank_correlation(of_key, fall) for entity, fall in falls.items()}
         most = max(groups, key=lambda entity: abs(correlations[entity].value))
+        grade = grades.get(key, "D")
         for entity, r in correlations.items():
-            grade = grades.get(key, "D")
-            rows.append((key, entity, r.value, r.mc_error, r.low, r.high, grade, entity == most))
-    columns = ["key", "entity", "rank_correlation", "mc_error", "low", "high"]
-    return pd.DataFrame(rows, columns=[*columns, "strength", "moves_most"])
+            numbers = (r.value, r.mc_error, r.low, r.high)
+            rows.append(Correlation(key, entity, *numbers, grade, entity == most))
+    return rows
 
 
 def weakest_link(scenario: Scenario, results: Results, entity: str = "sp500") -> str:
@@ -67,30 +84,31 @@ def weakest_link(scenario: Scenario, results: Results, entity: str = "sp500") ->
     That is the largest product of the rank correlation's size and the grade (A 1 ... D 4), among those of at least
     ``MATTERS`` and more than three standard errors from 0: of twenty that move nothing, one would pass two.
     """
-    table = sensitivities(scenario, results)
+    rows = _correlations(scenario, results)
     title = plain(scenario.universe.title_of(entity)).split(" (")[0]
     name = f"the {title}" if entity in scenario.universe.groups else title
-    if table.empty:
+    if not rows:
         return "Every assumption of this run is a single number: the run cannot tell which of them matters."
-    table = table[table["entity"] == entity]
-    size, error = table["rank_correlation"].abs(), table["mc_error"]
+    rows = [row for row in rows if row.entity == entity]
     effect = f"moves the largest fall of {name} with a rank correlation of {MATTERS:g} or more"
-    if (table[["low", "high"]].abs() < MATTERS).all(axis=None):
+    if all(abs(end) < MATTERS for row in rows for end in (row.low, row.high)):
         return (
             f"No single uncertain assumption {effect}: chance, and what is fixed here, matter more than "
             "any one of them."
         )
-    table = table[(size >= MATTERS) & (size > 3 * error)]
-    if table.empty:
+    known = [
+        row
+        for row in rows
+        if abs(row.rank_correlation) >= MATTERS and abs(row.rank_correlation) > 3 * row.mc_error
+    ]
+    if not known:
         return f"These paths cannot tell whether any uncertain assumption {effect}."
-    weight = table["rank_correlation"].abs() * table["strength"].map(GRADES)
-    worst = table.iloc[int(weight.to_numpy().argmax())]
-    r, low, high = (float(worst[column]) for column in ("rank_correlation", "low", "high"))
+    worst = max(known, key=lambda row: abs(row.rank_correlation) * GRADES[row.strength])
+    r = worst.rank_correlation
     way = "more of it, deeper falls" if r > 0 else "more of it, milder falls"
-    grade = str(worst["strength"])
     return (
-        f"The weakest link is {worst['key']}: {_THIN[grade]} ({grade}), and it moves the largest fall of "
-        f"{name} with a rank correlation of {r:+.2f} ({low:+.2f} to {high:+.2f}): {way}."
+        f"The weakest link is {worst.key}: {_THIN[worst.strength]} ({worst.strength}), and it moves the largest "
+        f"fall of {name} with a rank correlation of {r:+.2f} ({worst.low:+.2f} to {worst.high:+.2f}): {way}."
     )
 
 

@@ -12,8 +12,8 @@ from simulator.arrays import FloatArray, IntArray
 from simulator.calibration import targets
 from simulator.engine.results import CAUSES
 from simulator.history.baselines import baseline
-from simulator.plots.run_plot import label
 from simulator.runs import Run, simulate
+from simulator.runs.run_words import label
 from simulator.runs.samples import sample
 from simulator.scenario import load_scenario
 from simulator.statistics import (

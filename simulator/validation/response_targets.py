@@ -7,8 +7,8 @@ from math import inf
 import numpy as np
 
 from simulator.arrays import FloatArray
-from simulator.plots.run_plot import label
 from simulator.runs import simulate
+from simulator.runs.run_words import label
 from simulator.runs.samples import sample
 from simulator.scenario import Scenario, load_scenario
 from simulator.statistics import Estimate, mean, measure_drawdowns

@@ -1,6 +1,8 @@
 """``crashsim run`` and what the story adds: order, option, folder, JSON."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -82,3 +84,45 @@ def test_a_world_that_fails_costs_a_warning_not_the_run(
     assert invoke([*ARGUMENTS, "-o", str(tmp_path)]) == 0
     assert "what the story adds could not be worked out: not finite" in capsys.readouterr().err
     assert load_run(folder_in(tmp_path)).story is None
+
+
+def test_a_run_whose_words_fail_is_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(story, "what_the_story_adds", fails)
+    assert invoke([*ARGUMENTS, "-o", str(tmp_path)]) == 130
+    assert load_run(folder_in(tmp_path)).paths == 200
+
+
+@pytest.mark.slow
+def test_workers_change_no_file_and_no_word(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written, printed = [], []
+    for workers in ("1", "2"):
+        parent = tmp_path / workers
+        assert invoke([*ARGUMENTS, "-o", str(parent), "--workers", workers]) == 0
+        printed.append(capsys.readouterr().out.replace(str(parent), "PARENT"))
+        folder = folder_in(parent)
+        files = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
+        written.append({
+            str(name): path.read_bytes()
+            for name, path in files.items()
+            if name.name not in ("manifest.json", ".lock")  # when and how it was made
+        })  # fmt: skip
+    assert printed[0] == printed[1]
+    assert written[0] == written[1]
+    assert {"report.html", "figures/fan.svg", "story.csv"} <= written[0].keys()
+
+
+@pytest.mark.slow
+def test_the_summary_but_for_other_worlds_needs_no_tables_and_no_figures() -> None:
+    code = (
+        "import sys\nfrom simulator import simulate\n"
+        "from simulator.reports.run_text import following_lines, opening_lines\n"
+        "run = simulate('glut', paths=200)\nopening_lines(run)\nfollowing_lines(run)\n"
+        "print(sorted({'pandas', 'matplotlib', 'jinja2', 'scipy.stats'} & {*sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from simulator.engine.executors import Processes, Serial, WorkerPool, get_executor
+from simulator.engine.executors import Processes, Serial, Shared, get_executor
 from simulator.errors import RunError, UsageError
+from simulator.worker_pool import WorkerPool, started_ahead
 
 
 def square(number: int) -> int:
@@ -239,3 +240,79 @@ def test_bad_numbers_of_workers_are_refused(workers: Any) -> None:
 def test_kinds() -> None:
     assert isinstance(get_executor(1), Serial)
     assert isinstance(get_executor(2), Processes)
+
+
+def own_number(_item: int) -> int:
+    return os.getpid()
+
+
+def sleep_long(_item: int) -> None:
+    time.sleep(600)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_shared_work_comes_in_order_and_this_process_takes_part(
+    workers: int, tmp_path: Path
+) -> None:
+    shared = Shared(workers)
+    assert list(shared.map(square, range(20))) == [n * n for n in range(20)]
+    assert list(shared.map(square, [])) == []
+    processes = list(shared.map(own_number, range(20)))
+    assert processes[0] == os.getpid()
+    assert len(set(processes)) <= workers
+    with pytest.raises(RunError, match="block 3, path 7"):
+        list(shared.map(fail_at_three, range(20)))
+    if workers > 1:  # the last item is never this process's
+        items = [(tmp_path / "died", number) for number in (0, 1, 2)]
+        assert list(shared.map(die_once, items)) == [0, 1, 2]
+        assert (tmp_path / "died").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads /proc")
+def test_processes_started_ahead_serve_one_pool_after_another_and_end_with_the_block() -> None:
+    with started_ahead(1, "math"):
+        with WorkerPool(1, own_number) as helpers:
+            assert helpers.started
+            (first,) = helped(helpers, [0])
+        with WorkerPool(1, own_number) as helpers:
+            assert helped(helpers, [0]) == [first]
+        with WorkerPool(2, own_number) as helpers:
+            assert not helpers.started, "they are too few for this pool"
+            assert first not in helped(helpers, [0, 1])
+        assert _alive(first)
+    assert not _alive(first)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads /proc")
+def test_work_that_a_pool_drops_delays_no_later_pool() -> None:
+    with started_ahead(1, "math"):
+        with WorkerPool(1, own_number) as helpers:
+            (first,) = helped(helpers, [0])
+        with WorkerPool(1, sleep_long) as helpers:
+            helpers.submit(0)
+        assert not _alive(first)
+        with WorkerPool(1, own_number) as helpers:
+            assert helped(helpers, [0]) != [first]
+
+
+@pytest.mark.slow
+def test_a_process_started_ahead_that_dies_costs_a_new_one(tmp_path: Path) -> None:
+    with started_ahead(1, "math"), WorkerPool(1, die_once) as helpers:
+        items = [(tmp_path / "died", number) for number in range(5)]
+        assert sorted(helped(helpers, items)) == list(range(5))
+
+
+def test_a_limit_of_processes_stops_nothing_that_needs_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: object) -> None:
+        raise BlockingIOError(11, "unavailable")
+
+    monkeypatch.setattr("multiprocessing.process.BaseProcess.start", refuse)
+    with started_ahead(2, "math"):
+        assert list(Serial().map(abs, [-1])) == [1]
+        with pytest.raises(RunError, match="no more processes or threads"):
+            list(Shared(2).map(abs, [-1, 2]))

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from browser import Browser, Look, Page, opened
 
-from simulator.cli import run as cli_run
+from simulator.cli import run_answer
 from simulator.cli.app import invoke
 from simulator.exploration import discover
 from simulator.reports.explore_data import Control, controls
@@ -401,7 +401,7 @@ def test_the_command_simulates_the_choice(
     assert words[:2] == ["crashsim", "run"]
     assert "technology.elasticity=1.1" in words, "the run's own override is kept"
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cli_run, "_report", lambda *_: True)  # its figures take seconds
+    monkeypatch.setattr(run_answer, "report", lambda *_: True)  # its figures take seconds
     words[words.index("--paths") + 1] = "300"
     assert invoke([*words[1:], "--quiet", "--no-counterfactual"]) == 0
     (folder,) = (tmp_path / "results").iterdir()

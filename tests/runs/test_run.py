@@ -14,7 +14,7 @@ import pytest
 from test_results import same_bytes
 
 from simulator import baseline, load_scenario, max_drawdown, simulate
-from simulator.engine import block_simulation, executors
+from simulator.engine import block_simulation
 from simulator.engine.block_batches import TOGETHER, portion
 from simulator.engine.executors import get_executor
 from simulator.engine.results import CAUSES
@@ -26,6 +26,7 @@ from simulator.runs.digest import run_digest
 from simulator.runs.run import Run
 from simulator.scenario.scenario import Scenario
 from simulator.statistics.histogram import FAN_QUANTILES
+from simulator.worker_pool import WorkerPool
 
 TEXT = """
 format_version = 1
@@ -293,13 +294,13 @@ def test_a_killed_worker_changes_no_byte(scenario: Scenario) -> None:
 
 def test_a_short_run_starts_no_worker(scenario: Scenario, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[int] = []
-    begin = executors.WorkerPool.submit
+    begin = WorkerPool.submit
 
     def give(self: Any, item: Any) -> None:
         started.append(1)
         begin(self, item)
 
-    monkeypatch.setattr(executors.WorkerPool, "submit", give)
+    monkeypatch.setattr(WorkerPool, "submit", give)
     simulate(scenario, paths=3_000, workers=2)
     assert started, "asked for, as every test does"
     started.clear()

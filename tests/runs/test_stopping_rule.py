@@ -16,7 +16,7 @@ from cli_runs import CommandLine
 
 from simulator import load_scenario, simulate
 from simulator.arrays import FloatArray
-from simulator.engine.executors import Processes, WorkerPool
+from simulator.engine.executors import Processes
 from simulator.errors import UsageError
 from simulator.runs import runner
 from simulator.runs.load import load_run
@@ -25,6 +25,7 @@ from simulator.runs.stopping_rule import Goal, SequentialStopping, half_width, p
 from simulator.runs.storage import read_manifest
 from simulator.scenario.scenario import Scenario
 from simulator.statistics.intervals import Estimate, mean, probability, quantile
+from simulator.worker_pool import WorkerPool
 
 FALL = "P(sp500.max_drawdown >= 0.2)"
 FIRST, STEP = 4096, 2048

@@ -168,7 +168,7 @@ def test_a_stored_run_keeps_it_to_the_last_bit(glut: Run, tmp_path) -> None:  # 
     assert "contributions" not in plain.document()
     assert load_run(tmp_path / "run").story is None
     assert glut.story is not None
-    add_story(plain, tmp_path / "run", glut.story)
+    add_story(replace(plain, story=glut.story), tmp_path / "run")
     again = load_run(tmp_path / "run")  # verified: what was added is sealed
     assert again.document() == glut.document()
     glut.save(tmp_path / "whole")

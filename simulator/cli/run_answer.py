@@ -1,0 +1,149 @@
+"""What ``run`` makes of a run: words in the order in which they are known, files, report and exit code."""
+
+from __future__ import annotations
+
+import shlex
+from base64 import b64decode
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from typer import Exit
+
+from simulator.cli.console import Screen
+from simulator.cli.options import NOT_REACHED
+from simulator.cli.run_until import Reached, reached
+from simulator.errors import RunError, plural
+from simulator.worker_pool import StartedAhead
+
+if TYPE_CHECKING:
+    from simulator.runs import Run
+
+REPORT = "report.html"
+THRESHOLD_FAILED = 99
+"""Exit code, as k6 has it."""
+_TO_DRAW = ("simulator.plots.shown_figure", "matplotlib.backends.backend_svg")
+"""What takes time to import."""
+
+
+def complete(
+    stored: Run | None, make: Callable[[], Run], words: Callable[[Run], Run], folder: Path
+) -> Run:
+    """A stored or a new run, with what is said of it: all that is known is in its folder."""
+    from simulator.runs import atomic_files
+    from simulator.runs.run import add_story
+
+    if stored is not None:
+        run = words(stored)
+        if run is not stored:
+            add_story(run, folder)
+        return run
+    with atomic_files.lock(folder):
+        run = make()
+        try:
+            run = words(run)
+        finally:  # what was simulated is kept, whatever stops the words about it
+            run.save(folder)
+    return run
+
+
+def answer(
+    screen: Screen,
+    folder: Path,
+    helpers: StartedAhead,
+    run: Run,
+    *,
+    workers: int,
+    full: bool,
+    counterfactual: bool,
+) -> Run:
+    """Print what is known, in the order in which it becomes known; the run with what its story adds."""
+    from simulator.reports.run_text import following_lines, opening_lines
+
+    if not screen.as_json:
+        screen.lines(opening_lines(run, screen.width))
+    known = _with_story(screen, run, workers) if counterfactual and run.story is None else run
+    if known is not run:
+        helpers.load(*_TO_DRAW)  # while this process prints and stores
+    if not screen.as_json:
+        screen.lines(following_lines(known, str(folder), screen.width, full=full))
+        if (goal := reached(run)) is not None:
+            screen.text(f"\n{goal.sentence(run.paths)}")
+    return known
+
+
+def _with_story(screen: Screen, run: Run, workers: int) -> Run:
+    """The run with what its story adds; as it is where that cannot be said."""
+    from simulator.engine.executors import Shared
+    from simulator.runs.story import can_be_split, what_the_story_adds
+
+    if not can_be_split(run):
+        return run
+    try:
+        with screen.progress("without the story, without the boom") as tick:
+            story = what_the_story_adds(run, executor=Shared(workers), progress=tick)
+    except RunError as error:
+        screen.warn(f"what the story adds could not be worked out: {error}")
+        return run
+    return replace(run, story=story)
+
+
+def finish(screen: Screen, run: Run, folder: Path, workers: int) -> None:
+    """JSON, the report unless ``workers`` is 0, and the end."""
+    goal = reached(run)
+    if screen.as_json:
+        until = {} if goal is None else {"until": goal.document()}
+        screen.document(
+            {"folder": str(folder), **run.document(), **until, "next": _following(folder)}
+        )
+    reported = workers == 0 or report(screen, run, folder, workers)
+    screen.next(_following(folder))
+    _exit(screen, run, goal, reported=reported)
+
+
+def report(screen: Screen, run: Run, folder: Path, workers: int) -> bool:
+    """Draw the figures and the report into the stored run; whether that worked.
+
+    The run is stored by now, so whatever goes wrong here must not look like a lost run.
+    """
+    from simulator.engine.executors import Shared
+    from simulator.reports.run_html import figures, html_report
+    from simulator.runs.storage import add_files
+
+    try:
+        drawn = figures(run, Shared(workers))
+        files = {f"figures/{name}.svg": b64decode(of["data"]) for name, of in drawn.items()}
+        add_files(folder, {**files, REPORT: html_report(run, drawn).encode()})
+    except Exception as error:  # noqa: BLE001 - the result is safe and printed
+        screen.warn(
+            f"the run is stored in {folder}, but its report could not be made "
+            f"({type(error).__name__}: {error}); crashsim report {shlex.quote(str(folder))} tries again"
+        )
+        return False
+    screen.say(f"report: {folder / REPORT}")
+    return True
+
+
+def _exit(screen: Screen, run: Run, goal: Reached | None, *, reported: bool) -> None:
+    """Warnings of the end, and the exit code where it is not 0."""
+    results = run.threshold_results()
+    for result in results:
+        if not result.sure:
+            name = f"threshold {result.threshold.title.removeprefix('threshold ')}"
+            screen.warn(
+                f"{name}: its 95 % interval holds the limit, so these paths "
+                "cannot tell; more --paths narrow it"
+            )
+    if goal is not None and not goal.met:
+        screen.warn(
+            f"{goal.text} was not reached after {plural(run.paths, 'path')}; allow more --paths"
+        )
+    if not all(result.passed for result in results):
+        raise Exit(THRESHOLD_FAILED)
+    if not reported or (goal is not None and not goal.met):
+        raise Exit(NOT_REACHED)
+
+
+def _following(folder: Path) -> str:
+    return f"crashsim plot {shlex.quote(str(folder))} fan"

@@ -1,0 +1,260 @@
+"""Processes that compute beside this one, and end with it.
+
+It imports nothing that takes time, so that processes can start before this one has imported the engine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent import futures
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from importlib import import_module
+from multiprocessing.connection import wait
+from typing import Generic, TypeVar
+
+from simulator.errors import RunError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_RESTARTS = 2
+"""Dead workers are replaced so often without a result in between: one may have been
+killed from outside, three were not."""
+
+
+class StartedAhead:
+    """Processes that were started before there is work for them.
+
+    A :class:`WorkerPool` of at most so many workers takes them, and leaves them to the next.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        self.pool: ProcessPoolExecutor | None = _pool(workers) if workers else None
+
+    def load(self, *modules: str) -> None:
+        """Have each process import modules, after what it has to do already."""
+        # A limit of processes is the matter of the pool that needs them: it says what to do.
+        with contextlib.suppress(OSError, EOFError, RuntimeError), _without_main():
+            for _ in range(self.workers if self.pool is not None else 0):
+                assert self.pool is not None, "see above"
+                self.pool.submit(_load, modules)
+
+    def end(self) -> None:
+        """End the processes, whatever they do."""
+        if self.pool is not None:
+            _stop(self.pool)
+            self.pool.shutdown(cancel_futures=True)
+            self.pool = None
+
+
+_ahead: list[StartedAhead] = []
+"""What no pool has taken."""
+
+
+@contextlib.contextmanager
+def started_ahead(workers: int, module: str) -> Iterator[StartedAhead]:
+    """Processes for the pools made within; they start now, import ``module`` meanwhile, and end with the block."""
+    started = StartedAhead(workers)
+    try:
+        started.load(module)
+        _ahead.append(started)
+        yield started
+    finally:
+        _ahead.clear()
+        started.end()
+
+
+def _load(modules: tuple[str, ...]) -> None:
+    for module in modules:
+        import_module(module)
+
+
+class WorkerPool(Generic[Item, Result]):
+    """Processes that compute beside this one; they start with the first item, if none were started ahead.
+
+    Workers end with this process, even if it is killed. A worker that is killed costs its items a second
+    computation, not the run. On leaving, what is under way is dropped.
+
+    Parameters
+    ----------
+    workers
+        Number of processes.
+    function
+        Pure, for it may be called twice with an item.
+    """
+
+    def __init__(self, workers: int, function: Callable[[Item], Result]) -> None:
+        self._workers, self._function = workers, function
+        self._under_way: dict[Future[Result], Item] = {}
+        self._pool: ProcessPoolExecutor | None = None  # until there is something to do
+        self._ahead: StartedAhead | None = None  # whose processes these are
+        self._deaths = 0
+
+    def __enter__(self) -> WorkerPool[Item, Result]:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is None:
+            return
+        if self._ahead is not None and not self._under_way:
+            _ahead.append(self._ahead)
+            return
+        if self._under_way:
+            _stop(self._pool)
+        self._pool.shutdown(cancel_futures=True)
+
+    @property
+    def started(self) -> bool:
+        """Whether workers have been started."""
+        return self._pool is not None or any(self._fits(one) for one in _ahead)
+
+    def _fits(self, ahead: StartedAhead) -> bool:
+        return ahead.pool is not None and 0 < self._workers <= ahead.workers
+
+    def _begin(self) -> ProcessPoolExecutor:
+        """Processes that were started ahead, or new ones."""
+        self._ahead = next(filter(self._fits, _ahead), None)
+        if self._ahead is None or self._ahead.pool is None:
+            return _pool(self._workers)
+        _ahead.remove(self._ahead)
+        return self._ahead.pool
+
+    @property
+    def busy(self) -> int:
+        """Items under way."""
+        return len(self._under_way)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether fewer than two items for each worker are under way."""
+        return self.busy < 2 * self._workers
+
+    def submit(self, item: Item) -> None:
+        """Have an item computed. Raises RunError where no worker can start."""
+        try:
+            if self._pool is None:
+                self._pool = self._begin()
+            with _without_main():  # the first submission starts the workers
+                future = self._pool.submit(self._function, item)
+        except BrokenProcessPool:
+            self._replace()
+            self.submit(item)
+        except (OSError, EOFError, RuntimeError) as error:
+            if self._pool is not None:
+                _stop(self._pool)
+            self._pool = None
+            raise RunError(
+                "the system starts no more processes or threads (ulimit -u); "
+                f"try workers=1 ({type(error).__name__}: {error})"
+            ) from error
+        else:
+            self._under_way[future] = item
+
+    def oldest(self) -> Result:
+        """The result of the item that was submitted first, when it is there.
+
+        Raises
+        ------
+        RunError
+            If workers keep dying. An error raised by the function comes through as it is.
+        """
+        while True:
+            future = next(iter(self._under_way))
+            try:
+                return self._result(future)
+            except BrokenProcessPool:
+                self._replace()
+
+    def completed(self, *, wait: bool) -> Iterator[Result]:
+        """Results that are there, in any order; with ``wait``, after the next. Raises as :meth:`oldest`."""
+        done, _ = futures.wait(
+            self._under_way, None if wait else 0.0, return_when=futures.FIRST_COMPLETED
+        )
+        for future in done:
+            try:
+                yield self._result(future)
+            except BrokenProcessPool:
+                self._replace()
+                return
+
+    def _result(self, future: Future[Result]) -> Result:
+        result = future.result()
+        self._deaths = 0
+        del self._under_way[future]
+        return result
+
+    def _replace(self) -> None:
+        """Start new workers, and submit again what the dead ones had, in the same order."""
+        self._deaths += 1
+        if self._deaths > _RESTARTS:
+            raise RunError(
+                f"worker processes died {self._deaths} times in a row, perhaps for want of memory; "
+                "try workers=1, or fewer workers"
+            ) from None
+        if self._pool is not None:
+            self._pool.shutdown()
+        self._pool = self._ahead = None
+        before, self._under_way = self._under_way, {}
+        for future, item in before.items():
+            if isinstance(future.exception(), BrokenProcessPool):
+                self.submit(item)
+            else:
+                self._under_way[future] = item
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    # Not "fork": it copies locks of other threads in whatever state they are.
+    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+    return ProcessPoolExecutor(
+        workers, multiprocessing.get_context(method), initializer=_begin_worker
+    )
+
+
+def _stop(pool: ProcessPoolExecutor) -> None:
+    """End the workers at once. Python 3.14 has a method for this."""
+    for process in list((getattr(pool, "_processes", None) or {}).values()):
+        process.kill()
+    # One that was killed while it sent a result left half of it, and the pool would wait for the
+    # rest for ever. With this last writer gone it meets the end instead.
+    if (results := getattr(pool, "_result_queue", None)) is not None:
+        results._writer.close()
+
+
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """Start processes that do not import the caller's script.
+
+    They need this package only: a script without ``if __name__ == "__main__"``, a notebook and
+    standard input work alike, and no worker pays for what the script imports.
+    """
+    main = sys.modules["__main__"]
+    names = [name for name in ("__spec__", "__file__") if hasattr(main, name)]
+    saved = {name: getattr(main, name) for name in names}
+    try:
+        for name in names:
+            setattr(main, name, None)
+        yield
+    finally:
+        for name, value in saved.items():
+            setattr(main, name, value)
+
+
+def _begin_worker() -> None:
+    """Leave interrupts to the parent, and end when it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "only called in a worker"
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
