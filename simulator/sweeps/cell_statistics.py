@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import astuple, dataclass
+from functools import cached_property
 from math import inf, nan, sqrt
 
 import numpy as np
@@ -156,14 +157,19 @@ class JackknifeReplicates:
             [np.interp(q * n, [0, *row], self._edges) for row in upto.tolist()], np.float64
         )
 
+    @cached_property
+    def _upto(self) -> NDArray[np.int64]:
+        """Running sums of the counts: a cell takes several shares of each measure."""
+        return np.cumsum(self._counts, axis=2, dtype=np.int64)
+
     def _below(self, level: FloatArray) -> FloatArray:
         """Share below ``level`` (E,), on the grid: (E, 1 + GROUPS); NaN where it is NaN."""
         known = np.nan_to_num(level)
         position = np.interp(known, self._edges, np.arange(self._edges.size))
         bins = np.minimum(position.astype(np.int64), self._middles.size - 1)
-        # Sums up to one bin each: a few, where running sums would be of all.
-        upto = np.stack([row[:, :n].sum(axis=1) for row, n in zip(self._counts, bins, strict=True)])
-        inside = np.take_along_axis(self._counts, bins[:, np.newaxis, np.newaxis], axis=2)[:, :, 0]
+        rows = np.arange(bins.size)
+        inside = self._counts[rows, :, bins]
+        upto = self._upto[rows, :, bins] - inside
         below = (upto + inside * (position - bins)[:, np.newaxis]) / self._n
         return np.where(np.isfinite(level)[:, np.newaxis], below, np.nan)
 
