@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -21,36 +22,38 @@ from pathlib import Path
 from simulator import Design, load_scenario
 from simulator.engine import block_simulation
 from simulator.engine.block_batches import TOGETHER
+from simulator.engine.dask_executor import get_cluster
+from simulator.engine.executors import get_executor
 from simulator.engine.streams import BLOCK_PATHS
+from simulator.runs import atomic_files
 from simulator.sweeps.design import design_cells, resolve_design
+from simulator.sweeps.plan import make_plan, sweep_folder
+from simulator.sweeps.sweep import run_plan
 
 KEY = "technology.elasticity"
 
-SWEEP = f"""
-import json, re, sys, time
-from simulator import Design, disk, load_scenario
-from simulator.cluster import get_cluster
-from simulator.executors import get_executor
-from simulator.sweeps import make_plan, run_plan, sweep_folder
-place, cells, paths, workers = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
-scenario = load_scenario("deepseek").with_(paths=paths)
-design = resolve_design(Design.grid({{"{KEY}": f"0.6:1.6:{{cells - 1}}"}}), scenario)
-began = time.perf_counter()
-with disk.lock(sweep_folder(scenario, design, place)):
-    plan = make_plan(scenario, design, place)
-    planned = time.perf_counter()
-    executor = get_cluster("local", 2) if workers == "dask" else get_executor(int(workers))
-    run_plan(plan, executor)
-print(json.dumps({{
-    "seconds": round(time.perf_counter() - began, 2),
-    "plan_seconds": round(planned - began, 2),
-    "parent_MB": int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) // 1000,
-}}))
-"""
+
+def sweep(place: Path, cells: int, paths: int, workers: str) -> None:
+    """Run one sweep in this process and print its seconds and memory as JSON."""
+    scenario = load_scenario("deepseek").with_(paths=paths)
+    design = resolve_design(Design.grid({KEY: f"0.6:1.6:{cells - 1}"}), scenario)
+    began = time.perf_counter()
+    with atomic_files.lock(sweep_folder(scenario, design, place)):
+        plan = make_plan(scenario, design, place)
+        planned = time.perf_counter()
+        run_plan(plan, get_cluster("local", 2) if workers == "dask" else get_executor(int(workers)))
+    peak = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())
+    assert peak
+    figures = {
+        "seconds": round(time.perf_counter() - began, 2),
+        "plan_seconds": round(planned - began, 2),
+        "parent_MB": int(peak[1]) // 1000,
+    }
+    print(json.dumps(figures))
 
 
 def engine_seconds(cells: int, paths: int) -> float:
-    """All paths of all cells, simulated and measured, one block pair after another: nothing kept."""
+    """All paths of all cells, simulated and measured as a cell measures them: nothing kept."""
     scenario = load_scenario("deepseek").with_(paths=paths)
     design = resolve_design(Design.grid({KEY: f"0.6:1.6:{max(cells - 1, 2)}"}), scenario)
     blocks = range(-(-paths // BLOCK_PATHS))
@@ -65,7 +68,7 @@ def engine_seconds(cells: int, paths: int) -> float:
     return seconds * cells / (len(made) + 1)
 
 
-KEEP = block_simulation.Keep(pictures=False)
+KEEP = block_simulation.Keep(pictures=False, fans=False)
 
 
 def threads() -> dict[str, float]:
@@ -86,7 +89,8 @@ def threads() -> dict[str, float]:
 
 
 def start(place: Path, cells: int, paths: int, workers: str) -> subprocess.Popen:
-    line = [sys.executable, "-c", SWEEP, str(place), str(cells), str(paths), workers]
+    numbers = ["--cells", str(cells), "--paths", str(paths)]
+    line = [sys.executable, __file__, *numbers, "--sweep", workers, "--place", str(place)]
     return subprocess.Popen(line, stdout=subprocess.PIPE, text=True)
 
 
@@ -99,8 +103,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cells", type=int, default=400)
     parser.add_argument("--paths", type=int, default=2000)
+    parser.add_argument("--sweep", metavar="WORKERS", help="one sweep: 1, 2 or dask")
+    parser.add_argument("--place", type=Path, help="folder of that sweep")
     given = parser.parse_args()
     cells, paths = given.cells, given.paths
+    if given.sweep:
+        sweep(given.place, cells, paths, given.sweep)
+        return
     place = Path(tempfile.mkdtemp(prefix="sweep-scaling-"))
     sample = min(cells, 40)
     found: dict[str, object] = {"cells": cells, "paths": paths}

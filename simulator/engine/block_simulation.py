@@ -148,10 +148,8 @@ def _quantities(state: State) -> Iterator[tuple[str, FloatArray]]:
             yield f"{part.name}.{item.name}", getattr(process, item.name)
 
 
-def new_results(
-    scenario: Scenario, paths: int, keep: Keep, keep_paths: int, begin: int = 0
-) -> Results:
-    """Empty results for ``paths`` paths of a scenario, from path ``begin`` on."""
+def axes_of(scenario: Scenario, keep: Keep) -> Axes:
+    """What the results of a scenario refer to."""
     universe = scenario.universe
     values = universe.column("market_value")
     sold = np.stack([universe.column(f"{name}_share") for name in CHANNELS])
@@ -164,7 +162,7 @@ def new_results(
             "aligned_steps": aligned_steps(scenario),
             "groups": len(universe.groups),
         }
-    axes = Axes(
+    return Axes(
         entities=universe.entities,
         times=scenario.dt * np.arange(scenario.steps + 1, dtype=np.float64),
         fan_steps=fan_steps(scenario),
@@ -174,8 +172,14 @@ def new_results(
         sells=np.concatenate([universe.membership @ sold.T > 0.0, sold.T > 0.0]),
         **pictures,
     )
+
+
+def new_results(
+    scenario: Scenario, paths: int, keep: Keep, keep_paths: int, begin: int = 0
+) -> Results:
+    """Empty results for ``paths`` paths of a scenario, from path ``begin`` on."""
     return Results.empty(
-        axes,
+        axes_of(scenario, keep),
         scenario.uncertain(),
         paths=paths,
         keep_paths=keep_paths,

@@ -34,6 +34,7 @@ class Keep:
 
     levels: bool = False
     pictures: bool = True  # the drivers, and falls aligned at their peaks
+    fans: bool = True  # levels and falls at fan times; a cell of a sweep draws none
 
 
 _per_thread = threading.local()
@@ -105,7 +106,8 @@ class Recorder:
         self._groups = self._held.values.size
         self._values = np.concatenate([self._held.values, simulation.values])  # USD billion
         entities = self._groups + firm_count
-        self._fan = {int(step): row for row, step in enumerate(fan_steps(s))}
+        fan = fan_steps(s) if keep.fans else ()
+        self._fan = {int(step): row for row, step in enumerate(fan)}
         # Prices know of a quarter at the end of the next: nothing in the first, one row more.
         quarters = s.steps // simulation.clock + 2
         shape = (s.steps + 1, quarters, self._groups, firm_count, paths)
@@ -132,7 +134,8 @@ class Recorder:
         kept = paths if keep.levels else samples
         self.levels = np.empty((entities, s.steps + 1, kept), precision)
         self.levels[:, 0] = self._values[:, None]
-        self._record_fan(0)
+        if keep.fans:
+            self._record_fan(0)
         if keep.pictures:
             self.past.groups[0] = self._level[: self._groups]
             self._record_drivers(0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import astuple, dataclass
+from functools import cached_property
 from math import inf, nan, sqrt
 
 import numpy as np
@@ -123,7 +124,8 @@ class JackknifeReplicates:
 
     def __init__(self, counts: CellHistograms, name: str, whole: HistogramEstimates) -> None:
         self._paths, self._whole = counts.n, whole
-        first, self._counts = used_bins(_one_out(counts.groups[name]))
+        first, groups = used_bins(counts.groups[name])
+        self._counts = _one_out(groups)
         self._n = self._counts.sum(axis=2, dtype=np.int64)
         self._edges = counts.group_edges(name)[first : first + self._counts.shape[2] + 1]
         self._middles = (self._edges[:-1] + self._edges[1:]) / 2
@@ -156,14 +158,19 @@ class JackknifeReplicates:
             [np.interp(q * n, [0, *row], self._edges) for row in upto.tolist()], np.float64
         )
 
+    @cached_property
+    def _exact(self) -> FloatArray:
+        """The counts as floats, which products of matrices add up exactly and ten times as fast."""
+        return self._counts.astype(np.float64)
+
     def _below(self, level: FloatArray) -> FloatArray:
         """Share below ``level`` (E,), on the grid: (E, 1 + GROUPS); NaN where it is NaN."""
         known = np.nan_to_num(level)
         position = np.interp(known, self._edges, np.arange(self._edges.size))
         bins = np.minimum(position.astype(np.int64), self._middles.size - 1)
-        # Sums up to one bin each: a few, where running sums would be of all.
-        upto = np.stack([row[:, :n].sum(axis=1) for row, n in zip(self._counts, bins, strict=True)])
-        inside = np.take_along_axis(self._counts, bins[:, np.newaxis, np.newaxis], axis=2)[:, :, 0]
+        before = np.arange(self._middles.size) < bins[:, np.newaxis]
+        upto = (self._exact @ before[:, :, np.newaxis].astype(np.float64))[:, :, 0]
+        inside = self._counts[np.arange(bins.size), :, bins]
         below = (upto + inside * (position - bins)[:, np.newaxis]) / self._n
         return np.where(np.isfinite(level)[:, np.newaxis], below, np.nan)
 

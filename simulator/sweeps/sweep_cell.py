@@ -42,7 +42,7 @@ SWEEP_FORMAT = 1
 """Changes when an older program could no longer read a folder."""
 PORTFOLIO, PLAN = "portfolio.csv", "sweep.json"
 DATA, MANIFEST = "cell.npz", "cell.json"
-_KEEP = block_simulation.Keep(pictures=False)
+_KEEP = block_simulation.Keep(pictures=False, fans=False)
 
 
 @dataclass(frozen=True)
@@ -159,8 +159,8 @@ def simulated(scenario: Scenario, counts: CellHistograms | None = None) -> CellH
     Raises NotFinite.
     """
     if counts is None:
-        empty = block_simulation.new_results(scenario, 0, _KEEP, 0)
-        counts = CellHistograms(empty.entities, empty.times, empty.start_levels)
+        axes = block_simulation.axes_of(scenario, _KEEP)
+        counts = CellHistograms(axes.entities, axes.times, axes.start_levels)
     blocks = -(-scenario.paths // BLOCK_PATHS)
     while counts.n < scenario.paths:
         first = counts.n // BLOCK_PATHS  # the last block may have been used in part
