@@ -122,7 +122,7 @@ def what_the_story_adds(
             values = falls[measure][:, at]
             if level is not None:
                 values = (values >= level).astype(np.float64)
-            whole = run.estimates()[entity][name]
+            whole = run.estimates_of(entity)[name]
             parts = split(values, whole, run.paths, shares=level is not None)
             rows += [(entity, name, part, *astuple(of), size) for part, of in parts.items()]
     columns = ["entity", "statistic", "part", "value", "mc_error", "low", "high", "paths"]
