@@ -45,8 +45,8 @@ cover: $(READY)  ## all tests, with branch coverage
 campaign: $(READY)  ## try to lose, spoil or misread what is stored, 3,000 trials; ARGS="kills --times 20 --seed 3" for less
 	$(BIN)/python scripts/campaign.py $(ARGS)
 
-bench: $(READY)  ## benchmarks, one at a time
-	$(BIN)/python -m pytest benchmarks --benchmark-enable -p no:randomly $(ARGS)
+bench: $(VENV)/bench  ## benchmarks, one at a time, beside numba, JAX and QuantLib
+	PYTHONPATH=$(VENV)/bench $(BIN)/python -m pytest benchmarks --benchmark-enable -p no:randomly $(ARGS)
 
 rare: $(READY)  ## hold rare-event splitting against a million plain paths, a few minutes
 	$(BIN)/python scripts/rare_check.py $(ARGS)
@@ -86,6 +86,12 @@ $(VENV)/.ready-run: requirements.lock pyproject.toml scripts/setup.sh
 $(VENV)/browser: requirements-browser.lock $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: \
 		--require-hashes --upgrade --target $@ -r requirements-browser.lock
+	@touch $@
+
+# Peers in a folder of their own: they are needed for nothing else.
+$(VENV)/bench: benchmarks/requirements.lock $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+		--require-hashes --upgrade --target $@ -r benchmarks/requirements.lock
 	@touch $@
 
 # A Python that was asked for must have effect, even where an environment stands already.

@@ -5,6 +5,8 @@
 Pairs of skewed samples whose normal scores have the given correlation, as two runs on the same noise have.
 """
 
+from functools import partial
+
 import numpy as np
 from scipy.special import ndtri
 
@@ -32,9 +34,8 @@ def coverage(random, paths, correlation):
         other = correlation * score + np.sqrt(1 - correlation**2) * random.standard_normal(paths)
         before, after = Sorted.of(first(score)), Sorted.of(second(other))
         for name, q in QUANTILES.items():
-            found = changed(
-                *(x.left_out(lambda v, q=q: np.quantile(v, q)) for x in (before, after))
-            )
+            ask = partial(np.quantile, q=q)
+            found = changed(before.jackknife_values(ask), after.jackknife_values(ask))
             held[name] += found.low <= second(ndtri(q)) - first(ndtri(q)) <= found.high
     return {name: count / REPEATS for name, count in held.items()}
 

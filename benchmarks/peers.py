@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,9 +24,8 @@ CORRELATION = 0.5
 
 def root() -> NDArray[np.float64]:
     """Lower Cholesky root of the walks' correlations, (asset, asset)."""
-    return np.linalg.cholesky(
-        np.full((ASSETS, ASSETS), CORRELATION) + (1.0 - CORRELATION) * np.eye(ASSETS)
-    )
+    mixed = np.full((ASSETS, ASSETS), CORRELATION) + (1.0 - CORRELATION) * np.eye(ASSETS)
+    return np.asarray(np.linalg.cholesky(mixed), np.float64)
 
 
 def script_walks(paths: int) -> NDArray[np.float64]:
@@ -62,6 +62,36 @@ def compiled_walks() -> Callable[[int], NDArray[np.float64]]:
 
     rng = np.random.Generator(np.random.SFC64(1))
     return lambda paths: kernel(rng, paths, STEPS, root(), VOLATILITY)
+
+
+def jax_walks() -> Callable[[int], NDArray[np.float64]]:
+    """The same in 32 bits, a step at a time over all paths, compiled by JAX (ImportError without it)."""
+    import jax
+    import jax.numpy as jnp
+
+    mix = jnp.asarray(root(), jnp.float32)
+
+    @partial(jax.jit, static_argnums=1)
+    def kernel(key: Any, paths: int) -> Any:
+        def step(state: Any, key: Any) -> Any:
+            log, high, worst = state
+            drawn = jax.random.normal(key, (ASSETS, paths))
+            log += VOLATILITY * (mix @ drawn) - 0.5 * VOLATILITY**2
+            high = jnp.maximum(high, log)
+            return (log, high, jnp.maximum(worst, high - log)), None
+
+        zero = jnp.zeros((ASSETS, paths))
+        (_, _, worst), _ = jax.lax.scan(step, (zero, zero, zero), jax.random.split(key, STEPS))
+        return 1.0 - jnp.exp(-worst)
+
+    return lambda paths: np.asarray(kernel(jax_key(), paths), np.float64)
+
+
+def jax_key() -> Any:
+    """A key of the generator that is JAX's fastest on processors."""
+    import jax
+
+    return jax.random.key(1, impl="unsafe_rbg")
 
 
 def library_walks() -> Callable[[int], NDArray[np.float64]]:
@@ -117,37 +147,59 @@ class MarketFigures:
         table |= {"dt": scenario.dt, "steps": scenario.steps}
         return cls(
             table,
-            *(column(name) for name in ("beta", "volatility", "sector_share")),
+            column("beta"),
+            column("volatility"),
+            column("sector_share"),
             -np.expm1(-column("jump_rate") * scenario.dt),
-            *(column(name) for name in ("jump_mean", "jump_sd", "market_value")),
+            column("jump_mean"),
+            column("jump_sd"),
+            column("market_value"),
             universe.membership,
         )
+
+
+@dataclass(frozen=True)
+class MarketConstants:
+    """The figures as the steps need them; columns of ``by_state`` are calm and stressed."""
+
+    by_state: NDArray[np.float64]  # drift, sd, scale of firms' noise, correlation within the sector
+    chances: NDArray[np.float64]  # of entering stress, of leaving it, of a jump of the market
+    stress: float  # share of time
+    spread: float  # of log volatility
+    persist: float
+    leverage: float
+    jump_mean: float
+    jump_sd: float
+
+    @classmethod
+    def of(cls, figures: MarketFigures) -> MarketConstants:
+        """The constants of these figures."""
+        t = figures.table
+        dt = t["dt"]
+        stress = t["stress_entry_rate"] / (t["stress_entry_rate"] + t["stress_exit_rate"])
+        relaxed = np.sqrt(dt / (1.0 + stress * (t["firm_stress_multiplier"] ** 2 - 1.0)))
+        by_state = np.array(
+            [
+                [t["calm_drift"] * dt, t["stressed_drift"] * dt],
+                [t["calm_sd"] * np.sqrt(dt), t["stressed_sd"] * np.sqrt(dt)],
+                [relaxed, relaxed * t["firm_stress_multiplier"]],
+                [t["sector_correlation"], t["sector_correlation_stressed"]],
+            ]
+        )
+        rates = np.array([t["stress_entry_rate"], t["stress_exit_rate"], t["jump_rate"]])
+        persist = float(np.exp2(-dt / t["volatility_half_life_years"]))
+        names = ("volatility_sd", "leverage", "jump_mean", "jump_sd")
+        spread, leverage, jump_mean, jump_sd = (t[name] for name in names)
+        chances = -np.expm1(-dt * rates)
+        return cls(by_state, chances, stress, spread, persist, leverage, jump_mean, jump_sd)
 
 
 def compiled_market(figures: MarketFigures) -> Callable[[int], NDArray[np.float64]]:
     """The market's part, path by path, compiled by numba; depth, peak, trough, (3, entity, path)."""
     from numba import njit
 
-    t = figures.table
-    dt = t["dt"]
-    stress = t["stress_entry_rate"] / (t["stress_entry_rate"] + t["stress_exit_rate"])
-    relaxed = np.sqrt(dt / (1.0 + stress * (t["firm_stress_multiplier"] ** 2 - 1.0)))
-    persist = np.exp2(-dt / t["volatility_half_life_years"])
-    by_state = np.array(
-        [
-            [t["calm_drift"] * dt, t["stressed_drift"] * dt],
-            [t["calm_sd"] * np.sqrt(dt), t["stressed_sd"] * np.sqrt(dt)],
-            [relaxed, relaxed * t["firm_stress_multiplier"]],
-            [t["sector_correlation"], t["sector_correlation_stressed"]],
-        ]
-    )
-    chances = -np.expm1(
-        -dt * np.array([t["stress_entry_rate"], t["stress_exit_rate"], t["jump_rate"]])
-    )
-    scalars = np.array(
-        [stress, t["volatility_sd"], persist, t["leverage"], t["jump_mean"], t["jump_sd"]]
-    )
-    f = figures
+    c, f = MarketConstants.of(figures), figures
+    scalars = np.array([c.stress, c.spread, c.persist, c.leverage, c.jump_mean, c.jump_sd])
 
     @njit(fastmath=True)
     def kernel(
@@ -241,9 +293,9 @@ def compiled_market(figures: MarketFigures) -> Callable[[int], NDArray[np.float6
     return lambda paths: kernel(
         rng,
         paths,
-        t["steps"],
-        by_state,
-        chances,
+        f.table["steps"],
+        c.by_state,
+        c.chances,
         scalars,
         f.beta,
         f.volatility,
@@ -254,3 +306,78 @@ def compiled_market(figures: MarketFigures) -> Callable[[int], NDArray[np.float6
         f.value,
         f.membership,
     )
+
+
+def jax_market(figures: MarketFigures) -> Callable[[int], NDArray[np.float64]]:
+    """The market's part in 32 bits, a step at a time over all paths, compiled by JAX; as above."""
+    import jax
+    import jax.numpy as jnp
+
+    c = MarketConstants.of(figures)
+    columns = (
+        figures.beta, figures.volatility, figures.sector_share, figures.jump_chance,
+        figures.jump_mean, figures.jump_sd, figures.value,
+    )  # fmt: skip
+    beta, volatility, share, chance, mean, sd, value = (
+        jnp.asarray(column[:, None], jnp.float32) for column in columns
+    )
+    membership = jnp.asarray(figures.membership, jnp.float32)
+    by_state, chances = jnp.asarray(c.by_state, jnp.float32), jnp.asarray(c.chances, jnp.float32)
+    turn = c.spread * (1.0 - c.persist**2) ** 0.5
+    steps, firms = figures.table["steps"], figures.beta.size
+    start = jnp.concatenate([membership @ value, value])
+
+    @partial(jax.jit, static_argnums=1)
+    def kernel(key: Any, paths: int) -> Any:
+        def step(state: Any, item: Any) -> Any:
+            stressed, log_volatility, factor, variance, sector, firm_variance, own, *places = state
+            high, since, lowest, peak, trough = places
+            key, k = item
+            normals, uniforms = jax.random.split(key)
+            z = jax.random.normal(normals, (4 + 2 * firms, paths))
+            u = jax.random.uniform(uniforms, (2 + firms, paths))
+            stressed = jnp.where(u[0] < chances[stressed], 1 - stressed, stressed)
+            bounded = jnp.clip(log_volatility, -2.5 * c.spread, 2.5 * c.spread)
+            v = jnp.exp(bounded - c.spread**2)
+            drift, scale, relaxed, correlation = (row[stressed] for row in by_state)
+            scale *= v
+            factor += drift + scale * z[0]
+            variance += scale * scale
+            factor += jnp.where(u[1] < chances[2], c.jump_mean + c.jump_sd * z[1], 0.0)
+            free = (1.0 - c.leverage**2) ** 0.5
+            log_volatility = c.persist * log_volatility + turn * (c.leverage * z[0] + free * z[2])
+            noise = v * relaxed
+            firm_variance += noise * noise
+            sector += jnp.sqrt(correlation) * noise * z[3]
+            alone = volatility * jnp.sqrt(1.0 - share**2 * correlation)
+            own += alone * noise * z[4 : 4 + firms]
+            own += jnp.where(u[2:] < chance, mean + sd * z[4 + firms :], 0.0)
+            log = beta * factor - 0.5 * beta**2 * variance + own
+            log += volatility * share * sector - 0.5 * volatility**2 * firm_variance
+            prices = value * jnp.exp(log)
+            level = jnp.concatenate([membership @ prices, prices])
+            since = jnp.where(level > high, k, since)
+            high = jnp.maximum(high, level)
+            lower = level / high < lowest
+            lowest = jnp.where(lower, level / high, lowest)
+            peak, trough = jnp.where(lower, since, peak), jnp.where(lower, k, trough)
+            places = high, since, lowest, peak, trough
+            return (
+                stressed, log_volatility, factor, variance, sector, firm_variance, own, *places,
+            ), None  # fmt: skip
+
+        first, second, rest = jax.random.split(key, 3)
+        path = jnp.zeros(paths)
+        of_entity = jnp.zeros((start.shape[0], paths))
+        state = (
+            (jax.random.uniform(first, (paths,)) < c.stress).astype(jnp.int32),
+            c.spread * jax.random.normal(second, (paths,)),
+            path, path, path, path, jnp.zeros((firms, paths)),
+            of_entity + start, of_entity, of_entity + 1.0, of_entity, of_entity,
+        )  # fmt: skip
+        items = jax.random.split(rest, steps), jnp.arange(1.0, steps + 1.0)
+        state, _ = jax.lax.scan(step, state, items)
+        *_, lowest, peak, trough = state
+        return jnp.stack([1.0 - lowest, peak, trough])
+
+    return lambda paths: np.asarray(kernel(jax_key(), paths), np.float64)

@@ -5,6 +5,8 @@ They are part of the result format: these figures explain the choice, they canno
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from timing import in_turn
 
@@ -79,7 +81,9 @@ def firm_shocks(blocks: int) -> BlockShocks:
 def test_single_precision(capsys) -> None:
     """What a run draws: Box and Muller's method in 32 bits, one stream a firm."""
     stream, normal = np.random.Generator(np.random.SFC64(1)), np.empty((ROWS, BLOCK_PATHS))
-    work = {"ziggurat, whole array": lambda: stream.standard_normal(out=normal)}
+    work: dict[str, Callable[[], object]] = {
+        "ziggurat, whole array": lambda: stream.standard_normal(out=normal)
+    }
     sizes = {"ziggurat, whole array": normal.size}
     for blocks in (1, 2):
         shocks = firm_shocks(blocks)

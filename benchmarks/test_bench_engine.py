@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -126,9 +128,9 @@ def test_blocks_simulated_together(scenario, capsys) -> None:
     with capsys.disabled():
         print(f"\n{'blocks together':>16s} {'ratio':>8s}")
         for n in (1, 2, 3, 4, 8):  # not in turn: a new size takes new memory
-            work = {
+            work: dict[str, Callable[[], object]] = {
                 "floor": draw_floor(STEPS),
-                "blocks": lambda n=n: block_simulation.run_block(scenario, 1, 0, count=n),
+                "blocks": partial(block_simulation.run_block, scenario, 1, 0, count=n),
             }
             times = in_turn(work, repetitions=4)
             each = times["blocks"].best / n / BLOCK_PATHS

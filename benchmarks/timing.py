@@ -19,10 +19,25 @@ FLOOR_PATHS = 1024
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds."""
+    """Seconds a piece of work took."""
 
-    best: float
-    median: float
+    seconds: tuple[float, ...]
+    """One of each repetition."""
+
+    @property
+    def best(self) -> float:
+        """The fastest."""
+        return min(self.seconds)
+
+    @property
+    def median(self) -> float:
+        """The middle one."""
+        return float(np.median(self.seconds))
+
+    def over(self, other: Timing, scale: float = 1.0) -> str:
+        """Median, smallest and largest ratio to what ran in turn with it, times ``scale``."""
+        ratios = scale * np.divide(self.seconds, other.seconds)
+        return f"{np.median(ratios):.2f} ({ratios.min():.2f}-{ratios.max():.2f})"
 
 
 def in_turn(
@@ -42,7 +57,7 @@ def in_turn(
             run()
             if repetition:
                 seconds[name].append(clock() - begin)
-    return {name: Timing(min(s), float(np.median(s))) for name, s in seconds.items()}
+    return {name: Timing(tuple(s)) for name, s in seconds.items()}
 
 
 def draw_floor(steps: int) -> Callable[[], None]:

@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import partial
+from typing import Any
 
 import numpy as np
 from scipy.special import ndtri
@@ -64,7 +65,7 @@ class Antithetic:
 
     def _both(self, shocks):
         half = BLOCK_PATHS // 2
-        parts = {}
+        parts: dict[str, Any] = {}
         for field in fields(shocks):
             drawn = getattr(shocks, field.name)
             if isinstance(drawn, Arrivals):
@@ -303,7 +304,7 @@ def measure(scenario: Scenario, blocks: int, tell: Callable[[str], None]) -> Non
     """Print the table."""
     first = [block_of(scenario, plain(scenario, 10_000 + b))[0] for b in range(max(blocks // 4, 4))]
     marks = np.quantile(np.concatenate(first, axis=1), [0.5, 0.95], axis=1)
-    means = {name: [] for name in METHODS}
+    means: dict[str, list[np.ndarray]] = {name: [] for name in METHODS}
     seconds = dict.fromkeys(METHODS, 0.0)
     mirrored, twins = [], []
     for b in range(blocks):
@@ -319,7 +320,7 @@ def measure(scenario: Scenario, blocks: int, tell: Callable[[str], None]) -> Non
         mirrored.append(np.stack([both[..., :half], both[..., half:]]))
         again = headlines(*block_of(scenario, Twin(scenario, b)), marks)
         twins.append(np.stack([paths["plain"], again]))
-    low, high = f_law.ppf([0.025, 0.975], blocks - 1, blocks - 1)
+    low, high = np.asarray(f_law.ppf([0.025, 0.975], blocks - 1, blocks - 1))
     tell(f"{scenario.name}: {blocks} blocks; a block ratio of 1 shows as {low:.2f} to {high:.2f}")
     tell("| | " + " | ".join(f"{e} {n}" for e in ENTITIES for n in NAMES) + " | time |")
     spread = {name: np.var(np.stack(values), axis=0, ddof=1) for name, values in means.items()}

@@ -1,8 +1,9 @@
 #!/bin/sh
-# Resolve pyproject.toml into two locks, each for all platforms and Python 3.11 and newer, wheels
+# Resolve pyproject.toml into locks, each for all platforms and Python 3.11 and newer, wheels
 # only, with hashes and without the address of any index:
 #   requirements.lock      what the project needs to be installed and to run
 #   requirements-dev.lock  what tests and checks need on top; it names no package of the first
+#   benchmarks/requirements.lock  what the benchmarks' peers need on top of the first
 # Versions that stand in a lock are kept, unless uv is told to upgrade.
 # Usage: lock.sh PYTHON [uv options such as --upgrade]
 set -eu
@@ -17,18 +18,21 @@ shift
 resolve() {
     .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --only-binary :all: \
         --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links \
-        "$@" pyproject.toml >/dev/null
+        "$@" >/dev/null
 }
 
-resolve --group build --output-file requirements.lock "$@"
+resolve pyproject.toml --group build --output-file requirements.lock "$@"
 
 # "name==1.0 ; marker \" becomes "--no-emit-package name"
 omit=$(sed -n 's/^\([A-Za-z0-9._-]*\)==.*/--no-emit-package \1/p' requirements.lock | sort -u)
 # shellcheck disable=SC2086
-resolve --group build --group dev --constraint requirements.lock $omit \
+resolve pyproject.toml --group build --group dev --constraint requirements.lock $omit \
     --output-file requirements-dev.lock "$@"
+# shellcheck disable=SC2086
+resolve benchmarks/requirements.txt --constraint requirements.lock $omit \
+    --output-file benchmarks/requirements.lock "$@"
 
-for lock in requirements.lock requirements-dev.lock; do
+for lock in requirements.lock requirements-dev.lock benchmarks/requirements.lock; do
     if grep -n '://' "$lock"; then
         echo "lock: $lock must hold no address" >&2
         exit 1

@@ -20,6 +20,7 @@ from simulator.limits import MOST_PATHS
 
 if TYPE_CHECKING:
     from simulator.engine import Executor
+    from simulator.engine.dask_executor import Cluster
 
 
 def whole_number(text: str) -> int:
@@ -186,12 +187,20 @@ def make_executor(
     """What computes: local processes, no more than ``tasks``, or a Dask cluster, waited for so many seconds."""
     from simulator.engine import get_executor
 
+    cluster = make_cluster(screen, workers, scheduler, wait)
     processes = workers or cores()
+    return cluster or get_executor(processes if tasks is None else min(processes, max(tasks, 1)))
+
+
+def make_cluster(
+    screen: Screen, workers: int | None, scheduler: str | None, wait: float | None
+) -> Cluster | None:
+    """The Dask cluster that --scheduler names, if it names one."""
     if scheduler is None:
-        return get_executor(processes if tasks is None else min(processes, max(tasks, 1)))
+        return None
     from simulator.engine.dask_executor import get_cluster
 
-    return get_cluster(scheduler, processes, wait, screen.warn)
+    return get_cluster(scheduler, workers or cores(), wait, screen.warn)
 
 
 def parse_rates(texts: list[str] | None) -> dict[str, float]:

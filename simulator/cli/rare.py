@@ -16,10 +16,12 @@ from simulator.cli.options import (
     NOT_REACHED,
     PortfolioOption,
     RateOption,
+    SchedulerOption,
     SeedOption,
     SetOption,
     WorkersOption,
-    cores,
+    WorkerWaitOption,
+    make_executor,
     parse_rates,
 )
 from simulator.errors import UsageError, plural
@@ -27,6 +29,7 @@ from simulator.errors import UsageError, plural
 if TYPE_CHECKING:
     import pandas as pd
 
+    from simulator.engine import Executor
     from simulator.rare_events import Rare
     from simulator.scenario import Scenario
 
@@ -69,6 +72,8 @@ def rare(
     portfolio: PortfolioOption = None,
     rate: RateOption = None,
     workers: WorkersOption = None,
+    scheduler: SchedulerOption = None,
+    worker_wait: WorkerWaitOption = None,
 ) -> None:
     """Estimate the probability of a rare crash.
 
@@ -79,11 +84,11 @@ def rare(
     if (event is None) == (not tail):
         raise UsageError('give an --event such as "sp500.max_drawdown >= 0.70", or --tail')
     story, folder = _story(screen, scenario, seed, set_, portfolio, parse_rates(rate))
-    processes = workers or cores()
+    executor = make_executor(screen, workers, scheduler, worker_wait)
     if event is not None:
-        _event(screen, story, event, rel_error, max_seconds, processes, shlex.quote(scenario))
+        _event(screen, story, event, rel_error, max_seconds, executor, shlex.quote(scenario))
     else:
-        _tail(screen, story, entity, processes, folder, shlex.quote(scenario))
+        _tail(screen, story, entity, executor, folder, shlex.quote(scenario))
 
 
 def _story(
@@ -116,7 +121,7 @@ def _event(
     event: str,
     rel_error: float,
     max_seconds: float,
-    workers: int,
+    executor: Executor,
     name: str,
 ) -> None:
     from simulator.rare_events import rare as estimate
@@ -138,7 +143,7 @@ def _event(
         event,
         rel_error=rel_error,
         max_seconds=max_seconds,
-        workers=workers,
+        executor=executor,
         progress=progress,
     )
     following = f"crashsim rare {name} --tail --entity {found.event.entity}"
@@ -217,7 +222,7 @@ def _short(found: Rare, rel_error: float) -> str:
 
 
 def _tail(
-    screen: Screen, story: Scenario, entity: str, workers: int, folder: Path | None, name: str
+    screen: Screen, story: Scenario, entity: str, executor: Executor, folder: Path | None, name: str
 ) -> None:
     from simulator.rare_events import add_tail
     from simulator.rare_events import tail as estimate
@@ -230,7 +235,7 @@ def _tail(
             screen.say(f"{done} of {groups} groups")
 
     entity = entity_of(story.universe.titles, entity)
-    found = estimate(story, entity, workers=workers, progress=progress)
+    found = estimate(story, entity, executor=executor, progress=progress)
     target = None if folder is None else add_tail(folder, found)
     deepest = float(found["depth"].iloc[-1])
     following = (

@@ -18,10 +18,13 @@ from simulator.cli.options import (
     PortfolioOption,
     RateOption,
     ScenarioArgument,
+    SchedulerOption,
     SeedOption,
     SetOption,
     WorkersOption,
+    WorkerWaitOption,
     cores,
+    make_cluster,
     parse_rates,
     whole_number,
 )
@@ -31,6 +34,7 @@ from simulator.errors import UsageError, plain, plural
 from simulator.worker_pool import started_ahead
 
 if TYPE_CHECKING:
+    from simulator.engine.dask_executor import Cluster
     from simulator.runs import Run
     from simulator.scenario import Scenario
 
@@ -95,6 +99,8 @@ def run(
     rate: RateOption = None,
     output: ParentOption = RESULTS,
     workers: WorkersOption = None,
+    scheduler: SchedulerOption = None,
+    worker_wait: WorkerWaitOption = None,
     max_memory: MemoryOption = None,
     keep_paths: KeepPathsOption = 100_000,
     deterministic: DeterministicOption = False,
@@ -123,6 +129,7 @@ def run(
             _simulate,
             screen,
             workers=workers,
+            cluster=make_cluster(screen, workers, scheduler, worker_wait),
             keep_paths=keep_paths,
             max_memory=memory,
             shocks=shocks,
@@ -209,6 +216,7 @@ def _simulate(
     story: Scenario,
     *,
     workers: int,
+    cluster: Cluster | None,
     keep_paths: int,
     max_memory: int | None,
     shocks: Literal["zero"] | None,
@@ -219,14 +227,14 @@ def _simulate(
 
     blocks = -(-story.paths // BLOCK_PATHS)
     processes = min(workers, blocks)
-    screen.detail(
-        f"{plural(blocks, 'block')} of {BLOCK_PATHS} paths, {processes} process{'es' * (processes > 1)}"
-    )
+    where = f"{processes} process{'es' * (processes > 1)}" if cluster is None else cluster.address
+    screen.detail(f"{plural(blocks, 'block')} of {BLOCK_PATHS} paths, {where}")
     with screen.progress("simulating") as tick:
         found = simulate(
             story,
             paths=story.paths,
             workers=processes,
+            cluster=cluster,
             keep_paths=keep_paths,
             max_memory=max_memory,
             shocks=shocks,

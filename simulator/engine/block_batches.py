@@ -6,7 +6,7 @@ into the tables, and one set of counts a task.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +23,8 @@ TOGETHER = 4
 (docs/performance.md)."""
 _MOST = 8
 """Most blocks of a task: its counts, 5 MB, are small beside the work, and its rows fit in memory."""
+_MESSAGES = 64
+"""Sets of counts that reach the process of a run from a cluster, about: enough to show progress by."""
 
 
 def portion(left: int, workers: int, most: int = _MOST) -> int:
@@ -63,6 +65,37 @@ def counted(
     for block in simulated(scenario, keep, noise, blocks):
         results.add(block, min(block.count * BLOCK_PATHS, end - begin - results.n))
     return _narrowed(results)
+
+
+def merged(parts: Sequence[Results]) -> Results:
+    """The sum of what :func:`counted` returned for blocks without rows in the tables; pure."""
+    first, *others = parts
+    wide: dict[str, Any] = {name: getattr(first, name).astype(np.int64) for name in COUNTS}
+    total = replace(
+        first,
+        counts={name: counts.astype(np.int64) for name, counts in first.counts.items()},
+        cause_units=first.cause_units.copy(),
+        **wide,
+    )
+    for part in others:
+        total.merge(part)
+    return _narrowed(total)
+
+
+def grouped(blocks: range, with_rows: int) -> Iterator[list[range]]:
+    """Tasks of these blocks, in groups of which the counts are merged before they are sent.
+
+    The first ``with_rows`` blocks have rows in the tables, which travel once: each of their tasks is alone.
+    """
+    tasks = [
+        range(begin, min(begin + _MOST, blocks.stop))
+        for begin in range(blocks.start, blocks.stop, _MOST)
+    ]
+    alone = sum(task.start < with_rows for task in tasks)
+    yield from ([task] for task in tasks[:alone])
+    size = max(-(-(len(tasks) - alone) // _MESSAGES), 1)
+    for begin in range(alone, len(tasks), size):
+        yield tasks[begin : begin + size]
 
 
 def _narrowed(results: Results) -> Results:

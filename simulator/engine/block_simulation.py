@@ -69,18 +69,18 @@ def run_block(
     recorder = Recorder(simulation, keep, SAMPLE_PATHS if block == 0 else 0)
     with np.errstate(over="raise", invalid="raise", divide="raise", under="ignore"):
         try:
-            for first, last in _strides(scenario):
+            for first, last in strides(scenario):
                 recorder.record(first, last)
             return recorder.finish(block, count, keep)
         except FloatingPointError as error:
-            raise _not_finite(simulation, seed, block, recorder.now, str(error)) from None
+            raise not_finite(simulation, seed, block, recorder.now, str(error)) from None
 
 
 _STRIDE = 13
 """Steps taken together, at most: what firms share is worked out for all of them at once."""
 
 
-def _strides(scenario: Scenario) -> Iterator[tuple[int, int]]:
+def strides(scenario: Scenario) -> Iterator[tuple[int, int]]:
     """First and last steps of parts of quarters, in order."""
     clock, first = fundamental_clock(scenario), 1
     while first <= scenario.steps:
@@ -100,18 +100,23 @@ def start_block(
     precision: Precision = np.float32,
 ) -> Simulation:
     """A block's simulation at t=0, or that of ``count`` blocks; parameters as in :func:`run_block`."""
-    universe = scenario.universe
     if not noise:
-        calm = quiet(scenario)
-        return Simulation(
-            calm, consensus_path(calm), ZeroShocks(1, len(universe.tickers)), noise=False
-        )
+        calm, firms = quiet(scenario), len(scenario.universe.tickers)
+        return Simulation(calm, consensus_path(calm), ZeroShocks(1, firms), noise=False)
+    shocks = block_shocks(scenario, seed, block, count, precision)
+    return Simulation(scenario, consensus_of(scenario), shocks)
+
+
+def block_shocks(
+    scenario: Scenario, seed: int, block: int, count: int = 1, precision: Precision = np.float32
+) -> BlockShocks:
+    """The draws of blocks, which depend on the universe and the time grid only."""
+    universe = scenario.universe
     chances = jump_chances(universe, scenario.dt)
-    shocks = BlockShocks(seed, block, universe.tickers, chances, count, precision)
-    return Simulation(scenario, _consensus(scenario), shocks)
+    return BlockShocks(seed, block, universe.tickers, chances, count, precision)
 
 
-def _consensus(scenario: Scenario) -> Consensus:
+def consensus_of(scenario: Scenario) -> Consensus:
     """The consensus path, worked out once for all blocks of a scenario."""
     cached = getattr(_per_thread, "consensus", None)
     if cached is None or cached[0] is not scenario:
@@ -120,7 +125,7 @@ def _consensus(scenario: Scenario) -> Consensus:
     return path
 
 
-def _not_finite(simulation: Simulation, seed: int, block: int, step: int, text: str) -> NotFinite:
+def not_finite(simulation: Simulation, seed: int, block: int, step: int, text: str) -> NotFinite:
     """Say where a run left the finite numbers: block, path, step and quantity."""
     for name, value in _quantities(simulation.state):
         bad = ~np.isfinite(value)
@@ -152,7 +157,7 @@ def new_results(
     sold = np.stack([universe.column(f"{name}_share") for name in CHANNELS])
     pictures: dict[str, Any] = {}
     if keep.pictures:
-        priced_in = _consensus(scenario)
+        priced_in = consensus_of(scenario)
         pictures = {
             "driver_steps": driver_steps(scenario, fundamental_clock(scenario)),
             "driver_consensus": np.stack([getattr(priced_in, name) for name in DRIVERS]),

@@ -1,26 +1,28 @@
-"""Cells on more than one machine: a Dask scheduler and its workers, behind the ``map`` of an executor.
+"""More than one machine: a Dask scheduler and its workers, behind the ``map`` of an executor.
 
-Items and results are small: workers read the sweep folder and commit their cells to it, so every
-one of them must see it under the same path. Dask runs the items of a lost worker again.
+Items are small. Results are small too, or merged on the workers before they are sent. Workers of a sweep read its
+folder and commit their cells to it, so every one of them must see it under the same path; those of a run need no
+folder. Dask computes what a lost worker had again.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import itertools
 import logging
 import math
 import os
 import signal
 import time
+import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from simulator.errors import RunError, UsageError, plain
+from simulator.scenario import MODEL_VERSION
 
 if TYPE_CHECKING:
     from distributed import Client, LocalCluster
@@ -30,6 +32,8 @@ Result = TypeVar("Result")
 
 _EACH = 3
 """Items under way for each thread of the cluster: enough to keep it busy, few for the scheduler."""
+_FAN = 8
+"""Results that are merged at once, on the worker that has most of them."""
 _MOST_LATE = 3
 """Times that a result which is there does not arrive, before its scheduler counts as lost."""
 _ANSWER = 6.0
@@ -38,6 +42,8 @@ _LOOK_EVERY = 1.0
 """Seconds between looks at the cluster while a result is awaited."""
 _SAY_EVERY = 30.0
 """Seconds between notes that no worker is there."""
+_MODEL_OF_WORKER = "__import__('simulator.scenario').scenario.MODEL_VERSION"
+_AGAIN = "then give the same command again"
 WORKER_WAIT = 300.0
 """Seconds to wait for workers, unless another time is given."""
 
@@ -61,6 +67,17 @@ class Cluster:
         self, address: str, workers: int, wait: float, say: Callable[[str], object]
     ) -> None:
         self.address, self.workers, self.wait, self.say = address, workers, wait, say
+        self._connected: tuple[Client, str] | None = None
+
+    @contextlib.contextmanager
+    def connected(self) -> Iterator[None]:
+        """Keep one connection, and workers of our own, for all that is computed within."""
+        with self._client() as connection:
+            self._connected = connection
+            try:
+                yield
+            finally:
+                self._connected = None
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """``function`` of each item, in order; ``function`` must be pure: it may be called twice.
@@ -68,16 +85,31 @@ class Cluster:
         Raises
         ------
         RunError
-            If the scheduler does not answer or is lost, has no workers for too long, or workers keep
-            dying. An error raised by ``function`` comes through as it is.
+            If the scheduler does not answer or is lost, has no workers for too long, workers keep
+            dying, or have another crashsim. An error raised by ``function`` comes through as it is.
+        """
+        return self.merge(function, itemgetter(0), ([item] for item in items))
+
+    def merge(
+        self,
+        function: Callable[[Item], Result],
+        merge: Callable[[Sequence[Result]], Result],
+        groups: Iterable[Sequence[Item]],
+    ) -> Iterator[Result]:
+        """The results of each group of items, merged on the workers; groups are in order.
+
+        Results are merged as a tree, ``_FAN`` at a time, where they were computed: this process gets one
+        result a group. Both functions must be pure, and ``merge`` associative. Raises as :meth:`map`.
         """
         from concurrent.futures import CancelledError
 
         from distributed import KilledWorker
         from distributed.comm.core import CommClosedError
 
-        waiting = iter(items)
+        waiting = iter(groups)
         futures: deque[Any] = deque()
+        sizes: deque[int] = deque()
+        compute = partial(_computed, MODEL_VERSION, function)
         late = 0
         with self._client() as (client, address):
             watch = _Watch(self, address)
@@ -85,8 +117,9 @@ class Cluster:
                 if client.status != "running":
                     raise self.lost()
                 threads = watch.threads()
-                for item in itertools.islice(waiting, max(_EACH * threads - len(futures), 0)):
-                    futures.append(client.submit(function, item, pure=False))
+                while sum(sizes) < _EACH * threads and (group := next(waiting, None)) is not None:
+                    sizes.append(len(group))
+                    futures.append(_submitted(client, compute, merge, group))
                 if not futures and threads:
                     return
                 if not futures:
@@ -97,6 +130,7 @@ class Cluster:
                         result = futures[0].result(timeout=_ANSWER / 2)
                         late = 0
                         futures.popleft()
+                        sizes.popleft()
                         yield result
                 except (
                     TimeoutError
@@ -107,20 +141,25 @@ class Cluster:
                         raise self.lost(_reason(error)) from None
                 except KilledWorker as error:
                     raise RunError(
-                        f"workers of {self.address} died on the same cell again and again, perhaps for "
-                        f"want of memory ({plain(str(error), 200)}); the same command resumes"
+                        f"workers of {self.address} died on the same task again and again, perhaps for "
+                        f"want of memory ({plain(str(error), 200)}); {_AGAIN}"
                     ) from None
+                except (ImportError, AttributeError) as error:
+                    raise self._other_crashsim(str(error)) from error
                 except (CancelledError, CommClosedError):
                     raise self.lost() from None
 
     def lost(self, why: str = "it closed the connection") -> RunError:
         """The error of a scheduler that went away."""
-        return RunError(f"lost the Dask scheduler {self.address}: {why}; the same command resumes")
+        return RunError(f"lost the Dask scheduler {self.address}: {why}; {_AGAIN}")
 
     @contextlib.contextmanager
     def _client(self) -> Iterator[tuple[Client, str]]:
         from distributed import Client, LocalCluster
 
+        if self._connected is not None:
+            yield self._connected
+            return
         with contextlib.ExitStack() as stack:
             stack.enter_context(_unlogged())
             target: Any = self.address
@@ -143,12 +182,44 @@ class Cluster:
                         f"no Dask scheduler answers at {plain(self.address)}: {_reason(error)}; "
                         "start one: dask scheduler"
                     ) from None
-            client = Client(target, timeout=_ANSWER, set_as_default=False)
+            with warnings.catch_warnings(record=True) as notices:
+                client = Client(target, timeout=_ANSWER, set_as_default=False)
+            for notice in notices:  # packages of other versions
+                self.say(str(notice.message))
             # Of what is lost with a scheduler or its workers, only our errors speak.
             loop: Any = client.loop
             loop.asyncio_loop.set_exception_handler(lambda *_: None)
             stack.callback(_close, client)
+            if self.address != "local":
+                self._check_workers(client)
             yield client, getattr(target, "scheduler_address", self.address)
+
+    def _check_workers(self, client: Client) -> None:
+        """Raise RunError if a worker that is there has no crashsim, or one of another model.
+
+        Asked without our code, which a worker without it would die of. Workers that are busy are not waited for.
+        """
+        from distributed import wait
+
+        workers = client.scheduler_info(n_workers=-1)["workers"]
+        futures = [
+            client.submit(eval, _MODEL_OF_WORKER, workers=[worker], pure=False)
+            for worker in workers
+        ]
+        with contextlib.suppress(TimeoutError), client.as_current():
+            wait(futures, timeout=_ANSWER)
+        for worker, future in zip(workers, futures, strict=True):
+            error = future.exception() if future.status == "error" else None
+            if isinstance(error, ImportError | AttributeError):
+                raise self._other_crashsim(f"{worker} says: {error}")
+            if future.status == "finished":
+                _check_model(future.result(timeout=_ANSWER), worker)
+
+    def _other_crashsim(self, why: str) -> RunError:
+        return RunError(
+            f"workers of {plain(self.address)} have no crashsim, or another ({plain(why, 200)}); "
+            "install the same on all machines"
+        )
 
 
 class _Watch:
@@ -184,7 +255,7 @@ class _Watch:
         if empty >= self._cluster.wait:
             raise RunError(
                 f"the Dask scheduler {address} has had no workers for {empty:.0f} s; {start}; "
-                "the same command resumes"
+                f"{_AGAIN}"
             )
         if now - self._said >= _SAY_EVERY:
             self._said = now
@@ -192,6 +263,33 @@ class _Watch:
             self._cluster.say(
                 f"the Dask scheduler {address} has no workers; waiting {left:.0f} s more; {start}"
             )
+
+
+def _submitted(
+    client: Client,
+    compute: Callable[[Item], Result],
+    merge: Callable[[Sequence[Result]], Result],
+    group: Sequence[Item],
+) -> Any:
+    """The future of a group: tasks, and tasks that merge their results."""
+    level = [client.submit(compute, item, pure=False) for item in group]
+    while len(level) > 1:
+        parts = (level[begin : begin + _FAN] for begin in range(0, len(level), _FAN))
+        level = [client.submit(merge, part, pure=False) for part in parts]
+    return level[0]
+
+
+def _computed(model: int, function: Callable[[Item], Result], item: Item) -> Result:
+    """``function`` of an item, on a worker that has the same model."""
+    _check_model(model, "the client")
+    return function(item)
+
+
+def _check_model(model: int, of: str) -> None:
+    if model != MODEL_VERSION:
+        raise RunError(
+            f"{of} has model {model} of crashsim, not {MODEL_VERSION}: install the same on all machines"
+        )
 
 
 def _done(client: Client, future: Any) -> bool:
@@ -208,6 +306,8 @@ def _done(client: Client, future: Any) -> bool:
 
 def _identity(address: str) -> dict[str, Any]:
     """What a scheduler says of itself, over a connection of its own. Raises what comes of another's answer."""
+    import asyncio  # late: slow to import
+
     from distributed import Security, rpc
 
     async def ask() -> dict[str, Any]:

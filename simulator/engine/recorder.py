@@ -71,6 +71,26 @@ def _workspace(precision: Precision, *shape: int) -> _Workspace:
     return workspace
 
 
+class Holdings:
+    """What groups hold of firms and cash, as shares of their value at t=0."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        universe, precision = simulation.scenario.universe, simulation.shocks.precision
+        firms = universe.membership * simulation.values
+        self.values: FloatArray = firms.sum(axis=1) + universe.group_cash
+        """(group,) USD billion."""
+        self._shares: FloatArray = (firms / self.values[:, None]).astype(precision)
+        self._cash: FloatArray | None = None
+        if universe.cash:
+            self._cash = (universe.group_cash / self.values)[:, None].astype(precision)
+
+    def add_up(self, firms: FloatArray, out: FloatArray) -> None:
+        """Levels of groups from those of firms, both (..., path) over those at t=0."""
+        product(self._shares, firms, out=out)
+        if self._cash is not None:
+            out += self._cash
+
+
 class Recorder:
     """Records a block's past and measures it step by step. Levels (entity, path) are over those at t=0."""
 
@@ -81,14 +101,9 @@ class Recorder:
         s = simulation.scenario
         firm_count, paths = simulation.shape
         precision = simulation.shocks.precision
-        groups = s.universe.membership * simulation.values
-        values = groups.sum(axis=1) + s.universe.group_cash
-        self._groups = values.size
-        self._values = np.concatenate([values, simulation.values])  # USD billion
-        self._shares: FloatArray = (groups / values[:, None]).astype(precision)
-        self._cash: FloatArray | None = None
-        if s.universe.cash:
-            self._cash = (s.universe.group_cash / values)[:, None].astype(precision)
+        self._held = Holdings(simulation)
+        self._groups = self._held.values.size
+        self._values = np.concatenate([self._held.values, simulation.values])  # USD billion
         entities = self._groups + firm_count
         self._fan = {int(step): row for row, step in enumerate(fan_steps(s))}
         # Prices know of a quarter at the end of the next: nothing in the first, one row more.
@@ -123,10 +138,7 @@ class Recorder:
             self._record_drivers(0)
 
     def _sum_groups(self) -> None:
-        firms, groups = self._level[self._groups :], self._level[: self._groups]
-        product(self._shares, firms, out=groups)
-        if self._cash is not None:
-            groups += self._cash
+        self._held.add_up(self._level[self._groups :], out=self._level[: self._groups])
 
     def record(self, first: int, last: int) -> None:
         """Advance the simulation from step ``first`` to ``last`` of a quarter and record them."""
@@ -230,7 +242,7 @@ class Recorder:
             table.trough_step,
             simulation.values,
             simulation.scenario.universe.membership,
-            simulation.scenario.universe.group_cash if self._cash is not None else None,
+            simulation.scenario.universe.group_cash if simulation.scenario.universe.cash else None,
         )
         measures: dict[str, Any] = {
             **table._asdict(),

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from simulator.arrays import FloatArray
-from simulator.engine import get_executor
+from simulator.engine import Executor, get_executor
 from simulator.errors import UsageError, plain
 from simulator.rare_events.drawdown_particles import PARTICLES, Batch, split_batch
 from simulator.runs import atomic_files, sealed_files
@@ -129,6 +129,7 @@ def rare(
     max_seconds: float = MAX_SECONDS,
     seed: int | None = None,
     workers: int = 1,
+    executor: Executor | None = None,
     progress: Callable[[Rare], None] | None = None,
 ) -> Rare:
     """Estimate the probability of a rare fall by adaptive multilevel splitting.
@@ -148,6 +149,9 @@ def rare(
         Instead of the scenario's.
     workers
         Processes; the numbers do not depend on it.
+    executor
+        Computes instead of local processes: such as a cluster, from
+        :func:`simulator.engine.dask_executor.get_cluster`.
     progress
         Called with the result so far after each batch of groups.
 
@@ -165,7 +169,8 @@ def rare(
     scenario = scenario.with_(seed=seed)
     fall = parse_event(event, scenario)
     precision = RelativeErrorStopping(rel_error)
-    with closing(_results(scenario, fall, precision, max_seconds, workers)) as results:
+    executor = executor or get_executor(workers)
+    with closing(_results(scenario, fall, precision, max_seconds, executor)) as results:
         for result in results:
             if progress is not None:
                 progress(result)
@@ -177,13 +182,13 @@ def _results(
     fall: Event,
     precision: RelativeErrorStopping,
     max_seconds: float,
-    workers: int,
+    executor: Executor,
 ) -> Generator[Rare]:
     """The result after each batch of groups, until there is reason to stop."""
     began, batches = time.perf_counter(), list[Batch]()
     depths = np.array([fall.depth])
     with closing(
-        _batches(scenario, fall.entity, depths, workers, from_start=fall.from_start)
+        _batches(scenario, fall.entity, depths, executor, from_start=fall.from_start)
     ) as computed:
         for batch in computed:
             batches.append(batch)
@@ -210,14 +215,14 @@ def _batches(
     scenario: Scenario,
     entity: str,
     depths: FloatArray,
-    workers: int,
+    executor: Executor,
     least: float = 0.0,
     *,
     from_start: bool = False,
 ) -> Generator[Batch]:
     """All batches there are, in order, computed lazily."""
     compute = partial(split_batch, scenario, entity, depths, least, from_start=from_start)
-    yield from get_executor(workers).map(compute, itertools.count())
+    yield from executor.map(compute, itertools.count())
 
 
 def _estimate(values: FloatArray, batches: list[Batch]) -> Estimate:
@@ -239,13 +244,14 @@ def tail(
     groups: int = _TAIL_GROUPS,
     seed: int | None = None,
     workers: int = 1,
+    executor: Executor | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> pd.DataFrame:
     """The probability of a fall by depth, far beyond what a run's paths can estimate.
 
     Parameters
     ----------
-    scenario, seed, workers
+    scenario, seed, workers, executor
         As for :func:`rare`.
     entity
         A group or ticker of the universe.
@@ -278,7 +284,7 @@ def tail(
         scout = split_batch(scenario, entity, chosen, LEAST, number=_SCOUT).probability.mean(axis=0)
         chosen = chosen[: max(int(np.count_nonzero(scout >= LEAST)), 1)]
     batches: list[Batch] = []
-    with closing(_batches(scenario, entity, chosen, workers)) as computed:
+    with closing(_batches(scenario, entity, chosen, executor or get_executor(workers))) as computed:
         for batch in computed:
             batches.append(batch)
             done = sum(len(batch.probability) for batch in batches)

@@ -7,10 +7,17 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from simulator.engine import Results, block_simulation, memory
-from simulator.engine.block_batches import TOGETHER, counted, portion, simulated
+from simulator.engine.block_batches import (
+    TOGETHER,
+    counted,
+    grouped,
+    merged,
+    portion,
+    simulated,
+)
 from simulator.engine.executors import check_workers
 from simulator.engine.recorder import fan_steps
 from simulator.engine.streams import BLOCK_PATHS
@@ -21,6 +28,9 @@ from simulator.runs.stopping_rule import MOST_PATHS, SequentialStopping, parse_g
 from simulator.scenario import Scenario, load_scenario
 from simulator.statistics import Estimate
 from simulator.worker_pool import WorkerPool
+
+if TYPE_CHECKING:
+    from simulator.engine.dask_executor import Cluster
 
 _FIRST_LOOK = 4 * BLOCK_PATHS
 _WORTH_A_WORKER = 80_000
@@ -33,6 +43,7 @@ def simulate(
     paths: int | None = None,
     seed: int | None = None,
     workers: int = 1,
+    cluster: Cluster | None = None,
     keep_levels: bool = False,
     shocks: Literal["zero"] | None = None,
     keep_paths: int = KEEP_PATHS,
@@ -51,6 +62,8 @@ def simulate(
         Instead of the scenario's.
     workers
         Processes; the numbers do not depend on it.
+    cluster
+        From :func:`simulator.engine.dask_executor.get_cluster`: computes instead of local workers.
     keep_levels
         Keep every level of every path in the tables (entities x steps x 4 bytes a path).
     shocks
@@ -73,7 +86,7 @@ def simulate(
     Raises
     ------
     RunError
-        If the run needs too much memory, or a number is not finite.
+        If the run needs too much memory, a number is not finite, or the cluster is lost.
     ScenarioError
         If ``paths`` or ``seed`` are not allowed.
     UsageError
@@ -85,7 +98,14 @@ def simulate(
     goal = None if until is None else parse_goal(until, scenario.universe.titles, scenario.grid)
     default = 1 if shocks == "zero" else None if goal is None else MOST_PATHS
     scenario = scenario.with_(paths=default if paths is None else paths, seed=seed)
-    _check_memory(scenario, workers, max_memory, keep_paths=keep_paths, keep_levels=keep_levels)
+    _check_memory(
+        scenario,
+        workers,
+        max_memory,
+        keep_paths=keep_paths,
+        keep_levels=keep_levels,
+        simulates=cluster is None,
+    )
     began = time.perf_counter()
     keep = block_simulation.Keep(levels=keep_levels)
     results = block_simulation.new_results(scenario, scenario.paths, keep, keep_paths)
@@ -94,7 +114,11 @@ def simulate(
         looks = SequentialStopping(goal, _FIRST_LOOK, TOGETHER * BLOCK_PATHS, scenario.paths)
     blocks = range(-(-scenario.paths // BLOCK_PATHS))
     stretches = [blocks] if looks is None else _to_looks(looks, len(blocks))
-    with closing(_filled(results, workers, scenario, keep, shocks is None, stretches)) as filled:
+    if cluster is None:
+        parts = _filled(results, workers, scenario, keep, shocks is None, stretches)
+    else:
+        parts = _filled_by(cluster, results, scenario, keep, shocks is None, stretches)
+    with closing(parts) as filled:
         for _ in filled:
             if progress is not None:
                 progress(results.n, scenario.paths if looks is None else looks.next)
@@ -139,9 +163,14 @@ def _check_memory(
     *,
     keep_paths: int,
     keep_levels: bool,
+    simulates: bool,
 ) -> None:
-    """Raise RunError if a run needs more memory than it may have."""
+    """Raise RunError if a run needs more memory than it may have.
+
+    One that does not simulate itself takes results, as from one local worker.
+    """
     blocks = -(-scenario.paths // BLOCK_PATHS)
+    workers = workers if simulates else 2
     memory.check(
         max_memory,
         paths=scenario.paths,
@@ -151,7 +180,7 @@ def _check_memory(
         steps=scenario.steps,
         fan_times=fan_steps(scenario).size,
         inputs=len(scenario.uncertain()),
-        block_paths=BLOCK_PATHS * min(TOGETHER, -(-blocks // workers)),
+        block_paths=BLOCK_PATHS * min(TOGETHER, -(-blocks // workers)) * simulates,
         workers=min(workers, blocks),
         task_paths=BLOCK_PATHS * portion(blocks, workers),
     )
@@ -201,3 +230,22 @@ def _filled(
                 for part in helpers.completed(wait=begin == end):
                     results.merge(part)
                     yield
+
+
+def _filled_by(
+    cluster: Cluster,
+    results: Results,
+    scenario: Scenario,
+    keep: block_simulation.Keep,
+    noise: bool,  # noqa: FBT001 - short, and read here only
+    stretches: Iterable[range],
+) -> Generator[None]:
+    """As :func:`_filled`, computed by a cluster: counts are merged there, rows come as they are."""
+    compute = partial(counted, scenario, keep, results.keep_paths, noise)
+    with_rows = -(-results.kept // BLOCK_PATHS)
+    with cluster.connected():
+        for blocks in stretches:
+            groups = grouped(blocks, with_rows)
+            for part in cluster.merge(compute, merged, groups):
+                results.merge(part)
+                yield

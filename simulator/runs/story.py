@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simulator.arrays import FloatArray
-from simulator.engine import Keep, run_block
 from simulator.engine.block_batches import TOGETHER
 from simulator.engine.executors import Executor, Serial
+from simulator.engine.lockstep import group_falls
 from simulator.engine.streams import BLOCK_PATHS
 from simulator.errors import UsageError
 from simulator.runs.run import Run
@@ -38,7 +38,7 @@ PATHS = 4096
 FEWEST = 100
 """Paths; of fewer, errors would mean nothing."""
 ENTITIES = ("portfolio", "sp500", "mag7", "nasdaq", "ai_basket")
-"""What is split, where the run has it."""
+"""Groups that are split, where the run has them."""
 PARTS = ("total", "chance", "boom", "story", "as_priced_in")
 """Of each headline: the run's value; its three parts; and the value if everything goes as priced in, with the boom."""
 MEASURES = ("max_drawdown", "loss_from_start")
@@ -94,7 +94,7 @@ def what_the_story_adds(
     executor
         Computes the other worlds; default this process.
     progress
-        Called with (paths done, paths in all) of the other worlds.
+        Called with (paths done, paths in all), each in all other worlds.
 
     Returns
     -------
@@ -114,7 +114,7 @@ def what_the_story_adds(
             f"what the story adds is a matter of chance: it takes {FEWEST} paths or more"
         )
     size = min(max(paths, FEWEST), run.results.kept)
-    entities = tuple(name for name in ENTITIES if name in run.entities)
+    entities = tuple(name for name in ENTITIES if name in run.scenario.universe.groups)
     falls = _falls(run, entities, size, executor or Serial(), progress)
     rows = []
     for at, entity in enumerate(entities):
@@ -158,37 +158,26 @@ def _falls(
     rows = [run.entities.index(entity) for entity in entities]
     worlds = tuple(world(run.scenario, number) for number in range(BOOM | STORY))
     blocks = -(-size // BLOCK_PATHS)
-    jobs = [
-        (number, first, min(TOGETHER, blocks - first))
-        for number in range(len(worlds))
-        for first in range(0, blocks, TOGETHER)
-    ]
-    found: dict[str, list[list[FloatArray]]] = {name: [[] for _ in worlds] for name in MEASURES}
-    done = 0
-    results = executor.map(partial(_simulate, worlds, rows), jobs)
-    for (number, _, count), measures in zip(jobs, results, strict=True):
-        for name, values in measures.items():
-            found[name][number].append(values)
-        done += count
+    jobs = [(first, min(TOGETHER, blocks - first)) for first in range(0, blocks, TOGETHER)]
+    parts: list[FloatArray] = []
+    for falls in executor.map(partial(_simulate, worlds, rows), jobs):
+        parts.append(falls)
         if progress is not None:
-            progress(min(done * BLOCK_PATHS, len(worlds) * size), len(worlds) * size)
+            progress(min(len(parts) * TOGETHER * BLOCK_PATHS, size), size)
+    others = np.concatenate(parts, axis=-1)[..., :size]
     return {
-        name: np.stack([
-            *(np.concatenate(parts, axis=1)[:, :size] for parts in found[name]),
-            np.asarray(run.results.measures[name][rows, :size], np.float64),
+        name: np.concatenate([
+            others[:, i], np.asarray(run.results.measures[name][rows, :size], np.float64)[np.newaxis]
         ])
-        for name in MEASURES
+        for i, name in enumerate(MEASURES)
     }  # fmt: skip
 
 
-def _simulate(
-    worlds: tuple[Scenario, ...], rows: list[int], job: tuple[int, int, int]
-) -> dict[str, FloatArray]:
-    """Measures (entity, path) of some blocks of one world."""
-    number, first, count = job
-    scenario = worlds[number]
-    block = run_block(scenario, scenario.seed, first, Keep(pictures=False), count=count)
-    return {name: np.asarray(block.measures[name][rows], np.float64) for name in MEASURES}
+def _simulate(worlds: tuple[Scenario, ...], rows: list[int], blocks: tuple[int, int]) -> FloatArray:
+    """The measures of some blocks: (world, measure, entity, path)."""
+    first, count = blocks
+    falls = group_falls(worlds, worlds[0].seed, first, count=count)
+    return np.array([[measure[rows] for measure in world] for world in falls])
 
 
 def split(values: FloatArray, whole: Estimate, paths: int, *, shares: bool) -> dict[str, Estimate]:

@@ -7,6 +7,7 @@ definition of a drawdown, for history and simulation alike).
 
 from simulator.statistics.drawdown import (
     DrawdownMeter,
+    FallMeter,
     StepIndex,
     max_drawdown,
     measure_drawdowns,

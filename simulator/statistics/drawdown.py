@@ -70,8 +70,54 @@ def measure_drawdowns(levels: ArrayLike) -> DrawdownTable:
     return DrawdownTable._make(field.reshape(levels.shape[1:]) for field in meter.table())
 
 
-class DrawdownMeter:
-    """The deepest fall of each column, step by step: the one definition, for history and simulation.
+class FallMeter:
+    """How deep each column falls, step by step: the one definition, for history and simulation.
+
+    Parameters
+    ----------
+    start
+        Levels at step 0, ``(...)`` with at least one axis, above zero.
+    """
+
+    def __init__(self, start: FloatArray) -> None:
+        self.high = start.copy()
+        """Running maximum."""
+        self.ratio = np.ones_like(self.high)
+        """Level over the running maximum before the latest step: above 1 at a new high."""
+        self._lowest = np.ones_like(self.high)
+        self._start, self._floor = start.copy(), start.copy()
+
+    def update(self, step: int, level: FloatArray) -> None:
+        """Take the levels of the next step, ``(...)``; steps count from 1."""
+        # A quotient is 1 only if both are equal, and above 1 only if the level is a new high.
+        np.divide(level, self.high, out=self.ratio)
+        self._compare(step, level)
+        np.maximum(self.high, level, out=self.high)
+        np.minimum(self._lowest, self.ratio, out=self._lowest)
+        np.minimum(self._floor, level, out=self._floor)
+
+    def _compare(self, step: int, level: FloatArray) -> None:
+        """Compare a step with the extremes before it."""
+
+    def falls(self) -> tuple[FloatArray, FloatArray]:
+        """The deepest fall and the loss from the start so far, as shares: those of :class:`DrawdownTable`.
+
+        Raises
+        ------
+        ValueError
+            If a level was negative, NaN or infinite.
+        """
+        if not np.all(np.isfinite(self.high)) or np.any(self._lowest < 0):
+            raise ValueError(
+                "levels must be finite and not negative: a drawdown of anything else has no meaning"
+            )
+        # In 64 bits: what is left of a firm that loses nearly all keeps its digits.
+        depth = 1.0 - self._lowest.astype(np.float64)
+        return depth, 1.0 - self._floor.astype(np.float64) / self._start
+
+
+class DrawdownMeter(FallMeter):
+    """The deepest fall of each column with its steps.
 
     Everything is dense and in place. What happened at a step (a new high, the high regained, a new
     low) is a bit, the latest step's the lowest; after eight steps the bits become numbers of steps,
@@ -86,13 +132,8 @@ class DrawdownMeter:
     """
 
     def __init__(self, start: FloatArray, last: int) -> None:
+        super().__init__(start)
         self._step_type = np.int16 if last <= np.iinfo(np.int16).max else np.int32
-        self.high = start.copy()
-        """Running maximum."""
-        self.ratio = np.ones_like(self.high)
-        """Level over the running maximum before the latest step: above 1 at a new high."""
-        self._lowest = np.ones_like(self.high)
-        self._start, self._floor = start.copy(), start.copy()
         self._now = self._noted = 0
         self._bits: NDArray[np.uint8] = np.zeros((4, *start.shape), np.uint8)
         self._flags: NDArray[np.bool_] = np.empty(self._bits.shape, np.bool_)
@@ -101,19 +142,12 @@ class DrawdownMeter:
         self._lowest_step = steps[6]
         self._regained, self._longest = steps[4:6]  # latest step not below the running maximum
 
-    def update(self, step: int, level: FloatArray) -> None:
-        """Take the levels of the next step, ``(...)``; steps count from 1."""
-        high, ratio, lowest = self.high, self.ratio, self._lowest
+    def _compare(self, step: int, level: FloatArray) -> None:
         rose, stood, sank, lower = self._flags
-        # A quotient is 1 only if both are equal, and above 1 only if the level is a new high.
-        np.divide(level, high, out=ratio)
-        np.greater(ratio, 1.0, out=rose)
-        np.greater_equal(ratio, 1.0, out=stood)  # the high regained, which ends a spell
-        np.maximum(high, level, out=high)
-        np.less(ratio, lowest, out=sank)
-        np.minimum(lowest, ratio, out=lowest)
+        np.greater(self.ratio, 1.0, out=rose)
+        np.greater_equal(self.ratio, 1.0, out=stood)  # the high regained, which ends a spell
+        np.less(self.ratio, self._lowest, out=sank)
         np.less(level, self._floor, out=lower)
-        np.minimum(self._floor, level, out=self._floor)
         # Shift the flags in as the lowest bits.
         np.add(self._bits, self._bits, out=self._bits)
         np.bitwise_or(self._bits, self._flags.view(np.uint8), out=self._bits)
@@ -168,19 +202,13 @@ class DrawdownMeter:
         ValueError
             If a level was negative, NaN or infinite.
         """
-        if not np.all(np.isfinite(self.high)) or np.any(self._lowest < 0):
-            raise ValueError(
-                "levels must be finite and not negative: a drawdown of anything else has no meaning"
-            )
+        depth, loss = self.falls()
         self._settle()
         kind = self._step_type
         recovery = np.where(self._trough > self._regained, kind(-1), self._recovery)
         # Two highs in a row are no spell; the last spell may go on.
         longest = np.where(self._longest > 1, self._longest, kind(0))
         np.maximum(longest, kind(self._now) - self._regained, out=longest)
-        # In 64 bits: what is left of a firm that loses nearly all keeps its digits.
-        depth = 1.0 - self._lowest.astype(np.float64)
-        loss = 1.0 - self._floor.astype(np.float64) / self._start
         steps = (self._peak, self._trough, recovery, longest)
         return DrawdownTable(depth, *steps, loss, self._lowest_step)
 

@@ -11,14 +11,18 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from trials.clusters import both_there, listener, scheduler, some_cells, workers
-from trials.commands import content, only
+from trials.commands import CRASHSIM, content, only
 from trials.sweeps import command, committed, finish, start, write_story
+
+from simulator.runs import Run
 
 pytest.importorskip("distributed")
 
 CELLS = 8
+PATHS, KEPT = 120_000, 9000
 
 
 @pytest.mark.slow
@@ -80,7 +84,7 @@ def test_a_lost_scheduler_ends_the_sweep_within_ten_seconds_and_the_command_resu
             process.send_signal(signal.SIGCONT)
     assert sweep.returncode == 4
     assert f"lost the Dask scheduler {address}: " in err
-    assert "the same command resumes" in err
+    assert "then give the same command again" in err
     assert "Traceback" not in err
     assert "distributed." not in err
     assert lasted < 10.0
@@ -89,6 +93,103 @@ def test_a_lost_scheduler_ends_the_sweep_within_ten_seconds_and_the_command_resu
     after = committed(only(output))
     assert len(after) == CELLS + 1
     assert {cell: after[cell] for cell in before} == before
+
+
+@pytest.mark.slow
+def test_a_run_is_the_same_to_the_byte_on_a_cluster_that_loses_a_worker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from simulator import load_scenario, simulate
+    from simulator.comparison.change_attribution import explain
+    from simulator.comparison.comparison import Comparison
+    from simulator.engine import block_batches, dask_executor
+    from simulator.engine.dask_executor import get_cluster
+    from simulator.rare_events import rare
+
+    short = {"scenario.horizon_years": 0.5}  # so that tasks are small
+    story = load_scenario("commodity", short)
+    changed = {"technology.elasticity": 0.8, "sentiment.contagion": 0.2}
+    other = load_scenario("commodity", short | changed)
+    monkeypatch.setattr(block_batches, "_MESSAGES", 3)  # a tree of two levels
+    monkeypatch.setattr(dask_executor, "_FAN", 2)
+    goal = "P(sp500.max_drawdown >= 0.1) +-0.5pp"
+    event = "sp500.max_drawdown >= 0.5"
+    with scheduler(tmp_path) as (address, _), workers(address, tmp_path) as two:
+        both_there(address)
+        cluster = get_cluster(address, 1)
+        many = simulate(
+            story,
+            paths=PATHS,
+            keep_paths=KEPT,
+            cluster=cluster,
+            progress=lambda done, _: two[0].kill() if done > KEPT else None,
+        )
+        assert two[0].wait(timeout=30) == -signal.SIGKILL
+        until = simulate(story, until=goal, keep_paths=KEPT, cluster=cluster)
+        unlikely = rare(story, event, rel_error=0.5, executor=cluster)
+        runs = (simulate(story.with_(paths=1024)), simulate(other.with_(paths=1024)))
+        compared = Comparison(runs, ("1", "2"), ("sp500",))
+        why = explain(compared, by="key", executor=cluster)
+    assert_same(many, simulate(story, paths=PATHS, keep_paths=KEPT))
+    assert_same(until, simulate(story, until=goal, keep_paths=KEPT))
+    alone = rare(story, event, rel_error=0.5)
+    assert (unlikely.estimate, unlikely.path_steps) == (alone.estimate, alone.path_steps)
+    assert why == explain(compared, by="key")
+
+
+def assert_same(first: Run, second: Run) -> None:
+    """Every array of two runs has the same type and bytes."""
+    assert first.paths == second.paths
+    for one, other in zip(arrays(first), arrays(second), strict=True):
+        assert one.dtype == other.dtype
+        assert one.tobytes() == other.tobytes()
+
+
+def arrays(run: Run) -> list[np.ndarray[Any, Any]]:
+    """All that is kept of the paths of a run."""
+    parts: list[Any] = []
+    for value in vars(run.results).values():
+        parts += value.values() if isinstance(value, dict) else [value]
+    return [part for part in parts if isinstance(part, np.ndarray)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lost", ["scheduler", "workers"])
+def test_a_run_whose_cluster_is_lost_ends_and_leaves_nothing(tmp_path: Path, lost: str) -> None:
+    results = tmp_path / "results"
+    line = [*CRASHSIM, "run", "deepseek", "--paths", "200000", "--output", str(results)]
+    with scheduler(tmp_path) as (address, process), workers(address, tmp_path) as two:
+        both_there(address)
+        run = start([*line, "--scheduler", address, "--worker-wait", "1"])
+        while tasks_under_way(address) == 0:
+            assert run.poll() is None, run.communicate()
+        for each in [process] if lost == "scheduler" else two:
+            each.kill()
+        _, err = run.communicate(timeout=60)
+    assert run.returncode == 4, err
+    assert (
+        f"lost the Dask scheduler {address}" if lost == "scheduler" else "has had no workers"
+    ) in err
+    assert "then give the same command again" in err
+    assert "Traceback" not in err
+    assert not any(results.rglob("*.*")), "nothing is half-written"
+
+
+def tasks_under_way(address: str) -> int:
+    """Number of tasks that the cluster is at."""
+    from distributed import Client
+
+    with Client(address, set_as_default=False) as client:
+        return sum(map(len, client.processing().values()))
+
+
+def test_workers_with_another_model_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    from simulator.engine import dask_executor
+    from simulator.errors import RunError
+
+    monkeypatch.setattr(dask_executor, "MODEL_VERSION", -1)
+    with pytest.raises(RunError, match="the client has model -1 of crashsim, not"):
+        list(dask_executor.get_cluster("local", 1).map(abs, [-1]))
 
 
 @pytest.mark.slow

@@ -13,5 +13,6 @@ by Box and Muller's method in 32 bits. Measured in docs/performance.md; part of 
 from simulator.engine.streams.addresses import BLOCK_PATHS, generator
 from simulator.engine.streams.block_shocks import BlockShocks
 from simulator.engine.streams.clone_shocks import FreshShocks, StratifiedShocks
+from simulator.engine.streams.shared_shocks import SharedShocks
 from simulator.engine.streams.zero_shocks import ZeroShocks
 from simulator.model.shocks import TINY, Arrivals, ChainShocks, Shocks, StartShocks, StepShocks
