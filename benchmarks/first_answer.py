@@ -70,7 +70,7 @@ run = Run(scenario, results)
 run.estimates()
 lap("statistics")
 from simulator.reports.run_text import following_lines, opening_lines
-opening_lines(run), following_lines(run, "folder")
+opening_lines(run), following_lines(run)
 lap("text")
 import pandas
 lap("import of pandas")
@@ -89,8 +89,8 @@ html_report(run, drawn)
 lap("report page")
 print(json.dumps(parts))
 """
-SUMMARY, FIRST = "results and report.html in", "simulated futures"
-"""Words of the last line of the summary but one, and of its first numbers."""
+SUMMARY, FIRST = "The weakest link is", "simulated futures"
+"""Words of the last sentence of the summary, and of its first numbers."""
 ENDS = ("first numbers", "summary", "report", "end")
 """What the command is timed to, seconds from its start."""
 
