@@ -81,7 +81,7 @@ def test_a_world_that_fails_costs_a_warning_not_the_run(
     def fails(*_: object, **__: object) -> None:
         raise RunError("not finite")
 
-    monkeypatch.setattr(story, "run_block", fails)
+    monkeypatch.setattr(story, "group_falls", fails)
     assert invoke([*ARGUMENTS, "-o", str(tmp_path)]) == 0
     assert "what the story adds could not be worked out: not finite" in capsys.readouterr().err
     assert load_run(folder_in(tmp_path)).story is None
