@@ -6,6 +6,9 @@ Every repetition runs, one after the other: the imports of numpy, pandas and sci
 process; the command, each line of which is timed. The bound is on the ratio of two times of one repetition: the
 command's summary over (those imports + half of the engine's time), as two processors could share the engine.
 
+"CPU" is what the process of the command has used of the processor by then, over the same of the imports and half of the
+engine: on a machine with other work it is the steadier of the two.
+
 All of it reads compiled modules, as an installed package does; ``--no-bytecode`` compiles every module
 at every start, as with PYTHONDONTWRITEBYTECODE and nothing compiled.
 """
@@ -15,12 +18,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 
@@ -50,8 +55,10 @@ from simulator.engine.block_batches import simulated
 from simulator.engine.block_simulation import Keep, new_results
 from simulator.engine.streams import BLOCK_PATHS
 keep, paths = Keep(), scenario.paths
+began = time.process_time()
 blocks = list(simulated(scenario, keep, True, range(-(-paths // BLOCK_PATHS))))
 lap("engine")
+parts["engine, CPU"] = time.process_time() - began
 results = new_results(scenario, paths, keep, paths)
 left = paths
 for block in blocks:
@@ -63,7 +70,7 @@ run = Run(scenario, results)
 run.estimates()
 lap("statistics")
 from simulator.reports.run_text import following_lines, opening_lines
-opening_lines(run), following_lines(run, "folder")
+opening_lines(run), following_lines(run)
 lap("text")
 import pandas
 lap("import of pandas")
@@ -82,8 +89,8 @@ html_report(run, drawn)
 lap("report page")
 print(json.dumps(parts))
 """
-SUMMARY, FIRST = "results and report.html in", "simulated futures"
-"""Words of the last line of the summary but one, and of its first numbers."""
+SUMMARY, FIRST = "The weakest link is", "simulated futures"
+"""Words of the last sentence of the summary, and of its first numbers."""
 ENDS = ("first numbers", "summary", "report", "end")
 """What the command is timed to, seconds from its start."""
 
@@ -100,17 +107,23 @@ def environment(*, bytecode: bool) -> Iterator[dict[str, str]]:
         yield variables
 
 
-def seconds(command: list[str], variables: dict[str, str]) -> float:
-    """A process from its start to its end."""
-    began = time.perf_counter()
-    subprocess.run(command, env=variables, check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - began
+def seconds(code: str, variables: dict[str, str]) -> np.ndarray:
+    """A process from its start to its end: seconds, and those of the processor."""
+    began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-c", code], env=variables, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return np.array([time.perf_counter() - began, processor])
 
 
-def imports(variables: dict[str, str]) -> float:
-    """Import of numpy, pandas and scipy: a process that does, less one that does nothing."""
-    python = [sys.executable, "-c"]
-    return seconds([*python, LIBRARIES], variables) - seconds([*python, ""], variables)
+def processor_seconds(pid: int) -> float:
+    """What a running process has used of the processor; NaN where /proc does not say."""
+    try:
+        with Path(f"/proc/{pid}/stat").open() as file:
+            user, system = file.read().rpartition(")")[2].split()[11:13]
+    except OSError:
+        return float("nan")
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def parts(scenario: str, variables: dict[str, str]) -> dict[str, float]:
@@ -137,6 +150,7 @@ def command(scenario: str, variables: dict[str, str], *options: str) -> dict[str
                 for words_, name in ((FIRST, "first numbers"), (SUMMARY, "summary")):
                     if words_ in line:
                         times[name] = now
+                        times[f"{name}, CPU"] = processor_seconds(running.pid)
                 if line.startswith("report: "):
                     times["report"] = now
         times["end"] = time.perf_counter() - began
@@ -146,11 +160,18 @@ def command(scenario: str, variables: dict[str, str], *options: str) -> dict[str
 
 def measured(scenario: str, variables: dict[str, str]) -> dict[str, float]:
     """One repetition: every part, every end of the command, and the ratios of the bound."""
-    libraries, of = imports(variables), parts(scenario, variables)
-    ends = command(scenario, variables)
-    floor = libraries + of["engine"] / 2
-    ratios = {f"{name} / floor": ends[name] / floor for name in ENDS}
-    return {"numpy, pandas, scipy": libraries, **of, **ends, "floor": floor, **ratios}
+    libraries = seconds(LIBRARIES, variables) - seconds("", variables)
+    of, ends = parts(scenario, variables), command(scenario, variables)
+    floor = libraries + np.array([of["engine"], of["engine, CPU"]]) / 2
+    ratios = {f"{name} / floor": ends[name] / floor[0] for name in ENDS}
+    for name in ENDS[:2]:
+        ratios[f"{name} / floor, CPU"] = ends[f"{name}, CPU"] / floor[1]
+    names = ("numpy, pandas, scipy", "floor")
+    totals = {name: value[0] for name, value in zip(names, (libraries, floor), strict=True)}
+    totals |= {
+        f"{name}, CPU": value[1] for name, value in zip(names, (libraries, floor), strict=True)
+    }
+    return {**of, **totals, **ends, **ratios}
 
 
 def repeated(scenario: str, repetitions: int, *, bytecode: bool) -> dict[str, list[float]]:

@@ -143,12 +143,12 @@ def run(
         folder = folder or run_folder(story, output, shocks, keep_paths)
         stored = None if force or made is not None else _stored(screen, folder)
         words = partial(
-            answer, screen, folder, helpers, workers=few, full=full, counterfactual=counterfactual
+            answer, screen, helpers, workers=few, full=full, counterfactual=counterfactual
         )
         make = partial(simulate, story) if made is None else lambda: made
         finished = complete(stored, make, words, folder)
         is_there = finished is stored and (folder / REPORT).exists()
-        finish(screen, finished, folder, workers=0 if is_there else few)
+        finish(screen, finished, folder, workers=0 if is_there else few, full=full)
 
 
 def _shocks(paths: int | None, until: str | None) -> Literal["zero"]:

@@ -50,7 +50,6 @@ def complete(
 
 def answer(
     screen: Screen,
-    folder: Path,
     helpers: StartedAhead,
     run: Run,
     *,
@@ -67,9 +66,7 @@ def answer(
     if known is not run:
         helpers.load(*_TO_DRAW)  # while this process prints and stores
     if not screen.as_json:
-        screen.lines(following_lines(known, str(folder), screen.width, full=full))
-        if (goal := reached(run)) is not None:
-            screen.text(f"\n{goal.sentence(run.paths)}")
+        screen.lines(following_lines(known, screen.width, full=full))
     return known
 
 
@@ -89,14 +86,20 @@ def _with_story(screen: Screen, run: Run, workers: int) -> Run:
     return replace(run, story=story)
 
 
-def finish(screen: Screen, run: Run, folder: Path, workers: int) -> None:
-    """JSON, the report unless ``workers`` is 0, and the end."""
+def finish(screen: Screen, run: Run, folder: Path, workers: int, *, full: bool) -> None:
+    """Where the stored run is, or its JSON; its report unless ``workers`` is 0; the end."""
+    from simulator.reports.run_text import closing_lines
+
     goal = reached(run)
     if screen.as_json:
         until = {} if goal is None else {"until": goal.document()}
         screen.document(
             {"folder": str(folder), **run.document(), **until, "next": _following(folder)}
         )
+    else:
+        screen.lines(closing_lines(str(folder), screen.width, full=full))
+        if goal is not None:
+            screen.text(f"\n{goal.sentence(run.paths)}")
     reported = workers == 0 or report(screen, run, folder, workers)
     screen.next(_following(folder))
     _exit(screen, run, goal, reported=reported)

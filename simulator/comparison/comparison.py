@@ -78,7 +78,7 @@ def changes(
             paired = _paired(first, other, entity, before, after, shared.paths)
             estimates |= {(entity, name): paired[name] for name in names}
         else:
-            x, y = (run.estimates()[entity] for run in (first, other))
+            x, y = (run.estimates_of(entity) for run in (first, other))
             estimates |= {(entity, name): unpaired_change(x[name], y[name]) for name in names}
     if first.shocks == other.shocks == "zero":
         estimates = {name: change.without_noise() for name, change in estimates.items()}
@@ -186,7 +186,7 @@ class Comparison:
         rows: list[tuple[Any, ...]] = []
         for at, (run, label) in enumerate(zip(self.runs, self.labels, strict=True)):
             for entity in self.entities:
-                for name, estimate in run.estimates()[entity].items():
+                for name, estimate in run.estimates_of(entity).items():
                     moved = self.changes[at - 1].get((entity, name)) if at else None
                     rest: tuple[Any, ...] = (None, None, None, None, "")
                     if moved is not None:

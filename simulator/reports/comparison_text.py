@@ -93,12 +93,12 @@ def _notes(of: Comparison, names: list[str], chosen: list[int]) -> list[str]:
 
 
 def _entity(of: Comparison, names: list[str], chosen: list[int], entity: str) -> Iterator[str]:
-    shown = [name for name in HEADLINES if name in of.runs[0].estimates()[entity]]
+    shown = [name for name in HEADLINES if name in of.runs[0].estimates_of(entity)]
     yield _line(
         textwrap.shorten(label(of.runs[0], entity), _LEFT, placeholder="..."), map(_head, shown)
     )
     for at in (0, *chosen):
-        estimates = of.runs[at].estimates()[entity]
+        estimates = of.runs[at].estimates_of(entity)
         yield _line(f"  {names[at]}", (_ascii(number(estimates[name], name)) for name in shown))
         if at == 0:
             continue
@@ -200,7 +200,7 @@ def markdown(of: Comparison, why: Explanation | None, order: Sequence[int]) -> s
         rows = []
         for (entity, name), change in of.changes[at - 1].items():
             if name in HEADLINES:
-                values = [number(of.runs[run].estimates()[entity][name], name) for run in (0, at)]
+                values = [number(of.runs[run].estimates_of(entity)[name], name) for run in (0, at)]
                 rows.append([entity, title(name), *values, str(format_change(change, name))])
         lines += markdown_table(["", "", "A", names[at], "change (95 % interval)"], rows)
     if why is not None:
@@ -257,7 +257,7 @@ def document(of: Comparison, why: Explanation | None, order: Sequence[int]) -> d
                         (entity, name),
                         {
                             "before": first[entity][name].as_json(),
-                            "after": of.runs[at].estimates()[entity][name].as_json(),
+                            "after": of.runs[at].estimates_of(entity)[name].as_json(),
                             "change": change.as_json(),
                         },
                     )

@@ -149,7 +149,7 @@ def estimates(run: Run, entity: str) -> dict[str, Estimate]:
 
     Without noise there is no error. A quantile so rare that no path is expected beyond it is unknown.
     """
-    values = {name: exact(run, of) for name, of in run.estimates()[entity].items()}
+    values = {name: exact(run, of) for name, of in run.estimates_of(entity).items()}
     if is_exact(run):
         return values
     rare = {name for name, q in WORST.items() if not enough_paths(run.paths, q)}

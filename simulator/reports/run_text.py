@@ -47,7 +47,11 @@ def summary_lines(
     run: Run, folder: str | None = None, width: int = WIDTH, *, full: bool = False
 ) -> list[Line]:
     """As :func:`terminal_summary`, line by line; tables lose their last columns if ``width`` is less than 80."""
-    return [*opening_lines(run, width), *following_lines(run, folder, width, full=full)]
+    return [
+        *opening_lines(run, width),
+        *following_lines(run, width, full=full),
+        *closing_lines(folder, width, full=full),
+    ]
 
 
 def opening_lines(run: Run, width: int = WIDTH) -> list[Line]:
@@ -57,9 +61,7 @@ def opening_lines(run: Run, width: int = WIDTH) -> list[Line]:
     return [line.within(width) for line in (*_heading(run, width), Line(""), *verdict)]
 
 
-def following_lines(
-    run: Run, folder: str | None = None, width: int = WIDTH, *, full: bool = False
-) -> list[Line]:
+def following_lines(run: Run, width: int = WIDTH, *, full: bool = False) -> list[Line]:
     """What comes after :func:`opening_lines`."""
     width = min(width, WIDTH)
     entities = [name for name in ENTITIES if name in run.entities]
@@ -82,10 +84,7 @@ def following_lines(
         *short,
         *(everything if full else ()),
         _official(run, width, full=full),
-        [
-            *folded(narrow(weakest_link(run.scenario, run.results)), width),
-            *_last(folder, width, full=full),
-        ],
+        folded(narrow(weakest_link(run.scenario, run.results)), width),
     ]
     lines = [line for part in parts if part for line in (Line(""), *part)]
     return [line.within(width) for line in (lines[1:] if parts[0] else lines)]
@@ -290,10 +289,12 @@ def _drivers(run: Run, width: int) -> list[Line]:
     return lines
 
 
-def _last(folder: str | None, width: int, *, full: bool) -> list[Line]:
+def closing_lines(folder: str | None, width: int = WIDTH, *, full: bool = False) -> list[Line]:
+    """Where everything is, once it is there, and what this text leaves out."""
+    width = min(width, WIDTH)
     lines = folded(f"results and report.html in {plain(folder, 200)}", width) if folder else []
     if not full:
         lines += folded("firms, causes, crashes, dollars, all official scenarios: --full", width)
     if width < WIDTH:
         lines += folded(f"tables have more columns on a screen of {WIDTH}", width)
-    return lines
+    return [line.within(width) for line in lines]

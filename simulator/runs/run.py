@@ -158,20 +158,18 @@ class Run:
 
     def estimates(self) -> dict[str, dict[str, Estimate]]:
         """Every statistic of every entity: entity -> statistic -> estimate."""
-        return self._estimates
+        return {entity: self.estimates_of(entity) for entity in self.entities}
+
+    def estimates_of(self, entity: str) -> dict[str, Estimate]:
+        """Every statistic of an entity: statistic -> estimate."""
+        if entity not in self._estimates:
+            depths = {crash.name: crash.depth for crash in self.crashes(entity) if crash.same_grid}
+            self._estimates[entity] = self._exact(statistics(self.results, entity, depths))
+        return self._estimates[entity]
 
     @cached_property
     def _estimates(self) -> dict[str, dict[str, Estimate]]:
-        return {
-            entity: self._exact(
-                statistics(
-                    self.results,
-                    entity,
-                    {crash.name: crash.depth for crash in self.crashes(entity) if crash.same_grid},
-                )
-            )
-            for entity in self.entities
-        }
+        return {}  # of the entities that were needed: a summary needs a few of twenty
 
     def _exact(self, estimates: dict[str, Estimate]) -> dict[str, Estimate]:
         """The estimates, without errors if the run is one path without noise."""
@@ -270,7 +268,7 @@ class Run:
         groups = [name for name in self.scenario.universe.groups if name in self.entities]
         falls = {
             name.replace("_", " "): [
-                f"{-100 * self.estimates()[group][name].value:.1f} %" for group in groups
+                f"{-100 * self.estimates_of(group)[name].value:.1f} %" for group in groups
             ]
             for name in names
         }

@@ -21,7 +21,7 @@ import numpy as np
 
 from simulator.arrays import FloatArray
 from simulator.engine.block_batches import TOGETHER
-from simulator.engine.executors import Executor, Serial
+from simulator.engine.executors import Executor, Serial, Shared
 from simulator.engine.lockstep import group_falls
 from simulator.engine.streams import BLOCK_PATHS
 from simulator.errors import UsageError
@@ -122,7 +122,7 @@ def what_the_story_adds(
             values = falls[measure][:, at]
             if level is not None:
                 values = (values >= level).astype(np.float64)
-            whole = run.estimates()[entity][name]
+            whole = run.estimates_of(entity)[name]
             parts = split(values, whole, run.paths, shares=level is not None)
             rows += [(entity, name, part, *astuple(of), size) for part, of in parts.items()]
     columns = ["entity", "statistic", "part", "value", "mc_error", "low", "high", "paths"]
@@ -158,12 +158,14 @@ def _falls(
     rows = [run.entities.index(entity) for entity in entities]
     worlds = tuple(world(run.scenario, number) for number in range(BOOM | STORY))
     blocks = -(-size // BLOCK_PATHS)
-    jobs = [(first, min(TOGETHER, blocks - first)) for first in range(0, blocks, TOGETHER)]
+    workers = executor.workers if isinstance(executor, Shared) else 1
+    size_of_job = min(TOGETHER, -(-blocks // workers))
+    jobs = [(at, min(size_of_job, blocks - at)) for at in range(0, blocks, size_of_job)]
     parts: list[FloatArray] = []
     for falls in executor.map(partial(_simulate, worlds, rows), jobs):
         parts.append(falls)
         if progress is not None:
-            progress(min(len(parts) * TOGETHER * BLOCK_PATHS, size), size)
+            progress(min(len(parts) * size_of_job * BLOCK_PATHS, size), size)
     others = np.concatenate(parts, axis=-1)[..., :size]
     return {
         name: np.concatenate([

@@ -68,7 +68,7 @@ def dotcom_rows(run: Run, seen: list[BlockHistory]) -> Table:
         what = f"{name}, median time to trough of falls of {percent(CRASH)} or more"
         table.band(what, crashed, 24, 36, _WEEKLY, unit="months")
         table.outcome(f"{name}, time to trough", months, took, _WEEKLY, unit="months")
-        regained = run.estimates()[index].get("recovered_5y")
+        regained = run.estimates_of(index).get("recovered_5y")
         if regained is not None:
             table.band(
                 f"{name}, regained within 5 years of the peak", regained, 0.0, 0.95,

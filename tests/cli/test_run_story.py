@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from simulator.cli.app import invoke
-from simulator.errors import RunError
+from simulator.errors import RunError, StoreError
 from simulator.runs import load_run, story
+from simulator.runs.run import Run
 
 ARGUMENTS = ["run", "glut", "--paths", "200", "--set", "scenario.horizon_years=1", "-q"]
 
@@ -80,7 +81,7 @@ def test_a_world_that_fails_costs_a_warning_not_the_run(
     def fails(*_: object, **__: object) -> None:
         raise RunError("not finite")
 
-    monkeypatch.setattr(story, "run_block", fails)
+    monkeypatch.setattr(story, "group_falls", fails)
     assert invoke([*ARGUMENTS, "-o", str(tmp_path)]) == 0
     assert "what the story adds could not be worked out: not finite" in capsys.readouterr().err
     assert load_run(folder_in(tmp_path)).story is None
@@ -126,3 +127,22 @@ def test_the_summary_but_for_other_worlds_needs_no_tables_and_no_figures() -> No
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_results_are_said_to_be_in_a_folder_only_when_they_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full_disk(*_: object, **__: object) -> None:
+        raise StoreError("no space")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Run, "save", full_disk)
+        assert invoke([*ARGUMENTS, "-o", str(tmp_path)]) == 4
+    printed = capsys.readouterr()
+    assert "The weakest link" in printed.out or "uncertain assumption" in printed.out
+    assert "results and report.html" not in printed.out
+    assert "no space" in printed.err
+    assert invoke([*ARGUMENTS, "-o", str(tmp_path)]) == 0
+    again = capsys.readouterr().out
+    assert again.startswith(printed.out)
+    assert f"results and report.html in {folder_in(tmp_path)}" in " ".join(again.split())
