@@ -82,6 +82,8 @@ def attribute(
     start_values: FloatArray,
     membership: FloatArray,
     cash: FloatArray | None = None,
+    *,
+    causes: bool = True,
 ) -> FallAttribution:
     """Causes of the fall from each entity's peak to its trough, and its dollars.
 
@@ -99,13 +101,15 @@ def attribute(
         (group, firm) share of a firm's value counted in a group.
     cash
         (group,) what a group holds beside firms; it stays as it is and causes nothing.
+    causes
+        False if only the dollars are needed: causes and channels are then empty.
     """
     counted = np.concatenate([membership, np.eye(start_values.size)])
     lookup = _Lookup(history, factors, np.stack([peak, trough]).astype(np.intp), counted)
     precision, books = history.own.dtype, history.books
     entities, paths = peak.shape
-    causes = np.zeros((entities, len(CAUSES), paths), precision)
-    channels = np.zeros((entities, len(books.channels), paths), precision)
+    by_cause = np.zeros((entities, len(CAUSES) if causes else 0, paths), precision)
+    channels = np.zeros((entities, len(books.channels) if causes else 0, paths), precision)
     # Value at the peak, at the trough.
     before, after, lost = np.zeros((3, entities, paths), precision)
     units = (counted * start_values).astype(precision)
@@ -117,22 +121,26 @@ def attribute(
         top, fall, change = lookup.changes(firm, inside)
         value = units[inside, firm, None] * np.exp(top)
         growth = np.expm1(fall)
+        lost[inside] -= value * growth
+        if not causes:
+            continue
         before[inside] += value
         after[inside] += value * np.exp(fall)
-        lost[inside] -= value * growth
         weight = value * mean_ratio(fall, growth)  # L(a, b); L(A, B) divides their sum
         change *= weight
         for row, entity in enumerate(inside):
-            causes[entity] += change[:, row]
+            by_cause[entity] += change[:, row]
         for row, past in enumerate(books.channels.values()):
             if books.sold[row, firm]:
                 channels[inside, row] += weight * lookup.book(past, firm, inside)[1]
+    if not causes:
+        return FallAttribution(by_cause, channels, lost)
     # Not log1p(-lost / before): where nearly all is lost, that has few digits.
     fall = np.log(after / before)
     whole = before * mean_ratio(fall, np.expm1(fall))
-    causes /= whole[:, None]
+    by_cause /= whole[:, None]
     channels /= whole[:, None]
-    return FallAttribution(causes, channels, lost)
+    return FallAttribution(by_cause, channels, lost)
 
 
 class _Lookup:

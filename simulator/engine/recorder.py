@@ -35,6 +35,7 @@ class Keep:
     levels: bool = False
     pictures: bool = True  # the drivers, and falls aligned at their peaks
     fans: bool = True  # levels and falls at fan times; a cell of a sweep draws none
+    causes: bool = True  # of each largest fall
 
 
 _per_thread = threading.local()
@@ -179,9 +180,10 @@ class Recorder:
         values, past = self._simulation.state.valuation, self.past
         for name, known in past.books.items():
             known[j + 1] = getattr(values, name)
-        parts = self._simulation.revenue_by_channel(j)
-        for known, (firm, part) in zip(past.channels.values(), parts, strict=True):
-            known[j + 1, firm] = part  # rows of other firms are never read
+        if self._keep.causes:
+            parts = self._simulation.revenue_by_channel(j)
+            for known, (firm, part) in zip(past.channels.values(), parts, strict=True):
+                known[j + 1, firm] = part  # rows of other firms are never read
 
     def _compare(self, k: int) -> None:
         """Compare with the last week's end and the last month's, where a new one ends."""
@@ -246,6 +248,7 @@ class Recorder:
             simulation.values,
             simulation.scenario.universe.membership,
             simulation.scenario.universe.group_cash if simulation.scenario.universe.cash else None,
+            causes=keep.causes,
         )
         measures: dict[str, Any] = {
             **table._asdict(),

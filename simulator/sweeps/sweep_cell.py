@@ -42,7 +42,7 @@ SWEEP_FORMAT = 1
 """Changes when an older program could no longer read a folder."""
 PORTFOLIO, PLAN = "portfolio.csv", "sweep.json"
 DATA, MANIFEST = "cell.npz", "cell.json"
-_KEEP = block_simulation.Keep(pictures=False, fans=False)
+_KEEP = block_simulation.Keep(pictures=False, fans=False, causes=False)
 
 
 @dataclass(frozen=True)
