@@ -82,12 +82,16 @@ class Screen:
             ),
         )
 
-    def result(self, document: Mapping[str, Any], text: str, following: str) -> None:
-        """A short result in the form that was chosen, and the command to type next."""
+    def result(
+        self, document: Mapping[str, Any], text: str | Iterable[Line], following: str
+    ) -> None:
+        """A result in the form that was chosen, and the command to type next."""
         if self.as_json:
             self.document({**document, "next": following})
-        else:
+        elif isinstance(text, str):
             self.text(text)
+        else:
+            self.lines(text)
         self.next(following)
 
     def say(self, text: str) -> None:

@@ -45,12 +45,8 @@ def print_answer(
     output: Path | None,
 ) -> None:
     """Print an answer as lines or as JSON, and write the JSON to ``output`` if it is given."""
-    document = {**document, "next": following}
     if output is not None:
-        text = json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False)
+        kept = {**document, "next": following}
+        text = json.dumps(kept, indent=2, allow_nan=False, ensure_ascii=False)
         write_file(output, f"{text}\n".encode())
-    if screen.as_json:
-        screen.document(document)
-    else:
-        screen.lines(lines)
-    screen.next(following)
+    screen.result(document, lines, following)

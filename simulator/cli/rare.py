@@ -243,17 +243,12 @@ def _tail(
         if folder is None
         else f"crashsim report {name}"
     )
-    if screen.as_json:
-        rows = found.to_dict("records")
-        file = {} if target is None else {"file": str(target)}
-        screen.document(
-            {"name": story.name, "seed": story.seed, **file, "tail": rows, "next": following}
-        )
-    else:
-        screen.text(_rows(found))
     if target is not None:
         screen.say(f"kept in {target}")
-    screen.next(following)
+    rows = found.to_dict("records")
+    file = {} if target is None else {"file": str(target)}
+    document = {"name": story.name, "seed": story.seed, **file, "tail": rows}
+    screen.result(document, _rows(found), following)
 
 
 def _rows(found: pd.DataFrame) -> str:

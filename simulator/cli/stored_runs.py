@@ -223,13 +223,9 @@ def path(
     if output is not None:
         write_file(output, _csv(columns).encode())
         screen.result({"path": number, "file": str(output)}, str(output), following)
-    elif screen.as_json:
-        lists = {name: values.tolist() for name, values in columns.items()}
-        screen.document({"path": number, "columns": lists, "next": following})
-        screen.next(following)
     else:
-        screen.text(_csv(columns))
-        screen.next(following)
+        lists = {name: values.tolist() for name, values in columns.items()}
+        screen.result({"path": number, "columns": lists}, _csv(columns), following)
 
 
 # ---------------------------------------------------------------- helpers

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Exit, Option
 
@@ -224,24 +224,18 @@ def _forecast(screen: Screen, plan: Plan, workers: int) -> None:
 
     found = forecast(plan, workers)
     following = _typed().replace(" --dry-run", "")
-    if screen.as_json:
-        why = {reason: of.count for reason, of in plan.why.items()}
-        folder = str(plan.folder)
-        document = {"folder": folder, "workers": workers, **asdict(found), "why": why}
-        screen.document({**document, "next": following})
-    else:
-        rows = [
-            ("cells to compute", f"{found.cells:,} of {plan.cells:,}"),
-            ("paths", f"{found.paths:,}"),
-            (
-                "time",
-                f"about {_duration(found.seconds)} with {plural(workers, 'worker')} of this machine",
-            ),
-            ("memory", f"about {found.memory / 1e9:.1f} GB"),
-            ("disk", f"about {found.disk / 1e6:,.0f} MB in {plan.folder}"),
-        ]
-        screen.text("\n".join(f"{name:<18}{value}" for name, value in rows))
-    screen.next(following)
+    why = {reason: of.count for reason, of in plan.why.items()}
+    document = {"folder": str(plan.folder), "workers": workers, **asdict(found), "why": why}
+    duration = _duration(found.seconds)
+    rows = [
+        ("cells to compute", f"{found.cells:,} of {plan.cells:,}"),
+        ("paths", f"{found.paths:,}"),
+        ("time", f"about {duration} with {plural(workers, 'worker')} of this machine"),
+        ("memory", f"about {found.memory / 1e9:.1f} GB"),
+        ("disk", f"about {found.disk / 1e6:,.0f} MB in {plan.folder}"),
+    ]
+    text = "\n".join(f"{name:<18}{value}" for name, value in rows)
+    screen.result(document, text, following)
 
 
 def _duration(seconds: float) -> str:
@@ -282,7 +276,7 @@ def _print(screen: Screen, plan: Plan, found: Sweep) -> str:
 
 def _summary(found: Sweep, width: int) -> str:
     """Falls of the S&P 500 by cell, with the paired difference to the base."""
-    from simulator.plots.sweep_plot import change, estimate
+    from simulator.plots.sweep_plot import change, estimate, varied_key
     from simulator.runs.statistic_labels import format_change, number
     from simulator.statistics.formatting import MINUS
 
@@ -299,7 +293,8 @@ def _summary(found: Sweep, width: int) -> str:
             *(_value(head[key]) for key in keys),
         ]
         if found.design.kind == "oat":
-            line.append("" if head["kind"] == "base" else _only(found, head))
+            key = "" if head["kind"] == "base" else varied_key(found, int(cell))
+            line.append(key and f"{key} = {_value(head[key])}")
         for name in shown:
             one = wide[name].loc[cell]
             shift = "" if head["kind"] == "base" else format_change(change(one), name).brief
@@ -312,19 +307,6 @@ def _summary(found: Sweep, width: int) -> str:
     text += table(header, lines, left=1 + len(varied) * (found.design.kind == "oat"), width=width)
     more = found.cells - 1 - _MOST_ROWS
     return text + (f"\n... {more:,} more cells in sweep.csv" if more > 0 else "")
-
-
-def _only(found: Sweep, row: Any) -> str:
-    """The assumption that differs from the base, with its value."""
-    base = found.base
-    return next(
-        (
-            f"{key} = {_value(row[key])}"
-            for key in found.keys
-            if row[key] == row[key] and row[key] != base[key]
-        ),
-        "as in the base",
-    )
 
 
 def _value(value: float | str) -> str:
