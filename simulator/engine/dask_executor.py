@@ -21,8 +21,8 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
+from simulator.engine.dask_tasks import MODEL_OF_WORKER, check_model, submit
 from simulator.errors import RunError, UsageError, plain
-from simulator.scenario import MODEL_VERSION
 
 if TYPE_CHECKING:
     from distributed import Client, LocalCluster
@@ -32,8 +32,6 @@ Result = TypeVar("Result")
 
 _EACH = 3
 """Items under way for each thread of the cluster: enough to keep it busy, few for the scheduler."""
-_FAN = 8
-"""Results that are merged at once, on the worker that has most of them."""
 _MOST_LATE = 3
 """Times that a result which is there does not arrive, before its scheduler counts as lost."""
 _ANSWER = 6.0
@@ -42,7 +40,6 @@ _LOOK_EVERY = 1.0
 """Seconds between looks at the cluster while a result is awaited."""
 _SAY_EVERY = 30.0
 """Seconds between notes that no worker is there."""
-_MODEL_OF_WORKER = "__import__('simulator.scenario').scenario.MODEL_VERSION"
 _AGAIN = "then give the same command again"
 WORKER_WAIT = 300.0
 """Seconds to wait for workers, unless another time is given."""
@@ -98,7 +95,7 @@ class Cluster:
     ) -> Iterator[Result]:
         """The results of each group of items, merged on the workers; groups are in order.
 
-        Results are merged as a tree, ``_FAN`` at a time, where they were computed: this process gets one
+        Results are merged as a tree, ``FAN`` at a time, where they were computed: this process gets one
         result a group. Both functions must be pure, and ``merge`` associative. Raises as :meth:`map`.
         """
         from concurrent.futures import CancelledError
@@ -109,7 +106,6 @@ class Cluster:
         waiting = iter(groups)
         futures: deque[Any] = deque()
         sizes: deque[int] = deque()
-        compute = partial(_computed, MODEL_VERSION, function)
         late = 0
         with self._client() as (client, address):
             watch = _Watch(self, address)
@@ -117,9 +113,12 @@ class Cluster:
                 if client.status != "running":
                     raise self.lost()
                 threads = watch.threads()
-                while sum(sizes) < _EACH * threads and (group := next(waiting, None)) is not None:
+                # Two groups at least, so that workers have tasks while one is merged and fetched.
+                least = sizes[0] + 1 if sizes else 1
+                most = max(_EACH * threads, least) if threads else 0
+                while sum(sizes) < most and (group := next(waiting, None)) is not None:
                     sizes.append(len(group))
-                    futures.append(_submitted(client, compute, merge, group))
+                    futures.append(submit(client, function, merge, group))
                 if not futures and threads:
                     return
                 if not futures:
@@ -144,7 +143,7 @@ class Cluster:
                         f"workers of {self.address} died on the same task again and again, perhaps for "
                         f"want of memory ({plain(str(error), 200)}); {_AGAIN}"
                     ) from None
-                except (ImportError, AttributeError) as error:
+                except ImportError as error:
                     raise self._other_crashsim(str(error)) from error
                 except (CancelledError, CommClosedError):
                     raise self.lost() from None
@@ -199,21 +198,26 @@ class Cluster:
 
         Asked without our code, which a worker without it would die of. Workers that are busy are not waited for.
         """
-        from distributed import wait
+        from concurrent.futures import CancelledError
 
-        workers = client.scheduler_info(n_workers=-1)["workers"]
-        futures = [
-            client.submit(eval, _MODEL_OF_WORKER, workers=[worker], pure=False)
-            for worker in workers
-        ]
-        with contextlib.suppress(TimeoutError), client.as_current():
-            wait(futures, timeout=_ANSWER)
-        for worker, future in zip(workers, futures, strict=True):
-            error = future.exception() if future.status == "error" else None
-            if isinstance(error, ImportError | AttributeError):
-                raise self._other_crashsim(f"{worker} says: {error}")
-            if future.status == "finished":
-                _check_model(future.result(timeout=_ANSWER), worker)
+        from distributed import wait
+        from distributed.comm.core import CommClosedError
+
+        try:
+            workers = client.scheduler_info(n_workers=-1)["workers"]
+            futures = {
+                worker: client.submit(eval, MODEL_OF_WORKER, workers=[worker], pure=False)
+                for worker in workers
+            }
+            with contextlib.suppress(TimeoutError), client.as_current():
+                wait(list(futures.values()), timeout=_ANSWER)
+            for worker, future in futures.items():
+                if future.status == "finished":
+                    check_model(future.result(timeout=_ANSWER), worker)
+                elif future.status == "error" and isinstance(future.exception(), ImportError):
+                    raise self._other_crashsim(f"{worker} says: {future.exception()}")
+        except (CancelledError, CommClosedError, TimeoutError) as error:
+            raise self.lost(_reason(error)) from None
 
     def _other_crashsim(self, why: str) -> RunError:
         return RunError(
@@ -263,33 +267,6 @@ class _Watch:
             self._cluster.say(
                 f"the Dask scheduler {address} has no workers; waiting {left:.0f} s more; {start}"
             )
-
-
-def _submitted(
-    client: Client,
-    compute: Callable[[Item], Result],
-    merge: Callable[[Sequence[Result]], Result],
-    group: Sequence[Item],
-) -> Any:
-    """The future of a group: tasks, and tasks that merge their results."""
-    level = [client.submit(compute, item, pure=False) for item in group]
-    while len(level) > 1:
-        parts = (level[begin : begin + _FAN] for begin in range(0, len(level), _FAN))
-        level = [client.submit(merge, part, pure=False) for part in parts]
-    return level[0]
-
-
-def _computed(model: int, function: Callable[[Item], Result], item: Item) -> Result:
-    """``function`` of an item, on a worker that has the same model."""
-    _check_model(model, "the client")
-    return function(item)
-
-
-def _check_model(model: int, of: str) -> None:
-    if model != MODEL_VERSION:
-        raise RunError(
-            f"{of} has model {model} of crashsim, not {MODEL_VERSION}: install the same on all machines"
-        )
 
 
 def _done(client: Client, future: Any) -> bool:
