@@ -117,13 +117,11 @@ class CellHistograms:
     ) -> None:
         """Add one for each entry of ``bins`` (E, P)."""
         fine, groups = self.fine[name], self.groups[name]
-        width = groups.shape[2]
-        coarse = group * width + self._coarse(name, bins)
-        for row in range(bins.shape[0]):
-            chosen = slice(None) if where is None else where[row]
-            fine[row] += np.bincount(bins[row][chosen], minlength=fine.shape[1]).astype(np.int32)
-            counted = np.bincount(coarse[row][chosen], minlength=GROUPS * width)
-            groups[row] += counted.reshape(GROUPS, width).astype(np.int32)
+        coarse = group * groups.shape[2] + self._coarse(name, bins)
+        chosen = slice(None) if where is None else where.reshape(-1)
+        for counts, places in ((fine, bins), (groups, coarse)):
+            rows = np.arange(len(counts))[:, np.newaxis] * counts[0].size
+            np.add.at(counts.reshape(-1), (places + rows).reshape(-1)[chosen], np.int32(1))
 
     def pack(self) -> dict[str, NDArray[np.generic]]:
         """The counts as arrays for a file: the bins that are not empty; most are."""
