@@ -221,7 +221,7 @@ def test_the_report_links_to_the_page_only_where_it_is(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(run_html, "pictures", lambda _run: {})  # they take seconds
+    monkeypatch.setattr(run_html, "pictures", lambda *_: {})  # they take seconds
     folder, report = tmp_path / "run", tmp_path / "run" / "report.html"
     before = html_report(run)
     run.save(folder, extras={"report.html": before.encode()})
