@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 from first_answer import repeated
 
-BOUND = 1.6
+GOAL = 1.6
 """Seconds of the command over those of (imports of numpy, pandas and scipy + half of the engine)."""
+REACHED = {"first numbers": 1.6, "summary": 2.1}
+"""The same in processor seconds, which other work hardly changes: 1.1 to 1.3, and 1.6 to 1.9 in docs/performance.md."""
 ANSWERS = ("first numbers", "summary")
 """Up to the verdict, and up to the end of the text with the three other worlds."""
 
@@ -20,10 +22,6 @@ ANSWERS = ("first numbers", "summary")
 @pytest.mark.skipif(
     not Path("/proc/self/stat").exists() or len(os.sched_getaffinity(0)) < 2,
     reason="reads /proc; two processes share the work",
-)
-@pytest.mark.xfail(
-    reason="the verdict meets the bound, the whole text takes 2.2 (docs/performance.md)",
-    strict=False,
 )
 def test_the_first_answer_comes_soon_after_what_it_cannot_do_without(
     capsys: pytest.CaptureFixture[str],
@@ -39,5 +37,8 @@ def test_the_first_answer_comes_soon_after_what_it_cannot_do_without(
                 for of, floor in ((name, "floor"), (f"{name}, CPU", "floor, CPU"))
             ]
             print(f"{name:16s} " + " ".join(f"{value:8.2f} {ratio:8.2f}" for value, ratio in pairs))
-    for name in ANSWERS:
-        assert times[name] <= BOUND * times["floor"], name
+    for name, bound in REACHED.items():
+        assert times[f"{name}, CPU"] <= bound * times["floor, CPU"], name
+    missed = [name for name in ANSWERS if times[name] > GOAL * times["floor"]]
+    if missed:
+        pytest.xfail(f"the goal of {GOAL} is missed by {' and '.join(missed)}")

@@ -14,11 +14,11 @@ from simulator.engine.block_batches import TOGETHER
 from simulator.engine.lockstep import group_falls
 from simulator.runs.story import BOOM, STORY, world
 
-WORLDS = 2.2
-"""The run's own world and the three others may take so many times what its own takes."""
+GOAL, REACHED = 2.2, 2.4
+"""The run's own world and the three others may take so many times what its own takes: the goal, and what is reached
+(2.24 to 2.29 in docs/performance.md) with room for a busy machine."""
 
 
-@pytest.mark.xfail(reason="2.25 is reached (docs/performance.md)", strict=False)
 def test_four_worlds_cost_little_more_than_two(capsys: pytest.CaptureFixture[str]) -> None:
     scenario = load_scenario("deepseek")
     others = [world(scenario, number) for number in range(BOOM | STORY)]
@@ -33,4 +33,6 @@ def test_four_worlds_cost_little_more_than_two(capsys: pytest.CaptureFixture[str
     )
     with capsys.disabled():
         print(f"\nfour worlds over one: {best:.2f} (best), {median:.2f} (median)")
-    assert best <= WORLDS
+    assert best <= REACHED
+    if best > GOAL:
+        pytest.xfail(f"the goal of {GOAL} is missed")
