@@ -117,7 +117,8 @@ def simulate(
     if cluster is None:
         parts = _filled(results, workers, scenario, keep, shocks is None, stretches)
     else:
-        parts = _filled_by(cluster, results, scenario, keep, shocks is None, stretches)
+        compute = partial(counted, scenario, keep, keep_paths, shocks is None)
+        parts = _filled_by(cluster, results, compute, stretches)
     with closing(parts) as filled:
         for _ in filled:
             if progress is not None:
@@ -215,12 +216,12 @@ def _filled(
         for blocks in stretches:
             begin, end = blocks.start, blocks.stop
             shared = helpers.started or (end - begin) * rows >= _WORTH_A_WORKER
-            crew = workers if shared else 1
+            processes = workers if shared else 1
             while begin < end or helpers.busy:
-                mine = range(begin, begin + portion(end - begin, crew, TOGETHER))
+                mine = range(begin, begin + portion(end - begin, processes, TOGETHER))
                 begin = mine.stop
                 while shared and begin < end and helpers.has_room:
-                    theirs = range(end - portion(end - begin, crew), end)
+                    theirs = range(end - portion(end - begin, processes), end)
                     helpers.submit(theirs)
                     end = theirs.start
                 for block in simulated(scenario, keep, noise, mine):
@@ -235,13 +236,10 @@ def _filled(
 def _filled_by(
     cluster: Cluster,
     results: Results,
-    scenario: Scenario,
-    keep: block_simulation.Keep,
-    noise: bool,  # noqa: FBT001 - short, and read here only
+    compute: Callable[[range], Results],
     stretches: Iterable[range],
 ) -> Generator[None]:
     """As :func:`_filled`, computed by a cluster: counts are merged there, rows come as they are."""
-    compute = partial(counted, scenario, keep, results.keep_paths, noise)
     with_rows = -(-results.kept // BLOCK_PATHS)
     with cluster.connected():
         for blocks in stretches:
