@@ -21,7 +21,7 @@ from simulator.statistics import FallMeter
 
 
 def group_falls(
-    scenarios: Sequence[Scenario], seed: int, block: int, *, count: int = 1
+    scenarios: Sequence[Scenario], groups: Sequence[int], seed: int, block: int, *, count: int = 1
 ) -> list[tuple[FloatArray, FloatArray]]:
     """Deepest fall and loss from the start of groups, (group, path), in each scenario; pure.
 
@@ -30,7 +30,9 @@ def group_falls(
     Parameters
     ----------
     scenarios
-        With the same universe, time grid and consensus.
+        With the same universe, time grid, market and consensus.
+    groups
+        Rows of the universe's groups: those that are measured.
     seed
         Run seed.
     block, count
@@ -44,7 +46,11 @@ def group_falls(
     shocks = SharedShocks(block_shocks(scenarios[0], seed, block, count), len(scenarios))
     consensus = consensus_of(scenarios[0])
     firms = np.ones((len(scenarios[0].universe.tickers), shocks.paths), shocks.precision)
-    meters = [_GroupMeter(Simulation(s, consensus, shocks), firms) for s in scenarios]
+    simulations = [Simulation(s, consensus, shocks) for s in scenarios]
+    endless = [each for each in simulations if not np.any(each.scenario.sentiment.hazard_scale)]
+    for follower in endless[1:]:  # without busts the market knows nothing of the rest
+        follower.share_market(endless[0])
+    meters = [_GroupMeter(simulation, groups, firms) for simulation in simulations]
     step, meter = 0, meters[0]
     with np.errstate(over="raise", invalid="raise", divide="raise", under="ignore"):
         try:
@@ -70,13 +76,15 @@ class _GroupMeter(FallMeter):
     ----------
     simulation
         At t=0.
+    groups
+        Rows of those measured.
     firms
         Levels of firms at t=0, all 1; a buffer that simulations share.
     """
 
-    def __init__(self, simulation: Simulation, firms: FloatArray) -> None:
+    def __init__(self, simulation: Simulation, groups: Sequence[int], firms: FloatArray) -> None:
         self.simulation, self._firms = simulation, firms
-        self._holdings = Holdings(simulation)
+        self._holdings = Holdings(simulation, groups)
         paths = simulation.shape[1]
         self._own = np.zeros_like(firms)
         self._groups = np.empty((self._holdings.values.size, paths), firms.dtype)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +35,7 @@ class Keep:
 
     levels: bool = False
     pictures: bool = True  # the drivers, and falls aligned at their peaks
-    fans: bool = True  # levels and falls at fan times; a cell of a sweep draws none
+    fans: bool = True  # levels and falls at fan times, and whole paths of samples; a cell of a sweep draws none
     causes: bool = True  # of each largest fall
 
 
@@ -74,17 +75,26 @@ def _workspace(precision: Precision, *shape: int) -> _Workspace:
 
 
 class Holdings:
-    """What groups hold of firms and cash, as shares of their value at t=0."""
+    """What groups hold of firms and cash, as shares of their value at t=0.
 
-    def __init__(self, simulation: Simulation) -> None:
+    Parameters
+    ----------
+    simulation
+        Of the firms.
+    groups
+        Rows of the universe's groups; default all.
+    """
+
+    def __init__(self, simulation: Simulation, groups: Sequence[int] | None = None) -> None:
         universe, precision = simulation.scenario.universe, simulation.shocks.precision
-        firms = universe.membership * simulation.values
-        self.values: FloatArray = firms.sum(axis=1) + universe.group_cash
+        chosen = slice(None) if groups is None else list(groups)
+        firms, cash = universe.membership[chosen] * simulation.values, universe.group_cash[chosen]
+        self.values: FloatArray = firms.sum(axis=1) + cash
         """(group,) USD billion."""
         self._shares: FloatArray = (firms / self.values[:, None]).astype(precision)
         self._cash: FloatArray | None = None
         if universe.cash:
-            self._cash = (universe.group_cash / self.values)[:, None].astype(precision)
+            self._cash = (cash / self.values)[:, None].astype(precision)
 
     def add_up(self, firms: FloatArray, out: FloatArray) -> None:
         """Levels of groups from those of firms, both (..., path) over those at t=0."""

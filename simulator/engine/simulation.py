@@ -183,6 +183,10 @@ class Simulation:
         cast_constants(self, precision)
         self.values = table.column("market_value")  # in 64 bits, as given: no path works with it
 
+    def share_market(self, leader: Simulation) -> None:
+        """Take the market of another simulation on the same draws, which advances first; no boom may end in either."""
+        self._market = market.FollowingMarket(leader._market)
+
     def _loadings(self, table: firms.FirmTable) -> FloatArray:
         """Loadings of factors that move in this scenario; 0 for the others."""
         loadings = factor_loadings(self.scenario, table)

@@ -210,6 +210,7 @@ class MarketProcess:
         self._jump_mean, self._jump_sd = table.column("jump_mean"), table.column("jump_sd")
         self._work = np.empty(shape, precision)
         self._buffer = np.empty((0, 0, 0), precision)
+        self._sums = self._buffer
         cast_constants(self, precision)
 
     def init(self, start: StartShocks) -> MarketState:
@@ -278,6 +279,7 @@ class MarketProcess:
             np.add(last, moves[:, i], out=row)
             last = row
         s.factor, s.variance, s.sector, s.firm_variance = last.copy()
+        self._sums = sums
         return scale
 
     def _regimes(self, state: MarketState, uniform: FloatArray) -> BoolArray:
@@ -333,4 +335,37 @@ class MarketProcess:
         """Firms' own jumps."""
         firm = arrivals.firm
         size = self._jump_mean[firm] + self._jump_sd[firm] * self._score(arrivals.uniform)
-        return Jumps(arrivals.step, firm, arrivals.path, size)
+        self._arrived = Jumps(arrivals.step, firm, arrivals.path, size)
+        return self._arrived
+
+
+class FollowingMarket(MarketProcess):
+    """The market of a simulation in lockstep with another on the same draws, with the same busts.
+
+    Nothing is worked out twice.
+
+    Parameters
+    ----------
+    leader
+        The other's, which advances first.
+    """
+
+    def __init__(self, leader: MarketProcess) -> None:
+        self._leader = leader
+
+    def run(
+        self, _state: MarketState, _shocks: StepShocks, _bust: BoolArray, sums: FloatArray
+    ) -> FloatArray:
+        """The leader's last steps; a state keeps what it is, but for firms' own noise."""
+        sums[...] = self._leader._sums
+        return self._leader._buffer[2:4]
+
+    def move(
+        self, own: FloatArray, _scale: FloatArray, _normal: FloatArray, out: FloatArray
+    ) -> None:
+        """Add the leader's last step of firms' own noise."""
+        np.add(own, self._leader._work, out=out)
+
+    def jumps(self, _arrivals: Arrivals) -> Jumps:
+        """The leader's."""
+        return self._leader._arrived

@@ -27,6 +27,7 @@ class SharedShocks:
         self.paths, self.precision = shocks.paths, shocks.precision
         self._drawn: dict[str, Any] = {}
         self._served: dict[str, int] = {}
+        self._assumptions: dict[str, FloatArray] = {}
 
     def _shared(self, name: str, draw: Callable[[], Any]) -> Any:
         turn = self._served.get(name, 0)
@@ -36,8 +37,10 @@ class SharedShocks:
         return self._drawn[name]
 
     def assumption(self, key: str) -> FloatArray:
-        """Uniforms of one uncertain assumption, which not every reader has: drawn for each."""
-        return self._shocks.assumption(key)
+        """Uniforms of one uncertain assumption; not every reader has it."""
+        if key not in self._assumptions:
+            self._assumptions[key] = self._shocks.assumption(key)
+        return self._assumptions[key]
 
     def start(self) -> StartShocks:
         """Draws made once per path."""
