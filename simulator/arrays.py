@@ -25,6 +25,10 @@ Precision: TypeAlias = type[np.float32] | type[np.float64]
 IntArray: TypeAlias = NDArray[np.int64]
 BoolArray: TypeAlias = NDArray[np.bool_]
 
+# From a freed block of almost 32 MB glibc learns to keep what arrays of that size leave. Else it returns each to the
+# system and fetches it anew, which costs as much as the arithmetic in it. Other allocators do not mind.
+np.empty(2**25 - 2**14, np.uint8)
+
 
 def in_precision(values: float | FloatArray, precision: Precision) -> FloatArray:
     """The values in this precision; the same array if they are."""

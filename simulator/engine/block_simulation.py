@@ -66,7 +66,8 @@ def run_block(
         If a quantity became infinite or not a number; it says where.
     """
     simulation = start_block(scenario, seed, block, count, noise=noise, precision=precision)
-    recorder = Recorder(simulation, keep, SAMPLE_PATHS if block == 0 else 0)
+    samples = SAMPLE_PATHS if block == 0 and keep.fans else 0
+    recorder = Recorder(simulation, keep, samples)
     with np.errstate(over="raise", invalid="raise", divide="raise", under="ignore"):
         try:
             for first, last in strides(scenario):

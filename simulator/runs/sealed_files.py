@@ -167,13 +167,17 @@ _KINDS = {int: "i", float: "if"}
 """Kinds of numpy that a column of numbers may have."""
 
 
-def read_arrays(folder: Path, name: str) -> dict[str, NDArray[Any]]:
-    """The arrays of an .npz file. Raises StoreError, also for pickled or compressed content."""
+def read_arrays(
+    folder: Path, name: str, only: Container[str] | None = None
+) -> dict[str, NDArray[Any]]:
+    """The arrays of an .npz file, or some of them. Raises StoreError, also for pickled or compressed content."""
     try:
         with opened(folder, name, _MOST_ARRAYS) as file, zipfile.ZipFile(file) as archive:
             return {
-                entry.filename.removesuffix(".npy"): _array(archive, entry)
+                array: _array(archive, entry)
                 for entry in archive.infolist()
+                if (array := entry.filename.removesuffix(".npy"))
+                and (only is None or array in only)
             }
     except (
         OSError,

@@ -82,7 +82,7 @@ def statistics(results: Results, entity: str, depths: Mapping[str, float]) -> di
     for name, statistic in statistics_by_name(depths, TimeGrid.of(results.times)).items():
         if statistic.kind == "recovered":
             curve = curve or recovery_curve(results, entity)
-            estimates[name] = curve.ended(results.times, statistic.at)
+            estimates[name] = Estimate(*curve.ended(results.times, statistic.at).tolist())
             continue
         if statistic.measure not in samples:
             samples[statistic.measure] = sample(results, entity, statistic.measure)

@@ -237,7 +237,11 @@ def _hidden_characters(file: TomlFile) -> list[Problem]:
 def _unhygienic(file: TomlFile, *, overridden_only: bool = False) -> list[Problem]:
     """Faults that need no schema: too deep, too long, invisible characters written as escapes."""
     problems: list[Problem] = []
-    for count, (path, value) in enumerate(_walk(file.data)):
+    data = file.data
+    if overridden_only:  # the rest was checked when it was read
+        touched = {str(override_path(typed)[0]) for typed in file.overrides}
+        data = {key: value for key, value in data.items() if key in touched}
+    for count, (path, value) in enumerate(_walk(data)):
         if count >= MOST_VALUES:
             message = "more keys and values than any scenario needs"
             return [file.problem_at(0, message, expected=f"at most {MOST_VALUES:,}")]

@@ -49,13 +49,19 @@ class HistogramEstimates:
         *,
         log: bool = False,
     ) -> None:
-        if counts.ndim != 2 or np.any(counts.sum(axis=1) <= 0):
+        self._first, used = used_bins(counts)
+        upto = np.cumsum(
+            used, axis=-1, dtype=used.dtype
+        )  # another type would cost ten times as much
+        self._n = int(upto[..., -1].flat[0])
+        if counts.ndim != 2 or self._n <= 0 or np.any(upto[:, -1] != self._n):
             raise ValueError(
-                f"expected counts of at least one path a row, one per bin, got shape {counts.shape}"
+                f"expected counts of at least one path, as many in each row, one per bin, got shape {counts.shape}"
             )
-        self._n = int(counts[0].sum())
-        self._first, self._counts = used_bins(counts)
-        self._upto = np.cumsum(self._counts, axis=1)
+        # Paths up to each bin, row after row: one search finds the bins of all rows.
+        self._upto = np.zeros(1 + upto.size, np.int64)
+        np.add(upto, self._n * _rows(upto), out=self._upto[1:].reshape(upto.shape))
+        self._counts = used.astype(np.float64)
         self._grid, self._support, self._log = grid, support, log
         self._scale = np.reshape(np.asarray(scale, np.float64), (-1, 1))
         bins = self._first + np.arange(self._counts.shape[1] + 1)
@@ -80,7 +86,7 @@ class HistogramEstimates:
         position = (n - 1) * q
         below, low, high = floor(position), *quantile_ranks(n, q)
         ranks = np.array([below + 1, min(below + 2, n), max(low, 1), min(high, n)])
-        bins = self._first + np.stack([np.searchsorted(row, ranks) for row in self._upto])
+        bins = self._first + self._bins_of(ranks)
         value = bins[:, 0] + 0.5 + (bins[:, 1] - bins[:, 0]) * (position - below)
         bins = np.stack([value, bins[:, 2], bins[:, 3] + 1], axis=1)
         value, lows, highs = self.in_unit(grid.low + grid.width * bins).T
@@ -99,32 +105,49 @@ class HistogramEstimates:
         """The mean, each value in the middle of its bin."""
         return np.asarray(self._weighted(self._counts, self._middles) * self._scale)
 
+    def _bins_of(self, ranks: IntArray) -> IntArray:
+        """Bins, from the first used one, of order statistics whose ranks (any number) count from 1: (E, number)."""
+        rows = _rows(self._counts)
+        found = np.searchsorted(self._upto[1:], ranks + self._n * rows)
+        return np.asarray(found - rows * self._counts.shape[1])
+
     def shortfall(self, q: float) -> FloatArray:
         """Mean of the largest share 1 - ``q``, each value in the middle of its bin."""
-        return self._beyond(self._counts, self._middles, q)
+        rank = quantile_rank(self._n, q)
+        return self._beyond(self._counts, self._middles, rank, 1 - q)
 
     def lower_shortfall(self, q: float) -> FloatArray:
         """Mean of the smallest share ``q``, each value in the middle of its bin."""
-        mirrored = self._beyond(self._counts[:, ::-1], -self._middles[::-1], 1 - q)
+        rank = self._n + 1 - quantile_rank(self._n, 1 - q)
+        mirrored = self._beyond(self._counts[:, ::-1], -self._middles[::-1], rank, 1 - (1 - q), -1)
         return np.asarray(mirrored[:, [0, 1, 3, 2]] * np.array([-1, 1, -1, -1]))
 
     def _beyond(
-        self, counts: NDArray[np.signedinteger], middles: FloatArray, q: float
+        self, counts: FloatArray, middles: FloatArray, rank: int, share: float, sign: int = 1
     ) -> FloatArray:
-        """As :func:`simulator.statistics.intervals.expected_shortfall`, of ``counts`` at rising ``middles``."""
-        if not enough_paths(self._n, q):
+        """As :func:`simulator.statistics.intervals.expected_shortfall`, of ``counts`` at rising ``middles``.
+
+        Parameters
+        ----------
+        counts, middles
+            Of the bins, (E, bins) and (bins,); from the last to the first if ``sign`` is -1.
+        rank
+            Of the order statistic at which the ``share`` begins, in the order of the values themselves.
+        """
+        if not enough_paths(self._n, 1 - share):
             return np.tile([nan, inf, -inf, inf], (len(counts), 1))
-        reached = np.cumsum(counts, axis=1) >= quantile_rank(self._n, q)
-        v = middles[np.argmax(reached, axis=1)][:, np.newaxis]
-        excess = self._weighted(counts, np.maximum(middles - v, 0.0) / (1 - q))
+        v = sign * self._middles[self._bins_of(np.array([rank]))]
+        excess = self._weighted(counts, np.maximum(middles - v, 0.0) / share)
         return np.asarray((excess + v * np.array([1, 0, 1, 1])) * self._scale)
 
-    def _weighted(self, counts: NDArray[np.signedinteger], values: FloatArray) -> FloatArray:
+    def _weighted(self, counts: FloatArray, values: FloatArray) -> FloatArray:
         """Mean of ``values`` (E or 1, bins) over paths; the interval allows for half a bin."""
         n = self._n
-        value = (counts * values).sum(axis=1) / n
-        squares = (counts * (values - value[:, np.newaxis]) ** 2).sum(axis=1)
-        error = np.sqrt(squares / max(n - 1, 1) / n)
+        parts = counts * values
+        value = parts.sum(axis=1) / n
+        squares = values - value[:, np.newaxis]
+        squares *= squares
+        error = np.sqrt(np.multiply(counts, squares, out=parts).sum(axis=1) / max(n - 1, 1) / n)
         half_bin = self._grid.width / 2
         if self._log:
             half_bin = (self._counts * np.diff(np.expm1(self._edges))).sum(axis=1) / (2 * n)
@@ -136,22 +159,29 @@ class HistogramEstimates:
 
         Paths in the bin that contains the level count for the upper end, not for the lower one.
         """
-        levels = np.broadcast_to(np.asarray(level, np.float64), len(self._counts))
-        edges = np.broadcast_to(self.in_unit(self._edges), (levels.size, self._edges.size))
-        shares = np.full((levels.size, 4), nan)
-        for row in np.flatnonzero(np.isfinite(levels)):
-            near = 1e-9 * (1 + abs(levels[row]))
-            before = np.concatenate([[0], self._upto[row]])
-            sure, possible = (
-                int(np.searchsorted(edges[row], levels[row] + off)) for off in (-near, near)
-            )
-            fewest = self._n - int(before[sure]) if sure < before.size else 0
-            most = self._n - int(before[min(max(possible - 1, 0), before.size - 1)])
-            if sure < possible:  # on an edge: exact
-                fewest = most
-            low, high = probability(fewest, self._n).low, probability(most, self._n).high
-            shares[row] = (fewest + most) / (2 * self._n), (high - low) / (2 * Z), low, high
-        return shares
+        n, (rows, bins) = self._n, self._counts.shape
+        levels = np.broadcast_to(np.asarray(level, np.float64), rows)[:, np.newaxis]
+        around = levels + 1e-9 * (1 + abs(levels)) * np.array([-1, 1])
+        edges = np.broadcast_to(self.in_unit(self._edges), (rows, bins + 1))
+        places = [np.searchsorted(*row) for row in zip(edges, around, strict=True)]
+        sure, possible = np.stack(places, axis=1)
+        begins = np.arange(rows) * bins
+        most, fewest = (
+            n * (1 + np.arange(rows)) - self._upto[begins + np.clip(at, 0, bins)]
+            for at in (possible - 1, sure)
+        )
+        fewest = np.where(sure < possible, most, fewest)  # on an edge: exact
+        lows = np.array([probability(hits, n).low for hits in fewest.tolist()])
+        highs = np.array([probability(hits, n).high for hits in most.tolist()])
+        shares = np.stack(
+            [(fewest + most) / (2 * n), (highs - lows) / (2 * Z), lows, highs], axis=1
+        )
+        return np.where(np.isfinite(levels), shares, nan)
+
+
+def _rows(counts: NDArray[np.generic]) -> IntArray:
+    """Numbers of rows (E, 1)."""
+    return np.arange(len(counts))[:, np.newaxis]
 
 
 def used_bins(counts: NDArray[np.signedinteger]) -> tuple[int, NDArray[np.signedinteger]]:

@@ -77,6 +77,7 @@ def quantile_rank(n: int, q: float) -> int:
     return max(ceil(n * q - 1e-9), 1)
 
 
+@lru_cache(maxsize=4096)
 def probability(hits: int, n: int) -> Estimate:
     """Probability of an event seen on ``hits`` of ``n`` paths.
 
@@ -254,18 +255,17 @@ def jackknife_variance(without: FloatArray) -> FloatArray:
 
 @dataclass(frozen=True)
 class Survival:
-    """Share not yet recovered after each number of steps, all fields of shape (steps,)."""
+    """Share not yet recovered after each number of steps, (..., steps), and its interval."""
 
-    steps: IntArray
     survival: FloatArray
     low: FloatArray
     high: FloatArray
 
-    def ended(self, times: FloatArray, years: float) -> Estimate:
-        """Share recovered after so many ``years``, of steps at ``times`` (T+1,) in years."""
+    def ended(self, times: FloatArray, years: float) -> FloatArray:
+        """Share recovered after so many ``years``, of steps at ``times`` (T+1,): an estimate's fields (..., 4)."""
         at = step_of(times, years)
-        value, low, high = (1 - float(x[at]) for x in (self.survival, self.high, self.low))
-        return Estimate.of_interval(value, low, high)
+        value, low, high = (1 - x[..., at] for x in (self.survival, self.high, self.low))
+        return np.stack([value, (high - low) / (2 * Z), low, high], axis=-1)
 
 
 def step_of(times: FloatArray, years: float) -> int:
@@ -284,24 +284,24 @@ def at_risk(gone: NDArray[np.signedinteger]) -> IntArray:
     return np.asarray(gone.sum(axis=-1, keepdims=True) - np.cumsum(gone, axis=-1) + gone)
 
 
-def kaplan_meier_from_counts(recovered: IntArray, censored: IntArray) -> Survival:
-    """Kaplan-Meier survival from the number of paths that ``recovered`` or were ``censored`` (steps,) at each step.
+def kaplan_meier_from_counts(
+    recovered: NDArray[np.signedinteger], censored: NDArray[np.signedinteger]
+) -> Survival:
+    """Kaplan-Meier survival from the number of paths that ``recovered`` or were ``censored`` (..., steps) at each step.
 
     Interval by Greenwood's variance on the log(-log) scale, which keeps it within 0 and 1. Before
     the first recovery it is the single point 1; after the last path recovers its upper end is the
     last one known.
     """
-    if (
-        recovered.shape != censored.shape
-        or recovered.ndim != 1
-        or recovered.sum() + censored.sum() == 0
-    ):
+    alike = recovered.shape == censored.shape and recovered.ndim > 0
+    if not (alike and (recovered + censored).any(axis=-1).all()):
         raise ValueError("expected counts of at least one path, one per step, in both arrays")
-    left = at_risk(recovered + censored)
+    gone = recovered + censored
+    left = at_risk(gone)
     share = survival(recovered, censored)
     staying = left - recovered
     greenwood = np.cumsum(
-        np.divide(recovered, left * staying, out=np.zeros(left.size), where=staying > 0)
+        np.divide(recovered, left * staying, out=np.zeros(left.shape), where=staying > 0), axis=-1
     )
     low, high = share.copy(), share.copy()
     inside = (share > 0) & (share < 1)
@@ -309,6 +309,6 @@ def kaplan_meier_from_counts(recovered: IntArray, censored: IntArray) -> Surviva
     spread = np.exp(Z * np.sqrt(greenwood[inside]) / -log_survival)
     low[inside] = np.exp(log_survival * spread)
     high[inside] = np.exp(log_survival / spread)
-    over = share <= 0
-    high[over] = high[~over][-1] if not over.all() else 1.0
-    return Survival(np.arange(left.size), share, low, high)
+    known = np.count_nonzero(share > 0, axis=-1, keepdims=True)  # no share rises again
+    last = np.where(known, np.take_along_axis(high, np.maximum(known - 1, 0), axis=-1), 1.0)
+    return Survival(share, low, np.where(share > 0, high, last))

@@ -8,8 +8,7 @@ another respond alike to the paths that they share.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import astuple, dataclass
-from functools import cached_property
+from dataclasses import dataclass
 from math import inf, nan, sqrt
 
 import numpy as np
@@ -126,7 +125,10 @@ class JackknifeReplicates:
         self._paths, self._whole = counts.n, whole
         first, groups = used_bins(counts.groups[name])
         self._counts = _one_out(groups)
-        self._n = self._counts.sum(axis=2, dtype=np.int64)
+        entities, samples, bins = self._counts.shape
+        self._upto = np.zeros((entities, samples, bins + 1), np.int32)
+        np.cumsum(self._counts, axis=2, out=self._upto[:, :, 1:])
+        self._n = self._upto[:, :, -1].astype(np.int64)
         self._edges = counts.group_edges(name)[first : first + self._counts.shape[2] + 1]
         self._middles = (self._edges[:-1] + self._edges[1:]) / 2
 
@@ -153,25 +155,19 @@ class JackknifeReplicates:
 
     def _quantile(self, q: float) -> FloatArray:
         """Of all paths (E,), on the grid."""
-        upto, n = np.cumsum(self._counts[:, 0], axis=1), self._n[0, 0]
-        return np.array(
-            [np.interp(q * n, [0, *row], self._edges) for row in upto.tolist()], np.float64
-        )
-
-    @cached_property
-    def _exact(self) -> FloatArray:
-        """The counts as floats, which products of matrices add up exactly and ten times as fast."""
-        return self._counts.astype(np.float64)
+        at = q * self._n[0, 0]
+        return np.array([np.interp(at, upto, self._edges) for upto in self._upto[:, 0]])
 
     def _below(self, level: FloatArray) -> FloatArray:
         """Share below ``level`` (E,), on the grid: (E, 1 + GROUPS); NaN where it is NaN."""
         known = np.nan_to_num(level)
         position = np.interp(known, self._edges, np.arange(self._edges.size))
-        bins = np.minimum(position.astype(np.int64), self._middles.size - 1)
-        before = np.arange(self._middles.size) < bins[:, np.newaxis]
-        upto = (self._exact @ before[:, :, np.newaxis].astype(np.float64))[:, :, 0]
-        inside = self._counts[np.arange(bins.size), :, bins]
-        below = (upto + inside * (position - bins)[:, np.newaxis]) / self._n
+        bins, rows = (
+            np.minimum(position.astype(np.int64), self._middles.size - 1),
+            np.arange(level.size),
+        )
+        inside = self._counts[rows, :, bins] * (position - bins)[:, np.newaxis]
+        below = (self._upto[rows, :, bins] + inside) / self._n
         return np.where(np.isfinite(level)[:, np.newaxis], below, np.nan)
 
 
@@ -182,8 +178,11 @@ def _change(values: FloatArray) -> FloatArray:
 
 def _one_out(groups: Tally) -> Tally:
     """All groups together, then all but each: (E, 1 + GROUPS, bins)."""
-    whole = groups.sum(axis=1, keepdims=True, dtype=np.int32)
-    return np.concatenate([whole, whole - groups], axis=1)
+    entities, size, bins = groups.shape
+    counts = np.empty((entities, 1 + size, bins), np.int32)
+    groups.sum(axis=1, out=counts[:, 0])
+    np.subtract(counts[:, :1], groups, out=counts[:, 1:])
+    return counts
 
 
 class Recoveries:
@@ -193,15 +192,13 @@ class Recoveries:
         self._of = counts
         names = ("recovered", "censored")
         regained, censored = (counts.fine[name].astype(np.int64) for name in names)
-        self._curves = [
-            kaplan_meier_from_counts(*row) for row in zip(regained, censored, strict=True)
-        ]
+        self._curves = kaplan_meier_from_counts(regained, censored)
         # Without each group, with quarters of a year for steps.
         self._under = survival(*(_one_out(counts.groups[name]) for name in names))
 
     def shares(self, years: float) -> FloatArray:
         """Of all paths, (E, 4)."""
-        return np.array([astuple(curve.ended(self._of.times, years)) for curve in self._curves])
+        return self._curves.ended(self._of.times, years)
 
     def changes(self, years: float) -> FloatArray:
         """What leaving out each group changes, (E, GROUPS)."""

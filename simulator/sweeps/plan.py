@@ -17,7 +17,7 @@ from simulator.scenario import Design, Scenario
 from simulator.scenario.sweep_design import Value
 from simulator.schema import override_path
 from simulator.sweeps import sweep_cell
-from simulator.sweeps.design import design_cells, resolve_design
+from simulator.sweeps.design import design_cells
 from simulator.sweeps.failures import failed_before
 from simulator.sweeps.sweep_cell import CellTask
 
@@ -120,7 +120,7 @@ def make_plan(
     scenario
         The base, with the paths and the seed of every cell.
     design
-        Which cells.
+        Which cells, as :func:`resolve_design` returned it.
     parent
         Folder of the sweep folder.
     extend
@@ -129,12 +129,11 @@ def make_plan(
     Raises
     ------
     UsageError
-        If the design does not go with the scenario, or there is nothing to extend.
+        If there is nothing to extend.
     ScenarioError
         If a value is not allowed.
     """
-    whole = resolve_design(design, scenario)
-    folder = sweep_folder(scenario, whole, parent)
+    folder = sweep_folder(scenario, design, parent)
     done, known, extended = _before(folder)
     if extend:
         if not done:
@@ -142,9 +141,9 @@ def make_plan(
         # Where this very command was stopped after its table, its paths are there already.
         scenario = scenario.with_(paths=done if extended == extend else done + extend)
     known.discard(scenario.paths)
-    plan = Plan(scenario, whole, folder, done, frozenset(known), frozenset(failed_before(folder)))
+    plan = Plan(scenario, design, folder, done, frozenset(known), frozenset(failed_before(folder)))
     plan.extended = extend
-    for number, overrides in enumerate(all_cells(whole, scenario)):
+    for number, overrides in enumerate(all_cells(design, scenario)):
         _look(plan, number, overrides)
     return plan
 

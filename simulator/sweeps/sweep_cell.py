@@ -8,7 +8,7 @@ and of itself.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -248,12 +248,20 @@ def load_cell(place: Path) -> Cell:
 def load_figures(place: Path) -> CellStatistics:
     """The statistics of a cell, verified. Raises StoreError."""
     verify(place)
-    return _read(place, _figures)
+    return _read(place, _figures, _FIGURES)
 
 
-def _read(place: Path, make: Callable[[Mapping[str, NDArray[Any]]], Made]) -> Made:
+_FIGURES = ("entities", "names", "estimates", "rounding", "deviations")
+"""Arrays of the statistics; the others are counts."""
+
+
+def _read(
+    place: Path,
+    make: Callable[[Mapping[str, NDArray[Any]]], Made],
+    only: Container[str] | None = None,
+) -> Made:
     try:
-        return make(sealed_files.read_arrays(place, DATA))
+        return make(sealed_files.read_arrays(place, DATA, only))
     except (KeyError, IndexError, ValueError, TypeError, ArithmeticError) as error:
         raise StoreError(f"{place} does not fit together: {plain(str(error))}") from error
 

@@ -258,7 +258,7 @@ def test_kaplan_meier_of_the_classic_trial() -> None:
     known = {5: 1.0, 6: 0.857, 7: 0.807, 10: 0.753, 13: 0.690, 16: 0.627, 22: 0.538, 23: 0.448}
     for step, survival in known.items():
         assert curve.survival[step] == pytest.approx(survival, abs=5e-4)
-    assert curve.steps[-1] == 35
+    assert curve.survival.size == 36
     # R, survfit(conf.type = "log-log")
     assert (curve.low[6], curve.high[6]) == pytest.approx((0.6197, 0.9516), abs=5e-4)
     assert (curve.low[23], curve.high[23]) == pytest.approx((0.1881, 0.6801), abs=5e-4)
@@ -276,6 +276,22 @@ def test_kaplan_meier_corners() -> None:
     assert counts.survival.tolist() == every.survival.tolist()
     with pytest.raises(ValueError, match="counts"):
         kaplan_meier_from_counts(np.array([0, 0]), np.array([0, 0]))
+    with pytest.raises(ValueError, match="counts"):
+        kaplan_meier_from_counts(np.array([0, 1]), np.array([1]))
+
+
+def test_kaplan_meier_of_several_is_that_of_each() -> None:
+    rng = np.random.default_rng(9)
+    recovered, censored = rng.integers(0, 3, (2, 40, 12))
+    recovered[:5, -1], censored[:5] = 9, 0  # all recover
+    recovered[5:9] = 0  # none does
+    together = kaplan_meier_from_counts(recovered, censored)
+    times = np.arange(12) / 4
+    for row, ended in enumerate(together.ended(times, 1.5)):
+        alone = kaplan_meier_from_counts(recovered[row], censored[row])
+        for name in ("survival", "low", "high"):
+            assert np.array_equal(getattr(together, name)[row], getattr(alone, name))
+        assert np.array_equal(ended, alone.ended(times, 1.5))
 
 
 def test_refuses_counts_of_no_path() -> None:

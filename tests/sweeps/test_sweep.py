@@ -18,6 +18,7 @@ from simulator import Design, load_scenario, load_sweep, simulate, sweep
 from simulator.engine import block_simulation
 from simulator.engine.results import BlockResult
 from simulator.errors import FailedCells, NotFinite, StoreError, UsageError
+from simulator.sweeps.design import resolve_design
 from simulator.sweeps.sweep import add_files, is_sweep
 
 ELASTIC = "technology.elasticity"
@@ -162,7 +163,8 @@ def test_an_extension_goes_on_where_it_stopped(trial: Path) -> None:
     from simulator.sweeps.sweep import make_plan, run_plan
 
     place = trial.parent / "results"
-    scenario, design = load_scenario(trial), Design.grid({ELASTIC: [0.6, 1.0, 1.4]})
+    scenario = load_scenario(trial)
+    design = resolve_design(Design.grid({ELASTIC: [0.6, 1.0, 1.4]}), scenario)
     run_plan(make_plan(scenario, design, place), Serial())
 
     class Stopped:
@@ -228,7 +230,8 @@ def test_the_forecast_of_the_disk_is_near(made: Path, tmp_path: Path) -> None:
     from simulator.sweeps.sweep import make_plan
 
     scenario = load_scenario(made / "scenario.toml")
-    plan = make_plan(scenario, Design.grid({ELASTIC: [0.6, 1.0, 1.4]}), tmp_path)
+    design = resolve_design(Design.grid({ELASTIC: [0.6, 1.0, 1.4]}), scenario)
+    plan = make_plan(scenario, design, tmp_path)
     written = sum(len(file) for file in content(made).values())
     assert forecast(plan, 1).disk == pytest.approx(written, rel=0.3)
 

@@ -16,7 +16,7 @@ from simulator import load_scenario, load_sweep, simulate, sweep
 from simulator.errors import ScenarioError, UsageError
 from simulator.scenario.scenario_schema import ScenarioFile
 from simulator.scenario.sweep_design import Design, is_text_key
-from simulator.sweeps.design import scenario_design
+from simulator.sweeps.design import resolve_design, scenario_design
 from simulator.sweeps.sweep import make_plan
 
 UNIVERSE, KIND, FIRM = "scenario.universe", "events.0.kind", "events.1.firm"
@@ -145,7 +145,8 @@ def test_a_sweep_folder_holds_the_universes_of_its_cells(universes: Path) -> Non
 
 
 def test_the_same_universe_as_the_base_is_the_base(tmp_path: Path) -> None:
-    plan = make_plan(load(tmp_path, story(as_of="2025-01-31")), Design.grid({UNIVERSE: [NOW, OLD]}))
+    scenario = load(tmp_path, story(as_of="2025-01-31"))
+    plan = make_plan(scenario, resolve_design(Design.grid({UNIVERSE: [NOW, OLD]}), scenario))
     assert plan.id_of(0) == plan.id_of(1) != plan.id_of(2)  # a date within a month of it stays
 
 
@@ -240,7 +241,7 @@ def test_a_sweep_table_with_texts_points_at_its_line(tmp_path: Path) -> None:
     design = scenario_design(scenario)
     assert design == Design.grid({UNIVERSE: [NOW, "us-2000-3"], KIND: ["price_cut", "rat_rise"]})
     with pytest.raises(ScenarioError) as caught:
-        make_plan(scenario, design)
+        resolve_design(design, scenario)
     lines = text.splitlines()
     places = {(lines[p.line - 1].split(" ")[0], p.hint) for p in caught.value.problems}
     assert places == {
