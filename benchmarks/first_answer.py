@@ -69,15 +69,15 @@ from simulator.runs.run import Run
 run = Run(scenario, results)
 run.estimates()
 lap("statistics")
-from simulator.reports.run_text import following_lines, opening_lines
-opening_lines(run), following_lines(run)
+from dataclasses import replace
+from simulator.runs.story import contributions, other_worlds
+run = replace(run, contributions=contributions(run, other_worlds(run)))
+lap("the other worlds")
+from simulator.reports.run_text import summary_lines
+summary_lines(run)
 lap("text")
 import pandas
 lap("import of pandas")
-from dataclasses import replace
-from simulator.runs.story import what_the_story_adds
-run = replace(run, story=what_the_story_adds(run))
-lap("the other worlds")
 run.save(tempfile.mkdtemp(dir=sys.argv[2]))
 lap("store")
 import simulator.plots.shown_figure, matplotlib.backends.backend_svg

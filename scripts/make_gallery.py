@@ -6,10 +6,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from simulator import load_scenario, simulate, what_the_story_adds
+from simulator import load_scenario, simulate
 from simulator.plots import Plot, draw, render
 from simulator.reports.run_html import pictures
 from simulator.runs.run import Run
+from simulator.runs.story import contributions, other_worlds
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 TARGET = DOCS / "gallery.md"
@@ -54,7 +55,7 @@ def _plain(text: str) -> str:
 def main(paths: int | None = None) -> None:
     """Simulate, draw, write."""
     run = simulate(load_scenario(SCENARIO), paths=paths, workers=2)
-    run = replace(run, story=what_the_story_adds(run))
+    run = replace(run, contributions=contributions(run, other_worlds(run)))
     shown = pictures(run)
     for name, of in shown.items():
         (DOCS / "images" / file_of(name)).write_bytes(render(draw(of), "png", 110))

@@ -6,8 +6,10 @@ It imports nothing that takes time, so that processes can start before this one 
 from __future__ import annotations
 
 import contextlib
+import gc
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -15,9 +17,10 @@ from collections.abc import Callable, Iterator
 from concurrent import futures
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from functools import lru_cache
 from importlib import import_module
 from multiprocessing.connection import wait
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from simulator.errors import RunError
 
@@ -93,6 +96,7 @@ class WorkerPool(Generic[Item, Result]):
 
     def __init__(self, workers: int, function: Callable[[Item], Result]) -> None:
         self._workers, self._function = workers, function
+        self._pickled = b""
         self._under_way: dict[Future[Result], Item] = {}
         self._pool: ProcessPoolExecutor | None = None  # until there is something to do
         self._ahead: StartedAhead | None = None  # whose processes these are
@@ -139,11 +143,13 @@ class WorkerPool(Generic[Item, Result]):
 
     def submit(self, item: Item) -> None:
         """Have an item computed. Raises RunError where no worker can start."""
+        # Here, because a pool pickles in a thread of its own, and what it is given may change meanwhile.
+        self._pickled = self._pickled or pickle.dumps(self._function)
         try:
             if self._pool is None:
                 self._pool = self._begin()
             with _without_main():  # the first submission starts the workers
-                future = self._pool.submit(self._function, item)
+                future = self._pool.submit(_call, self._pickled, item)
         except BrokenProcessPool:
             self._replace()
             self.submit(item)
@@ -210,6 +216,17 @@ class WorkerPool(Generic[Item, Result]):
                 self._under_way[future] = item
 
 
+@lru_cache(maxsize=1)
+def _loaded(pickled: bytes) -> Callable[[Any], Any]:
+    """The function, with what it has worked out for earlier items."""
+    function: Callable[[Any], Any] = pickle.loads(pickled)
+    return function
+
+
+def _call(pickled: bytes, item: Any) -> Any:
+    return _loaded(pickled)(item)
+
+
 def _pool(workers: int) -> ProcessPoolExecutor:
     # Not "fork": it copies locks of other threads in whatever state they are.
     method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
@@ -249,6 +266,7 @@ def _without_main() -> Iterator[None]:
 
 def _begin_worker() -> None:
     """Leave interrupts to the parent, and end when it ends."""
+    gc.set_threshold(50_000)  # as in the command: imports make much that lives
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     assert parent is not None, "only called in a worker"

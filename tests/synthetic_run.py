@@ -20,7 +20,7 @@ from simulator.engine.results import (
 )
 from simulator.engine.streams import BLOCK_PATHS
 from simulator.runs.run import Run
-from simulator.runs.story import ENTITIES, MEASURES, can_be_split, what_the_story_adds
+from simulator.runs.story import ENTITIES, MEASURES, can_be_split, contributions, other_worlds
 from simulator.scenario.scenario import load_scenario
 from simulator.statistics.drawdown import measure_drawdowns, worst_return
 
@@ -111,7 +111,9 @@ class InventedWorlds:
 
 
 def with_story(run: Run) -> Run:
-    return replace(run, story=what_the_story_adds(run, executor=InventedWorlds(run)))
+    return replace(
+        run, contributions=contributions(run, other_worlds(run, executor=InventedWorlds(run)))
+    )
 
 
 def titled(run: Run, title: str) -> Run:

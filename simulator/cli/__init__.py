@@ -17,6 +17,9 @@ def main() -> None:
     """Entry point of the ``crashsim`` command."""
     # Processes share the work, not threads of BLAS, which sends itself SIGINT where none can start.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    gc.set_threshold(
+        50_000
+    )  # imports make much that lives, and a tenth of their time goes into looking through it
     code, text = 130, f"error: {INTERRUPTED}\n"
     try:
         stop_on_signals()

@@ -19,6 +19,7 @@ from simulator.worker_pool import StartedAhead
 
 if TYPE_CHECKING:
     from simulator.runs import Run
+    from simulator.runs.story import OtherWorlds
 
 REPORT = "report.html"
 THRESHOLD_FAILED = 99
@@ -58,32 +59,49 @@ def answer(
     counterfactual: bool,
 ) -> Run:
     """Print what is known, in the order in which it becomes known; the run with what its story adds."""
-    from simulator.reports.run_text import following_lines, opening_lines
+    from simulator.reports.run_text import opening_lines, story_lines, table_lines
 
+    worlds = None
+    if counterfactual and run.contributions is None:
+        worlds = _begin_worlds(screen, run, workers)
+    tables = []
     if not screen.as_json:
         screen.lines(opening_lines(run, screen.width))
-    known = _with_story(screen, run, workers) if counterfactual and run.story is None else run
+        tables = table_lines(run, screen.width, full=full)  # while the others compute
+    known = run if worlds is None else _with_story(screen, run, worlds)
     if known is not run:
         helpers.load(*_TO_DRAW)  # while this process prints and stores
     if not screen.as_json:
-        screen.lines(following_lines(known, screen.width, full=full))
+        screen.lines([*story_lines(known, screen.width, full=full), *tables])
     return known
 
 
-def _with_story(screen: Screen, run: Run, workers: int) -> Run:
-    """The run with what its story adds; as it is where that cannot be said."""
+def _begin_worlds(screen: Screen, run: Run, workers: int) -> OtherWorlds | None:
+    """The other worlds of a run that can be split, under way in other processes."""
     from simulator.engine.executors import Shared
-    from simulator.runs.story import can_be_split, what_the_story_adds
+    from simulator.runs.story import can_be_split, other_worlds
 
-    if not can_be_split(run):
-        return run
+    try:
+        return other_worlds(run, executor=Shared(workers)) if can_be_split(run) else None
+    except RunError as error:
+        _warn_of_story(screen, error)
+        return None
+
+
+def _with_story(screen: Screen, run: Run, worlds: OtherWorlds) -> Run:
+    """The run with what its story adds; as it is where that cannot be said."""
+    from simulator.runs.story import contributions
+
     try:
         with screen.progress("without the story, without the boom") as tick:
-            story = what_the_story_adds(run, executor=Shared(workers), progress=tick)
+            return replace(run, contributions=contributions(run, worlds, tick))
     except RunError as error:
-        screen.warn(f"what the story adds could not be worked out: {error}")
+        _warn_of_story(screen, error)
         return run
-    return replace(run, story=story)
+
+
+def _warn_of_story(screen: Screen, error: RunError) -> None:
+    screen.warn(f"what the story adds could not be worked out: {error}")
 
 
 def finish(screen: Screen, run: Run, folder: Path, workers: int, *, full: bool) -> None:

@@ -27,12 +27,15 @@ _MESSAGES = 64
 """Sets of counts that reach the process of a run from a cluster, about: enough to show progress by."""
 
 
-def portion(left: int, workers: int, most: int = _MOST) -> int:
+def portion(left: int, workers: int, most: int = _MOST, fresh: int = 0) -> int:
     """Size of the next task, of ``left`` blocks.
 
-    Towards the end they are fewer, so that no process waits long for another.
+    Towards the end they are fewer, so that no process waits long for another. ``fresh`` processes have had none: the
+    first is as large as an even share allows, because memory is new to it.
     """
     size = min(left if workers == 1 else -(-left // (3 * workers)), most)
+    if fresh:
+        size = max(size, min(-(-left // fresh), TOGETHER))
     return size - size % TOGETHER if size > TOGETHER else size
 
 

@@ -10,7 +10,7 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeAlias, TypeVar
 
 from simulator.errors import UsageError
 from simulator.worker_pool import WorkerPool
@@ -62,7 +62,10 @@ class Processes:
 
 
 class Shared:
-    """``workers`` processes, with this one among them. All items are taken at once, so they must be few."""
+    """``workers`` processes, with this one among them. All items are taken at once, so they must be few.
+
+    The others begin with the call of :meth:`map`, this one when its results are asked for.
+    """
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
@@ -73,17 +76,31 @@ class Shared:
         Raises as :meth:`Processes.map`.
         """
         left = deque(enumerate(items))
+        helpers = WorkerPool(self.workers - 1, partial(_numbered, function))
+        self._hand_out(left, helpers)
+        return self._results(function, left, helpers)
+
+    def _hand_out(self, left: _Left[Item], helpers: _Helpers[Item, Result]) -> None:
+        while len(left) > 1 and helpers.busy < self.workers - 1:
+            helpers.submit(left.pop())
+
+    def _results(
+        self, function: Callable[[Item], Result], left: _Left[Item], helpers: _Helpers[Item, Result]
+    ) -> Iterator[Result]:
         results: dict[int, Result] = {}
-        with WorkerPool(self.workers - 1, partial(_numbered, function)) as helpers:
-            for at in range(len(left)):
+        with helpers:
+            for at in range(len(left) + helpers.busy):
                 while at not in results:
-                    while len(left) > 1 and helpers.busy < self.workers - 1:
-                        helpers.submit(left.pop())
+                    self._hand_out(left, helpers)
                     if left:
                         number, item = left.popleft()
                         results[number] = function(item)
                     results.update(helpers.completed(wait=not left and at not in results))
                 yield results.pop(at)
+
+
+_Left: TypeAlias = deque[tuple[int, Item]]
+_Helpers: TypeAlias = WorkerPool[tuple[int, Item], tuple[int, Result]]
 
 
 def _numbered(function: Callable[[Item], Result], item: tuple[int, Item]) -> tuple[int, Result]:

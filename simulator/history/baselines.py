@@ -79,11 +79,10 @@ class Baseline:
             raise UsageError(f"baseline {self.name} knows {', '.join(self.facts)}, not {index!r}")
         return self.facts[index]
 
-    def from_peak(self, index: str, steps_per_year: int) -> Closes:
-        """The closes on a grid of that many steps a year, from the peak of the deepest fall on.
+    def on_grid(self, index: str, steps_per_year: int) -> Closes:
+        """The closes on a grid of that many steps a year.
 
-        The peak is one of the grid's own closes, as everything after it. The first close of all counts
-        as one: a run too begins at its as-of date and not at the end of a week.
+        The first close of all counts as one: a run too begins at its as-of date and not at the end of a week.
         """
         series = self.levels(index)
         try:
@@ -94,6 +93,11 @@ class Baseline:
         if dates[0] > series.dates[0]:
             dates = np.concatenate([series.dates[:1], dates])
             closes = np.concatenate([series.closes[:1], closes])
+        return Closes(dates, closes)
+
+    def from_peak(self, index: str, steps_per_year: int) -> Closes:
+        """As :meth:`on_grid`, from the peak of the deepest fall on: one of the grid's own closes."""
+        dates, closes = self.on_grid(index, steps_per_year)
         peak = int(measure_drawdowns(closes).peak_step)
         return Closes(dates[peak:], closes[peak:])
 
@@ -177,12 +181,13 @@ def _shipped(name: str) -> Baseline:
     return Baseline(name, TITLES[name], MappingProxyType(facts), MappingProxyType(series))
 
 
+@lru_cache
 def reference_depths(steps_per_year: int) -> dict[str, dict[str, tuple[float, float | None]]]:
     """Baseline -> index -> depth on daily closes, and on the simulation's grid (None without a series on it)."""
     return {
         name: {
-            index: (fact.depth, grid_depth(baseline(name), index, steps_per_year))
-            for index, fact in baseline(name).facts.items()
+            index: (fact.depth, grid_depth(_shipped(name), index, steps_per_year))
+            for index, fact in _shipped(name).facts.items()
         }
         for name in names()
     }
@@ -193,7 +198,7 @@ def grid_depth(crash: Baseline, index: str, steps_per_year: int) -> float | None
     if index not in crash.series or not _on_calendar(steps_per_year):
         return None
     try:
-        closes = crash.from_peak(index, steps_per_year).closes
+        closes = crash.on_grid(index, steps_per_year).closes
     except BaselineError:
         return None
     return float(measure_drawdowns(closes).max_drawdown)

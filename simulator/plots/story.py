@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import astuple
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import pandas as pd
 from simulator.plots.plot import Margins
 from simulator.plots.run_plot import RunPlot
 from simulator.plots.style import BLUES, GREY, INK, MEDIAN, name_rows, note, percent_axis
-from simulator.runs.story_text import STATISTICS, effect, parts, points
+from simulator.runs.story_text import STATISTICS, effect, points
 from simulator.statistics import Estimate
 
 if TYPE_CHECKING:
@@ -34,18 +35,17 @@ class Story(RunPlot):
     @classmethod
     def missing(cls, run: Run, entity: str) -> str:
         """What the story adds is worked out for groups, and not in every run."""
-        if run.story is None:
+        if run.contributions is None:
             return "what the story adds has not been worked out; crashsim run without --no-counterfactual does"
-        if entity not in set(run.story["entity"]):
-            return (
-                f"what the story adds is known of {', '.join(dict.fromkeys(run.story['entity']))}"
-            )
+        known = run.contributions.entities
+        if entity not in known:
+            return f"what the story adds is known of {', '.join(known)}"
         return ""
 
     @cached_property
-    def _parts(self) -> dict[str, dict[str, Estimate]]:
-        assert self.run.story is not None, "see missing"
-        known = {name: parts(self.run.story, self.entity, name) for name in STATISTICS}
+    def _parts(self) -> dict[str, Mapping[str, Estimate]]:
+        assert self.run.contributions is not None, "see missing"
+        known = {name: self.run.contributions.of(self.entity, name) for name in STATISTICS}
         return {name: of for name, of in known.items() if of}
 
     @cached_property
@@ -73,12 +73,11 @@ class Story(RunPlot):
     @property
     def subtitle(self) -> str:
         """The worlds and the sign of the parts."""
-        assert self.run.story is not None, "see missing"
-        size = int(self.run.story["paths"].iloc[0])
+        assert self.run.contributions is not None, "see missing"
         return (
             "Grey: what any market does without boom and story. The bars add up to the mark; a hatched one takes "
             "away, and leads back to it. ± is one Monte Carlo standard error. Same draws in every world; "
-            f"{size:,} paths without boom, without story and without either."
+            f"{self.run.contributions.paths:,} paths without boom, without story and without either."
         )
 
     def shown(self) -> tuple[list[str], list[list[str]]]:
@@ -105,7 +104,7 @@ class Story(RunPlot):
         _legend(axes)
 
 
-def _bars(axes: Axes, k: int, of: dict[str, Estimate]) -> float:
+def _bars(axes: Axes, k: int, of: Mapping[str, Estimate]) -> float:
     """The parts of one headline; a negative one is thin and hatched, over what it takes from. How far they reach."""
     ends = [0.0]
     for part in SHOWN:

@@ -49,7 +49,8 @@ def summary_lines(
     """As :func:`terminal_summary`, line by line; tables lose their last columns if ``width`` is less than 80."""
     return [
         *opening_lines(run, width),
-        *following_lines(run, width, full=full),
+        *story_lines(run, width, full=full),
+        *table_lines(run, width, full=full),
         *closing_lines(folder, width, full=full),
     ]
 
@@ -58,43 +59,43 @@ def opening_lines(run: Run, width: int = WIDTH) -> list[Line]:
     """Which run, and its verdict: the plain answer, known before the story is held against other worlds."""
     width = min(width, WIDTH)
     verdict = folded(plain(run.verdict, 400), width, style="strong")
-    return [line.within(width) for line in (*_heading(run, width), Line(""), *verdict)]
+    return _within(width, [*_heading(run, width), Line(""), *verdict])
 
 
-def following_lines(run: Run, width: int = WIDTH, *, full: bool = False) -> list[Line]:
-    """What comes after :func:`opening_lines`."""
+def story_lines(run: Run, width: int = WIDTH, *, full: bool = False) -> list[Line]:
+    """What belongs to the verdict: how much would come anyway, what boom and story add, and thresholds."""
     width = min(width, WIDTH)
-    entities = [name for name in ENTITIES if name in run.entities]
-    short = [
-        _overview(run, width, entities),
-        _lowest(run, width, run_tables.groups(run) if full else entities),
-    ]
-    everything = [
-        _falls(run, width),
-        _story_table(run, width),
-        _portfolio(run, width),
-        _reaches(run, width),
-        _below_today(run, width),
-        _drivers(run, width),
-    ]
-    parts = [
-        # What the story adds and thresholds belong to the verdict: no line between them.
-        [*story_lines(run, width), *([] if full else _thresholds(run, width, full=full))],
-        _thresholds(run, width, full=full) if full else [],
-        *short,
-        *(everything if full else ()),
-        _official(run, width, full=full),
-        folded(narrow(weakest_link(run.scenario, run.results)), width),
-    ]
-    lines = [line for part in parts if part for line in (Line(""), *part)]
-    return [line.within(width) for line in (lines[1:] if parts[0] else lines)]
-
-
-def story_lines(run: Run, width: int) -> list[Line]:
-    """How much of the verdict would come anyway, and what boom and story add."""
-    return [
+    lines = [
         line for text in run.story_sentences for line in folded(narrow(plain(text, 400)), width)
     ]
+    thresholds = _thresholds(run, width, full=full)
+    if not full:
+        return _within(width, [*lines, *thresholds])
+    return _within(width, lines) + _apart(width, thresholds, _story_table(run, width))
+
+
+def table_lines(run: Run, width: int = WIDTH, *, full: bool = False) -> list[Line]:
+    """What is known without other worlds: the tables, official scenarios, the weakest link."""
+    width = min(width, WIDTH)
+    entities = [name for name in ENTITIES if name in run.entities]
+    everything = (_falls, _portfolio, _reaches, _below_today, _drivers) if full else ()
+    return _apart(
+        width,
+        _overview(run, width, entities),
+        _lowest(run, width, run_tables.groups(run) if full else entities),
+        *(part(run, width) for part in everything),
+        _official(run, width, full=full),
+        folded(narrow(weakest_link(run.scenario, run.results)), width),
+    )
+
+
+def _apart(width: int, *parts: list[Line]) -> list[Line]:
+    """Each part that is not empty after an empty line."""
+    return _within(width, [line for part in parts if part for line in (Line(""), *part)])
+
+
+def _within(width: int, lines: list[Line]) -> list[Line]:
+    return [line.within(width) for line in lines]
 
 
 def run_line(run: Run) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from simulator.runs.contributions import PARTS
 from simulator.runs.run_words import label
-from simulator.runs.story import PARTS
-from simulator.runs.story_text import STATISTICS, is_sure, number, parts
+from simulator.runs.story_text import STATISTICS, is_sure, number
 from simulator.statistics.formatting import format_error
 
 if TYPE_CHECKING:
@@ -30,12 +30,12 @@ class StoryRow:
 
 def story(run: Run) -> list[StoryRow]:
     """Every headline that is split; nothing where what the story adds is not known."""
-    if run.story is None:
+    if run.contributions is None:
         return []
     rows = []
-    for entity in dict.fromkeys(run.story["entity"]):
+    for entity in run.contributions.entities:
         for statistic, what in STATISTICS.items():
-            of = parts(run.story, entity, statistic)
+            of = run.contributions.of(entity, statistic)
             if of:
                 cells = [(number(of[part]), format_error(of[part])) for part in PARTS]
                 sure = is_sure(of["story"])

@@ -61,9 +61,9 @@ def document(run: Run) -> dict[str, Any]:
 
 
 def _contributions(run: Run) -> dict[str, Any]:
-    if run.story is None:
+    if run.contributions is None:
         return {}
-    parts = story_text.document(run.story)
+    parts = story_text.document(run.contributions)
     return {"contributions": parts, "contributions_in_words": run.story_sentences}
 
 

@@ -6,23 +6,18 @@ import contextlib
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from simulator.engine import Results, block_simulation
 from simulator.errors import ScenarioError, StoreError, UsageError, plain
 from simulator.portfolio import HOLDINGS
 from simulator.runs import array_format, atomic_files, sealed_files
+from simulator.runs.contributions import COLUMNS, Contributions
 from simulator.runs.digest import run_digest
 from simulator.runs.run import Run
 from simulator.runs.storage import MANIFEST, RESULT_FORMAT, STORY, TAIL, TAIL_COLUMNS, read_manifest
-from simulator.runs.story import PARTS
 from simulator.scenario import MODEL_VERSION, Scenario, load_scenario
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-_ESTIMATE = dict.fromkeys(("value", "mc_error", "low", "high"), float)
-_STORY_COLUMNS = {"entity": str, "statistic": str, "part": str, **_ESTIMATE, "paths": int}
 _NEEDED = {"scenario.toml", "summary.json", "paths.npz", "counts.npz"}
 
 
@@ -66,7 +61,7 @@ def _load(folder: Path) -> Run:
         tail=sealed_files.read_table(folder, TAIL, TAIL_COLUMNS)
         if TAIL in manifest["files"]
         else None,
-        story=_read_story(folder, scenario) if STORY in manifest["files"] else None,
+        contributions=_read_story(folder, scenario) if STORY in manifest["files"] else None,
     )
 
 
@@ -112,12 +107,13 @@ def _read_results(folder: Path, manifest: Mapping[str, Any], scenario: Scenario)
         raise StoreError(f"{folder} does not fit together: {plain(str(error))}") from error
 
 
-def _read_story(folder: Path, scenario: Scenario) -> pd.DataFrame:
+def _read_story(folder: Path, scenario: Scenario) -> Contributions:
     """What the story adds, every part of every headline. Raises StoreError."""
-    table = sealed_files.read_table(folder, STORY, _STORY_COLUMNS)
-    whole = table.groupby(["entity", "statistic"])["part"].agg(sorted)
-    if not whole.map(lambda parts: parts == sorted(PARTS)).all() or table.empty:
-        raise StoreError(f"{folder / STORY} is damaged: it does not have every part")
-    if not set(table["entity"]) <= set(scenario.universe.entities):
+    table = sealed_files.read_table(folder, STORY, COLUMNS)
+    try:
+        story = Contributions.of_table(table)
+    except ValueError as error:
+        raise StoreError(f"{folder / STORY} is damaged: {plain(str(error))}") from error
+    if not set(story.entities) <= set(scenario.universe.entities):
         raise StoreError(f"{folder / STORY} is damaged: it has entities that the run has not")
-    return table
+    return story

@@ -18,6 +18,7 @@ from simulator.runs import (
     storage,
     story_text,
 )
+from simulator.runs.contributions import Contributions
 from simulator.runs.digest import run_digest
 from simulator.runs.document import document
 from simulator.runs.fan import fan, underwater
@@ -51,8 +52,8 @@ class Run:
     until: str | None = None  # what decided the number of paths; not part of the result
     tail: pd.DataFrame | None = None
     """Rarer falls than the paths can tell, by splitting, where a stored run has them."""
-    story: pd.DataFrame | None = None
-    """What the story adds, from :func:`simulator.what_the_story_adds`, where it has been worked out."""
+    contributions: Contributions | None = None
+    """What chance, boom and story contribute to the headlines, where it has been worked out."""
 
     def __repr__(self) -> str:
         name, paths = self.scenario.name, self.paths
@@ -219,9 +220,14 @@ class Run:
         )
 
     @property
+    def story(self) -> pd.DataFrame | None:
+        """What the story adds, as :func:`simulator.what_the_story_adds` returns it, where it has been worked out."""
+        return None if self.contributions is None else self.contributions.table
+
+    @property
     def story_sentences(self) -> list[str]:
         """What stands beside the verdict: how much comes without the boom, and what boom and story add."""
-        return story_text.sentences(self.story)
+        return story_text.sentences(self.contributions)
 
     def document(self) -> dict[str, Any]:
         """The run as one JSON document: ``summary.json``, and ``run --json`` but for the folder.

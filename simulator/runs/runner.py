@@ -183,7 +183,7 @@ def _check_memory(
         inputs=len(scenario.uncertain()),
         block_paths=BLOCK_PATHS * min(TOGETHER, -(-blocks // workers)) * simulates,
         workers=min(workers, blocks),
-        task_paths=BLOCK_PATHS * portion(blocks, workers),
+        task_paths=BLOCK_PATHS * portion(blocks, workers, fresh=workers),
     )
 
 
@@ -216,14 +216,16 @@ def _filled(
         for blocks in stretches:
             begin, end = blocks.start, blocks.stop
             shared = helpers.started or (end - begin) * rows >= _WORTH_A_WORKER
-            processes = workers if shared else 1
+            fresh = processes = workers if shared else 1
             while begin < end or helpers.busy:
-                mine = range(begin, begin + portion(end - begin, processes, TOGETHER))
+                mine = range(begin, begin + portion(end - begin, processes, TOGETHER, fresh))
                 begin = mine.stop
-                while shared and begin < end and helpers.has_room:
-                    theirs = range(end - portion(end - begin, processes), end)
+                while shared and begin < end and _takes(helpers, end - begin, processes):
+                    fresh = max(fresh - 1, 0)
+                    theirs = range(end - portion(end - begin, processes, fresh=fresh), end)
                     helpers.submit(theirs)
                     end = theirs.start
+                fresh = 0
                 for block in simulated(scenario, keep, noise, mine):
                     left = most - block.block * BLOCK_PATHS
                     results.add(block, min(block.count * BLOCK_PATHS, left))
@@ -231,6 +233,11 @@ def _filled(
                 for part in helpers.completed(wait=begin == end):
                     results.merge(part)
                     yield
+
+
+def _takes(helpers: WorkerPool[range, Results], left: int, processes: int) -> bool:
+    """Whether helpers are given more: the last blocks go to whoever is free first, which may be this process."""
+    return helpers.has_room if left > processes else helpers.busy < processes - 1
 
 
 def _filled_by(

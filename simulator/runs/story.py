@@ -12,8 +12,8 @@ add up to one, so the parts still add up to what the run says from all its paths
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import astuple, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from simulator.engine.executors import Executor, Serial, Shared
 from simulator.engine.lockstep import group_falls
 from simulator.engine.streams import BLOCK_PATHS
 from simulator.errors import UsageError
+from simulator.runs.contributions import PARTS, Contributions
 from simulator.runs.run import Run
 from simulator.scenario import Scenario
 from simulator.statistics import Estimate, Z
@@ -39,8 +40,6 @@ FEWEST = 100
 """Paths; of fewer, errors would mean nothing."""
 ENTITIES = ("portfolio", "sp500", "mag7", "nasdaq", "ai_basket")
 """Groups that are split, where the run has them."""
-PARTS = ("total", "chance", "boom", "story", "as_priced_in")
-"""Of each headline: the run's value; its three parts; and the value if everything goes as priced in, with the boom."""
 MEASURES = ("max_drawdown", "loss_from_start")
 BOOM, STORY = 1, 2
 """Bits of a world's number: 0 has neither, 3 is the run."""
@@ -107,26 +106,23 @@ def what_the_story_adds(
     UsageError
         For a run without noise, or of fewer than ``FEWEST`` paths.
     """
-    import pandas as pd  # late: slow to import
+    return contributions(run, other_worlds(run, paths, executor), progress).table
 
-    if not can_be_split(run):
-        raise UsageError(
-            f"what the story adds is a matter of chance: it takes {FEWEST} paths or more"
-        )
-    size = min(max(paths, FEWEST), run.results.kept)
-    entities = tuple(name for name in ENTITIES if name in run.scenario.universe.groups)
-    falls = _falls(run, entities, size, executor or Serial(), progress)
-    rows = []
-    for at, entity in enumerate(entities):
+
+def contributions(
+    run: Run, worlds: OtherWorlds, progress: Callable[[int, int], None] | None = None
+) -> Contributions:
+    """As :func:`what_the_story_adds`, of other worlds that were begun before."""
+    falls = worlds.falls(progress)
+    found: dict[tuple[str, str], dict[str, Estimate]] = {}
+    for at, entity in enumerate(worlds.entities):
         for name, (measure, level) in headlines(run, entity).items():
             values = falls[measure][:, at]
             if level is not None:
                 values = (values >= level).astype(np.float64)
             whole = run.estimates_of(entity)[name]
-            parts = split(values, whole, run.paths, shares=level is not None)
-            rows += [(entity, name, part, *astuple(of), size) for part, of in parts.items()]
-    columns = ["entity", "statistic", "part", "value", "mc_error", "low", "high", "paths"]
-    return pd.DataFrame(rows, columns=columns)
+            found[entity, name] = split(values, whole, run.paths, shares=level is not None)
+    return Contributions(found, worlds.size)
 
 
 def can_be_split(run: Run) -> bool:
@@ -147,39 +143,54 @@ def headlines(run: Run, entity: str) -> dict[str, tuple[str, float | None]]:
     }
 
 
-def _falls(
-    run: Run,
-    entities: tuple[str, ...],
-    size: int,
-    executor: Executor,
-    progress: Callable[[int, int], None] | None,
-) -> dict[str, FloatArray]:
-    """Each measure of the first ``size`` paths in every world, the run's own last: (world, entity, path)."""
-    rows = [run.entities.index(entity) for entity in entities]
-    worlds = tuple(world(run.scenario, number) for number in range(BOOM | STORY))
-    blocks = -(-size // BLOCK_PATHS)
-    workers = executor.workers if isinstance(executor, Shared) else 1
-    size_of_job = min(TOGETHER, -(-blocks // workers))
-    jobs = [(at, min(size_of_job, blocks - at)) for at in range(0, blocks, size_of_job)]
-    parts: list[FloatArray] = []
-    for falls in executor.map(partial(_simulate, worlds, rows), jobs):
-        parts.append(falls)
-        if progress is not None:
-            progress(min(len(parts) * size_of_job * BLOCK_PATHS, size), size)
-    others = np.concatenate(parts, axis=-1)[..., :size]
-    return {
-        name: np.concatenate([
-            others[:, i], np.asarray(run.results.measures[name][rows, :size], np.float64)[np.newaxis]
-        ])
-        for i, name in enumerate(MEASURES)
-    }  # fmt: skip
+class OtherWorlds:
+    """The first ``size`` paths of a run in its three other worlds.
+
+    Processes that an executor shares the work with begin at once; this one begins when it is asked for the falls.
+    """
+
+    def __init__(self, run: Run, size: int, executor: Executor) -> None:
+        self.entities = tuple(name for name in ENTITIES if name in run.scenario.universe.groups)
+        self.size = size
+        self._rows = [run.entities.index(entity) for entity in self.entities]
+        self._own = run.results.measures
+        worlds = tuple(world(run.scenario, number) for number in range(BOOM | STORY))
+        blocks = -(-size // BLOCK_PATHS)
+        workers = executor.workers if isinstance(executor, Shared) else 1
+        self._together = min(TOGETHER, -(-blocks // workers))
+        jobs = [(at, min(self._together, blocks - at)) for at in range(0, blocks, self._together)]
+        self._parts: Iterator[FloatArray] = executor.map(
+            partial(_simulate, worlds, self._rows), jobs
+        )
+
+    def falls(self, progress: Callable[[int, int], None] | None = None) -> dict[str, FloatArray]:
+        """Each measure in every world, the run's own last: (world, entity, path)."""
+        parts: list[FloatArray] = []
+        for part in self._parts:
+            parts.append(part)
+            if progress is not None:
+                progress(min(len(parts) * self._together * BLOCK_PATHS, self.size), self.size)
+        others = np.concatenate(parts, axis=-1)[..., : self.size]
+        own = {name: self._own[name][self._rows, : self.size] for name in MEASURES}
+        return {
+            name: np.concatenate([others[:, i], np.asarray(own[name], np.float64)[np.newaxis]])
+            for i, name in enumerate(MEASURES)
+        }
+
+
+def other_worlds(run: Run, paths: int = PATHS, executor: Executor | None = None) -> OtherWorlds:
+    """Begin the other worlds of a run; parameters and errors as :func:`what_the_story_adds`."""
+    if not can_be_split(run):
+        raise UsageError(
+            f"what the story adds is a matter of chance: it takes {FEWEST} paths or more"
+        )
+    return OtherWorlds(run, min(max(paths, FEWEST), run.results.kept), executor or Serial())
 
 
 def _simulate(worlds: tuple[Scenario, ...], rows: list[int], blocks: tuple[int, int]) -> FloatArray:
     """The measures of some blocks: (world, measure, entity, path)."""
     first, count = blocks
-    falls = group_falls(worlds, worlds[0].seed, first, count=count)
-    return np.array([[measure[rows] for measure in world] for world in falls])
+    return np.array(group_falls(worlds, rows, worlds[0].seed, first, count=count))
 
 
 def split(values: FloatArray, whole: Estimate, paths: int, *, shares: bool) -> dict[str, Estimate]:

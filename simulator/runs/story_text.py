@@ -5,13 +5,11 @@ A sentence says that something adds or takes away only where the paired 95 % int
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from simulator.runs.contributions import Contributions
 from simulator.statistics import Estimate
 from simulator.statistics.formatting import MINUS, decimals, format_error, interval
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 STATISTICS = {
     "reach_dotcom": "falls as after 2000",
@@ -20,26 +18,16 @@ STATISTICS = {
     "loss_from_start_mean": "mean lowest against today",
 }
 """What each headline is, for people."""
-CHANCES = ("reach_dotcom", "below_30")
-"""Headlines that count futures; the others are falls in percent."""
 
 
-def document(story: pd.DataFrame) -> dict[str, dict[str, Any]]:
+def document(story: Contributions) -> dict[str, dict[str, Any]]:
     """What the story adds, for JSON: entity -> statistic -> part -> estimate."""
     split: dict[str, dict[str, Any]] = {}
-    for entity, statistic in dict.fromkeys(zip(story["entity"], story["statistic"], strict=True)):
-        estimates = parts(story, entity, statistic).items()
+    for (entity, statistic), parts in story.headlines.items():
         split.setdefault(entity, {})[statistic] = {
-            part: estimate.as_json() for part, estimate in estimates
+            part: estimate.as_json() for part, estimate in parts.items()
         }
     return split
-
-
-def parts(story: pd.DataFrame, entity: str, statistic: str) -> dict[str, Estimate]:
-    """The parts of one headline by name; nothing where it is not there."""
-    rows = story[(story["entity"] == entity) & (story["statistic"] == statistic)]
-    estimates = rows[["value", "mc_error", "low", "high"]].to_numpy(float).tolist()
-    return {part: Estimate(*of) for part, of in zip(rows["part"], estimates, strict=True)}
 
 
 def points(of: Estimate) -> str:
@@ -66,9 +54,9 @@ def effect(who: str, of: Estimate) -> str:
     return f"{who} {'adds' if of.value > 0 else 'takes away'} {points(size)}"
 
 
-def base_rate(story: pd.DataFrame) -> str:
+def base_rate(story: Contributions) -> str:
     """What stands beside the verdict: the same chance without the boom, and as priced in."""
-    of = parts(story, "sp500", "reach_dotcom")
+    of = story.of("sp500", "reach_dotcom")
     if not of:
         return ""
     return (
@@ -78,9 +66,9 @@ def base_rate(story: pd.DataFrame) -> str:
     )
 
 
-def from_today(story: pd.DataFrame) -> str:
+def from_today(story: Contributions) -> str:
     """The same of the chance that the S&P 500 is 30 % below today."""
-    of = parts(story, "sp500", "below_30")
+    of = story.of("sp500", "below_30")
     if not of:
         return ""
     return (
@@ -90,7 +78,7 @@ def from_today(story: pd.DataFrame) -> str:
     )
 
 
-def sentences(story: pd.DataFrame | None) -> list[str]:
+def sentences(story: Contributions | None) -> list[str]:
     """Both, where they are known."""
     if story is None:
         return []

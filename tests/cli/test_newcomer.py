@@ -257,7 +257,7 @@ def test_a_report_that_fails_leaves_the_run_and_its_summary(
     assert "the run is stored in" in err
     monkeypatch.undo()
     code, _, err = crashsim("run", "calm", "-n", 64, "-o", tmp_path)  # the report is made up for
-    assert code == 0
+    assert code == 0, err
     assert list(tmp_path.glob("calm-*/report.html"))
 
 

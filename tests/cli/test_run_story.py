@@ -25,13 +25,13 @@ def test_the_plain_answer_is_printed_before_other_worlds_are_simulated(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[str] = []
-    work: Callable[..., object] = story.what_the_story_adds
+    work: Callable[..., object] = story.contributions
 
     def watched(*args: object, **options: object) -> object:
         seen.append(capsys.readouterr().out)
         return work(*args, **options)
 
-    monkeypatch.setattr(story, "what_the_story_adds", watched)
+    monkeypatch.setattr(story, "contributions", watched)
     assert invoke([*ARGUMENTS, "-o", str(tmp_path)]) == 0
     assert len(seen) == 1
     assert "simulated futures" in seen[0]
@@ -91,7 +91,7 @@ def test_a_run_whose_words_fail_is_stored(tmp_path: Path, monkeypatch: pytest.Mo
     def fails(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(story, "what_the_story_adds", fails)
+    monkeypatch.setattr(story, "contributions", fails)
     assert invoke([*ARGUMENTS, "-o", str(tmp_path)]) == 130
     assert load_run(folder_in(tmp_path)).paths == 200
 
@@ -118,11 +118,14 @@ def test_workers_change_no_file_and_no_word(
 
 
 @pytest.mark.slow
-def test_the_summary_but_for_other_worlds_needs_no_tables_and_no_figures() -> None:
+def test_the_summary_needs_no_pandas_and_no_figures() -> None:
     code = (
         "import sys\nfrom simulator import simulate\n"
-        "from simulator.reports.run_text import following_lines, opening_lines\n"
-        "run = simulate('glut', paths=200)\nopening_lines(run)\nfollowing_lines(run)\n"
+        "from dataclasses import replace\n"
+        "from simulator.reports.run_text import summary_lines\n"
+        "from simulator.runs.story import contributions, other_worlds\n"
+        "run = simulate('glut', paths=200)\n"
+        "summary_lines(replace(run, contributions=contributions(run, other_worlds(run))))\n"
         "print(sorted({'pandas', 'matplotlib', 'jinja2', 'scipy.stats'} & {*sys.modules}))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -18,13 +18,13 @@ import pytest
 from scipy import stats
 from table_cells import Numbers, Table, near, numbers, rounding
 
-from simulator import Run, baseline, load_scenario, simulate, what_the_story_adds
+from simulator import Run, baseline, load_scenario, simulate
 from simulator.engine.block_simulation import run_block
 from simulator.engine.recorder import Keep
 from simulator.engine.results import DRIVERS
 from simulator.plots import KINDS, picture
 from simulator.runs.statistic_labels import CAUSE_NAMES
-from simulator.runs.story import world
+from simulator.runs.story import contributions, other_worlds, world
 
 PATHS, SEED = 700, 3
 
@@ -33,7 +33,7 @@ PATHS, SEED = 700, 3
 def run() -> Run:
     scenario = load_scenario("deepseek").with_(paths=PATHS, seed=SEED)
     made = simulate(scenario, keep_levels=True, workers=1)
-    return replace(made, story=what_the_story_adds(made))
+    return replace(made, contributions=contributions(made, other_worlds(made)))
 
 
 def levels(entity: str = "sp500") -> Any:
@@ -328,7 +328,7 @@ DOTCOM = float(baseline("dotcom").measure(52)["max_drawdown"].iloc[0])
 
 
 @cache
-def other_worlds() -> list[Any]:
+def worlds() -> list[Any]:
     """Levels of the S&P 500 without either, with the boom alone, with the story alone, with both."""
     found = []
     for number in range(3):
@@ -340,8 +340,8 @@ def other_worlds() -> list[Any]:
 def story(shown: Table) -> None:
     heads, rows = shown
     assert heads == ["", "this run", "by chance", "boom", "this story", "as priced in"]
-    falls = [-(of / of.cummax() - 1).min() for of in other_worlds()]
-    lost = [(1 - of.min() / of.iloc[0]).clip(lower=0) for of in other_worlds()]
+    falls = [-(of / of.cummax() - 1).min() for of in worlds()]
+    lost = [(1 - of.min() / of.iloc[0]).clip(lower=0) for of in worlds()]
     expected = {
         "falls as after 2000": [(x >= DOTCOM).mean() for x in falls],
         "30 % or more below today at some time": [(x >= 0.3).mean() for x in lost],

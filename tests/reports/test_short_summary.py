@@ -11,7 +11,7 @@ from simulator.reports import run_tables
 from simulator.reports.run_text import summary_lines, terminal_summary
 from simulator.runs import simulate
 from simulator.runs.run import Run
-from simulator.runs.story import can_be_split, what_the_story_adds
+from simulator.runs.story import can_be_split, contributions, other_worlds
 from simulator.scenario import load_scenario
 from simulator.shipped import shipped_scenarios
 
@@ -21,7 +21,11 @@ PATHS = 100
 
 
 def with_story(run: Run) -> Run:
-    return replace(run, story=what_the_story_adds(run)) if can_be_split(run) else run
+    return (
+        replace(run, contributions=contributions(run, other_worlds(run)))
+        if can_be_split(run)
+        else run
+    )
 
 
 @pytest.fixture(scope="module")

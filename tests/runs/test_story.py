@@ -8,12 +8,14 @@ import pytest
 from simulator.errors import UsageError
 from simulator.model.concentration import net_run_up, premium
 from simulator.runs import load_run, simulate
+from simulator.runs.contributions import PARTS
 from simulator.runs.run import Run, add_story
 from simulator.runs.story import (
     BOOM,
-    PARTS,
     STORY,
+    contributions,
     headlines,
+    other_worlds,
     split,
     what_the_story_adds,
     without_boom,
@@ -30,13 +32,13 @@ SMALL = 1024
 @pytest.fixture(scope="module")
 def glut() -> Run:
     run = simulate("glut", paths=2 * SMALL)
-    return replace(run, story=what_the_story_adds(run, paths=SMALL))
+    return replace(run, contributions=contributions(run, other_worlds(run, SMALL)))
 
 
 @pytest.fixture(scope="module")
 def jevons() -> Run:
     run = simulate("jevons", paths=SMALL)
-    return replace(run, story=what_the_story_adds(run))
+    return replace(run, contributions=contributions(run, other_worlds(run)))
 
 
 def of(run: Run, entity: str, statistic: str) -> dict[str, Estimate]:
@@ -96,7 +98,7 @@ def test_the_worlds_are_without_what_they_lack() -> None:
 
 def test_a_run_of_what_is_priced_in_has_no_story() -> None:
     run = simulate("consensus", paths=SMALL)
-    parts = replace(run, story=what_the_story_adds(run))
+    parts = replace(run, contributions=contributions(run, other_worlds(run)))
     for statistic in headlines(run, "sp500"):
         assert of(parts, "sp500", statistic)["story"].value == 0.0
     assert not any("this story adds" in text for text in parts.story_sentences)
@@ -104,7 +106,7 @@ def test_a_run_of_what_is_priced_in_has_no_story() -> None:
 
 def test_a_run_without_a_boom_has_none() -> None:
     run = simulate("calm", paths=SMALL)
-    parts = replace(run, story=what_the_story_adds(run))
+    parts = replace(run, contributions=contributions(run, other_worlds(run)))
     found = of(parts, "sp500", "below_30")
     assert found["boom"].low <= 0.0 <= found["boom"].high
     assert found["chance"].value == pytest.approx(found["total"].value, abs=0.01)
@@ -163,12 +165,12 @@ def test_no_change_among_few_paths_is_not_taken_for_certain() -> None:
 
 
 def test_a_stored_run_keeps_it_to_the_last_bit(glut: Run, tmp_path) -> None:  # type: ignore[no-untyped-def]
-    plain = replace(glut, story=None)
+    plain = replace(glut, contributions=None)
     plain.save(tmp_path / "run")
     assert "contributions" not in plain.document()
     assert load_run(tmp_path / "run").story is None
     assert glut.story is not None
-    add_story(replace(plain, story=glut.story), tmp_path / "run")
+    add_story(replace(plain, contributions=glut.contributions), tmp_path / "run")
     again = load_run(tmp_path / "run")  # verified: what was added is sealed
     assert again.document() == glut.document()
     glut.save(tmp_path / "whole")
@@ -178,7 +180,7 @@ def test_a_stored_run_keeps_it_to_the_last_bit(glut: Run, tmp_path) -> None:  # 
 
 def test_paths_beyond_the_tables_count_in_the_total_and_the_parts_still_add_up() -> None:
     run = simulate("glut", paths=2 * SMALL, keep_paths=SMALL)
-    parts = replace(run, story=what_the_story_adds(run))
+    parts = replace(run, contributions=contributions(run, other_worlds(run)))
     assert parts.story is not None
     assert set(parts.story["paths"]) == {SMALL}
     for statistic in headlines(run, "mag7"):
@@ -192,7 +194,7 @@ def test_a_portfolio_is_split_too(tmp_path) -> None:  # type: ignore[no-untyped-
     file = tmp_path / "holdings.csv"
     file.write_text("ticker,value\nNVDA,600\nMSFT,400\n", encoding="utf-8")
     run = simulate(load_scenario("glut", portfolio=file), paths=SMALL)
-    parts = replace(run, story=what_the_story_adds(run))
+    parts = replace(run, contributions=contributions(run, other_worlds(run)))
     found = of(parts, "portfolio", "below_30")
     assert found["story"].low > 0.0
     assert (
