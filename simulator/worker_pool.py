@@ -63,11 +63,11 @@ _ahead: list[StartedAhead] = []
 
 
 @contextlib.contextmanager
-def started_ahead(workers: int, module: str) -> Iterator[StartedAhead]:
-    """Processes for the pools made within; they start now, import ``module`` meanwhile, and end with the block."""
+def started_ahead(workers: int, *modules: str) -> Iterator[StartedAhead]:
+    """Processes for the pools made within; they start now, import ``modules`` meanwhile, and end with the block."""
     started = StartedAhead(workers)
     try:
-        started.load(module)
+        started.load(*modules)
         _ahead.append(started)
         yield started
     finally:

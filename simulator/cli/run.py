@@ -118,7 +118,7 @@ def run(
     memory = None if max_memory is None else parse_size(max_memory)
     workers = workers or cores()
     few = min(workers, _MOST_AHEAD)
-    with started_ahead(few - 1, "simulator.runs") as helpers:
+    with started_ahead(few - 1, "simulator.runs", "scipy.special") as helpers:
         from simulator.runs.stopping_rule import MOST_PATHS
         from simulator.runs.storage import run_folder
 

@@ -35,18 +35,13 @@ if TYPE_CHECKING:
 _TOO_FEW = "  ?: too few paths"
 
 
-def terminal_summary(run: Run, folder: str | None = None, *, full: bool = False) -> str:
-    """The result in at most 80 columns of plain text.
-
-    ``folder`` is where the run was written, shown as given; ``full`` adds every table.
-    """
-    return "\n".join(line.text for line in summary_lines(run, folder, full=full))
-
-
 def summary_lines(
     run: Run, folder: str | None = None, width: int = WIDTH, *, full: bool = False
 ) -> list[Line]:
-    """As :func:`terminal_summary`, line by line; tables lose their last columns if ``width`` is less than 80."""
+    """All lines of a summary; tables lose their last columns if ``width`` is less than 80.
+
+    ``folder`` is where the run was written, shown as given; ``full`` adds every table.
+    """
     return [
         *opening_lines(run, width),
         *story_lines(run, width, full=full),

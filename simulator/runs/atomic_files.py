@@ -300,22 +300,14 @@ def unwritable(path: Path, error: OSError) -> StoreError:
     )
 
 
-def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write arrays as .npz, not compressed: draws do not shrink. The same arrays give the same bytes.
-
-    Raises StoreError.
-    """
-    write(path, lambda file: pack(file, arrays))
-
-
 def pack_arrays(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """What :func:`write_arrays` writes."""
+    """Arrays as .npz, not compressed: draws do not shrink. The same arrays give the same bytes."""
     file = io.BytesIO()
     pack(file, arrays)
     return file.getvalue()
 
 
 def pack(file: IO[bytes], arrays: Mapping[str, NDArray[Any]]) -> None:
-    """What :func:`write_arrays` writes, into an open file."""
+    """As :func:`pack_arrays`, into an open file."""
     in_c_order = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     np.savez(file, allow_pickle=False, **in_c_order)

@@ -47,9 +47,14 @@ Count = Annotated[int, Field(ge=0, lt=2**53)]
 
 
 class Strict(BaseModel):
-    """A document from a file: other keys are left alone, numbers are finite and no text is a number."""
+    """A document from a file: other keys are left alone, numbers are finite and no text is a number.
 
-    model_config = ConfigDict(strict=True, allow_inf_nan=False, extra="ignore", frozen=True)
+    Its validator is built when the first file is read: a new run reads none.
+    """
+
+    model_config = ConfigDict(
+        strict=True, allow_inf_nan=False, extra="ignore", frozen=True, defer_build=True
+    )
 
 
 class Fingerprint(Strict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from math import floor, inf, nan, sqrt
 
 import numpy as np
@@ -50,24 +51,33 @@ class HistogramEstimates:
         log: bool = False,
     ) -> None:
         self._first, used = used_bins(counts)
-        upto = np.cumsum(
-            used, axis=-1, dtype=used.dtype
-        )  # another type would cost ten times as much
+        # Of the same type: a sum that converts takes ten times as long.
+        upto = np.cumsum(used, axis=-1, dtype=used.dtype)
         self._n = int(upto[..., -1].flat[0])
         if counts.ndim != 2 or self._n <= 0 or np.any(upto[:, -1] != self._n):
             raise ValueError(
                 f"expected counts of at least one path, as many in each row, one per bin, got shape {counts.shape}"
             )
+        self._used, self._rows = used, np.arange(len(used))[:, np.newaxis]
         # Paths up to each bin, row after row: one search finds the bins of all rows.
         self._upto = np.zeros(1 + upto.size, np.int64)
-        np.add(upto, self._n * _rows(upto), out=self._upto[1:].reshape(upto.shape))
-        self._counts = used.astype(np.float64)
+        np.add(upto, self._n * self._rows, out=self._upto[1:].reshape(upto.shape))
         self._grid, self._support, self._log = grid, support, log
         self._scale = np.reshape(np.asarray(scale, np.float64), (-1, 1))
-        bins = self._first + np.arange(self._counts.shape[1] + 1)
+        bins = self._first + np.arange(used.shape[1] + 1)
         self._edges = grid.low + grid.width * bins
         middles = (self._edges[:-1] + self._edges[1:]) / 2
         self._middles = np.expm1(middles) if log else middles
+
+    @cached_property
+    def _counts(self) -> FloatArray:
+        """The counts as floats: a product with them needs no conversion."""
+        return self._used.astype(np.float64)
+
+    @cached_property
+    def _edges_in_unit(self) -> FloatArray:
+        """Edges of bins in the unit of the quantity, (E or 1, bins + 1)."""
+        return self.in_unit(self._edges)
 
     def in_unit(self, values: FloatArray) -> FloatArray:
         """Values on the grid (E, any number) in the unit of the quantity."""
@@ -107,9 +117,8 @@ class HistogramEstimates:
 
     def _bins_of(self, ranks: IntArray) -> IntArray:
         """Bins, from the first used one, of order statistics whose ranks (any number) count from 1: (E, number)."""
-        rows = _rows(self._counts)
-        found = np.searchsorted(self._upto[1:], ranks + self._n * rows)
-        return np.asarray(found - rows * self._counts.shape[1])
+        found = np.searchsorted(self._upto[1:], ranks + self._n * self._rows)
+        return np.asarray(found - self._rows * self._used.shape[1])
 
     def shortfall(self, q: float) -> FloatArray:
         """Mean of the largest share 1 - ``q``, each value in the middle of its bin."""
@@ -159,17 +168,17 @@ class HistogramEstimates:
 
         Paths in the bin that contains the level count for the upper end, not for the lower one.
         """
-        n, (rows, bins) = self._n, self._counts.shape
+        n, (rows, bins) = self._n, self._used.shape
         levels = np.broadcast_to(np.asarray(level, np.float64), rows)[:, np.newaxis]
         around = levels + 1e-9 * (1 + abs(levels)) * np.array([-1, 1])
-        edges = np.broadcast_to(self.in_unit(self._edges), (rows, bins + 1))
-        places = [np.searchsorted(*row) for row in zip(edges, around, strict=True)]
-        sure, possible = np.stack(places, axis=1)
-        begins = np.arange(rows) * bins
-        most, fewest = (
-            n * (1 + np.arange(rows)) - self._upto[begins + np.clip(at, 0, bins)]
-            for at in (possible - 1, sure)
-        )
+        edges = self._edges_in_unit
+        if len(edges) == 1:
+            places = np.searchsorted(edges[0], around)
+        else:
+            places = np.stack([np.searchsorted(*row) for row in zip(edges, around, strict=True)])
+        at = self._rows * bins + np.clip(places - [0, 1], 0, bins)
+        fewest, most = (n * (1 + self._rows) - self._upto[at]).T
+        sure, possible = places.T
         fewest = np.where(sure < possible, most, fewest)  # on an edge: exact
         lows = np.array([probability(hits, n).low for hits in fewest.tolist()])
         highs = np.array([probability(hits, n).high for hits in most.tolist()])
@@ -177,11 +186,6 @@ class HistogramEstimates:
             [(fewest + most) / (2 * n), (highs - lows) / (2 * Z), lows, highs], axis=1
         )
         return np.where(np.isfinite(levels), shares, nan)
-
-
-def _rows(counts: NDArray[np.generic]) -> IntArray:
-    """Numbers of rows (E, 1)."""
-    return np.arange(len(counts))[:, np.newaxis]
 
 
 def used_bins(counts: NDArray[np.signedinteger]) -> tuple[int, NDArray[np.signedinteger]]:

@@ -121,7 +121,8 @@ class CellHistograms:
         chosen = slice(None) if where is None else where.reshape(-1)
         for counts, places in ((fine, bins), (groups, coarse)):
             rows = np.arange(len(counts))[:, np.newaxis] * counts[0].size
-            np.add.at(counts.reshape(-1), (places + rows).reshape(-1)[chosen], np.int32(1))
+            flat = (places + rows).reshape(-1)[chosen]
+            np.add.at(counts.reshape(-1), flat, np.ones(flat.size, np.int32))
 
     def pack(self) -> dict[str, NDArray[np.generic]]:
         """The counts as arrays for a file: the bins that are not empty; most are."""

@@ -131,6 +131,7 @@ class JackknifeReplicates:
         self._n = self._upto[:, :, -1].astype(np.int64)
         self._edges = counts.group_edges(name)[first : first + self._counts.shape[2] + 1]
         self._middles = (self._edges[:-1] + self._edges[1:]) / 2
+        self._numbers = np.arange(self._edges.size)
 
     def at_least(self, level: FloatArray) -> FloatArray:
         """Of the share at or above ``level`` (E,)."""
@@ -160,15 +161,15 @@ class JackknifeReplicates:
 
     def _below(self, level: FloatArray) -> FloatArray:
         """Share below ``level`` (E,), on the grid: (E, 1 + GROUPS); NaN where it is NaN."""
-        known = np.nan_to_num(level)
-        position = np.interp(known, self._edges, np.arange(self._edges.size))
+        known = np.isfinite(level)
+        position = np.interp(np.where(known, level, 0.0), self._edges, self._numbers)
         bins, rows = (
             np.minimum(position.astype(np.int64), self._middles.size - 1),
             np.arange(level.size),
         )
         inside = self._counts[rows, :, bins] * (position - bins)[:, np.newaxis]
         below = (self._upto[rows, :, bins] + inside) / self._n
-        return np.where(np.isfinite(level)[:, np.newaxis], below, np.nan)
+        return np.where(known[:, np.newaxis], below, np.nan)
 
 
 def _change(values: FloatArray) -> FloatArray:

@@ -17,13 +17,13 @@ import pandas as pd
 import pytest
 from cli_runs import TINY, CommandLine
 from hostile import HOSTILE, dressed
+from summary_text import terminal_summary
 from synthetic_run import synthetic_run, titled
 
 from simulator.errors import ScenarioError, plain
 from simulator.plots import figure, render
 from simulator.portfolio.portfolio import read_portfolio
 from simulator.reports.run_html import figures, html_report
-from simulator.reports.run_text import terminal_summary
 from simulator.runs.run import Run
 from simulator.runs.storage import csv_bytes
 from simulator.scenario.scenario import load_scenario

@@ -7,11 +7,12 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -267,6 +268,41 @@ def test_shared_work_comes_in_order_and_this_process_takes_part(
         items = [(tmp_path / "died", number) for number in (0, 1, 2)]
         assert list(shared.map(die_once, items)) == [0, 1, 2]
         assert (tmp_path / "died").exists()
+
+
+def leave_a_mark(place: Path) -> None:
+    place.touch()
+
+
+@pytest.mark.slow
+def test_helpers_of_shared_work_begin_before_this_process_does(tmp_path: Path) -> None:
+    places = [tmp_path / "here", tmp_path / "elsewhere"]
+    results = Shared(2).map(leave_a_mark, places)
+    end = time.monotonic() + 60
+    while not places[1].exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    assert [place.exists() for place in places] == [False, True]
+    assert list(results) == [None, None]
+
+
+class Pickled:
+    """A function that notes in which thread it is pickled."""
+
+    threads: ClassVar[list[threading.Thread]] = []
+
+    def __call__(self, item: int) -> int:
+        return item
+
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        self.threads.append(threading.current_thread())
+        return Pickled, ()
+
+
+@pytest.mark.slow
+def test_a_function_is_pickled_once_and_by_who_submits_so_that_it_may_change_meanwhile() -> None:
+    with WorkerPool(1, Pickled()) as helpers:
+        assert helped(helpers, [1, 2]) == [1, 2]
+    assert Pickled.threads == [threading.current_thread()]
 
 
 @pytest.mark.slow

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from summary_text import terminal_summary
 from synthetic_run import synthetic_run
 
 from simulator.cli.app import invoke
 from simulator.history.official import official_scenarios
 from simulator.reports.official_tables import beside
 from simulator.reports.run_html import html_report
-from simulator.reports.run_text import terminal_summary
 from simulator.runs.run import Run
 
 ROOT = Path(__file__).resolve().parents[2]

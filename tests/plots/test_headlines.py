@@ -58,8 +58,9 @@ def test_elasticity_is_said_to_matter_only_where_its_ends_differ(run: Run, moved
 
 def test_no_text_for_people_has_a_fall_with_a_minus_sign(run: Run) -> None:
     """A fall of -65 % would be a rise."""
+    from summary_text import terminal_summary
+
     from simulator.reports.run_html import html_report
-    from simulator.reports.run_text import terminal_summary
 
     negative = re.compile(
         r"\b(falls?|fell|lose|loses|lost|declines?) (of|by|at least|at least by) [−-]\d"

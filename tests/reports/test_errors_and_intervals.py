@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from summary_text import terminal_summary
 from synthetic_run import synthetic_run
 
 from simulator import Run, load_scenario, simulate
 from simulator.plots import picture
 from simulator.reports import portfolio_tables, run_tables
 from simulator.reports.run_html import html_report
-from simulator.reports.run_text import terminal_summary
 from simulator.statistics.formatting import format_interval
 
 HOLDINGS = "ticker,weight\nNVDA,0.6\nMSFT,0.3\nCASH,0.1\n"

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 from hostile import HOSTILE
 from rich.cells import cell_len
+from summary_text import terminal_summary
 from synthetic_run import synthetic_run, titled
 
 from simulator.cli import console
 from simulator.errors import plain
 from simulator.reports import run_tables
-from simulator.reports.run_text import summary_lines, terminal_summary
+from simulator.reports.run_text import summary_lines
 from simulator.reports.text_lines import WIDTH, Line, number
 from simulator.runs.load import load_run
 from simulator.runs.run import Run

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from summary_text import terminal_summary
 from synthetic_run import synthetic_run
 
 from simulator.reports import run_tables
-from simulator.reports.run_text import summary_lines, terminal_summary
+from simulator.reports.run_text import summary_lines
 from simulator.runs import simulate
 from simulator.runs.run import Run
 from simulator.runs.story import can_be_split, contributions, other_worlds

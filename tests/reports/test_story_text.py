@@ -4,10 +4,11 @@ import re
 from dataclasses import replace
 
 import pytest
+from summary_text import terminal_summary
 from synthetic_run import synthetic_run
 
 from simulator.reports.run_html import html_report
-from simulator.reports.run_text import opening_lines, story_lines, table_lines, terminal_summary
+from simulator.reports.run_text import opening_lines, story_lines, table_lines
 from simulator.reports.story_tables import story as story_rows
 from simulator.runs.contributions import PARTS, Contributions
 from simulator.runs.run import Run
