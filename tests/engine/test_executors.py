@@ -299,10 +299,10 @@ class Pickled:
 
 
 @pytest.mark.slow
-def test_a_function_is_pickled_once_and_by_who_submits_so_that_it_may_change_meanwhile() -> None:
+def test_a_function_is_pickled_by_who_submits_so_that_it_may_change_meanwhile() -> None:
     with WorkerPool(1, Pickled()) as helpers:
         assert helped(helpers, [1, 2]) == [1, 2]
-    assert Pickled.threads == [threading.current_thread()]
+    assert {thread.name for thread in Pickled.threads} == {"MainThread"}
 
 
 @pytest.mark.slow
