@@ -178,11 +178,11 @@ def read_arrays(
     """The arrays of an .npz file, or some of them. Raises StoreError, also for pickled or compressed content."""
     try:
         with opened(folder, name, _MOST_ARRAYS) as file, zipfile.ZipFile(file) as archive:
+            entries = {of.filename.removesuffix(".npy"): of for of in archive.infolist()}
             return {
                 array: _array(archive, entry)
-                for entry in archive.infolist()
-                if (array := entry.filename.removesuffix(".npy"))
-                and (only is None or array in only)
+                for array, entry in entries.items()
+                if only is None or array in only
             }
     except (
         OSError,

@@ -51,8 +51,8 @@ class HistogramEstimates:
         log: bool = False,
     ) -> None:
         self._first, used = used_bins(counts)
-        # Of the same type: a sum that converts takes ten times as long.
-        upto = np.cumsum(used, axis=-1, dtype=used.dtype)
+        # Of the same type where it is wide enough: a sum that converts takes ten times as long.
+        upto = np.cumsum(used, axis=-1, dtype=np.promote_types(used.dtype, np.int32))
         self._n = int(upto[..., -1].flat[0])
         if counts.ndim != 2 or self._n <= 0 or np.any(upto[:, -1] != self._n):
             raise ValueError(

@@ -163,10 +163,8 @@ class JackknifeReplicates:
         """Share below ``level`` (E,), on the grid: (E, 1 + GROUPS); NaN where it is NaN."""
         known = np.isfinite(level)
         position = np.interp(np.where(known, level, 0.0), self._edges, self._numbers)
-        bins, rows = (
-            np.minimum(position.astype(np.int64), self._middles.size - 1),
-            np.arange(level.size),
-        )
+        bins = np.minimum(position.astype(np.int64), self._middles.size - 1)
+        rows = np.arange(level.size)
         inside = self._counts[rows, :, bins] * (position - bins)[:, np.newaxis]
         below = (self._upto[rows, :, bins] + inside) / self._n
         return np.where(known[:, np.newaxis], below, np.nan)

@@ -75,9 +75,9 @@ def test_sentences_and_rows_of_a_run_are_those_of_its_table(run: Run) -> None:
                 <= 0.051 + 0.5 * number.is_integer()
             )
     for row in story_rows(run):
-        told = run.contributions.of(row.entity, row.statistic)
+        parts = run.contributions.of(row.entity, row.statistic)
         for (cell, _), part in zip(row.cells, PARTS, strict=True):
-            assert float(cell.replace("−", "-")) == pytest.approx(100 * told[part].value, abs=0.51)
+            assert float(cell.replace("−", "-")) == pytest.approx(100 * parts[part].value, abs=0.51)
 
 
 def test_terminal_and_report_say_the_same_below_the_verdict(run: Run) -> None:

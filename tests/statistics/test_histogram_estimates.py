@@ -38,6 +38,14 @@ def test_the_share_at_or_above_a_level_is_one_of_each_row() -> None:
     assert np.isnan(shares[1]).all()
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.int32])
+def test_counts_of_small_types_add_up_as_others_do(kind: type[np.integer]) -> None:
+    assert COUNTS.max() < 255 < COUNTS[0].sum()
+    small, wide = (HistogramEstimates(COUNTS.astype(of), GRID) for of in (kind, np.int64))
+    for ask in ("quantile", "shortfall", "lower_shortfall", "at_least"):
+        assert np.array_equal(getattr(small, ask)(0.1), getattr(wide, ask)(0.1))
+
+
 def test_counts_of_no_path_are_refused() -> None:
     with pytest.raises(ValueError, match="at least one path"):
         HistogramEstimates(np.zeros((1, GRID.bins), np.int64), GRID)
