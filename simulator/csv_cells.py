@@ -155,6 +155,8 @@ def number(cell: str, mark: DecimalMark = "") -> float:
 
 def _bare(cell: str) -> tuple[str, float]:
     """A cell without currency, percent and sign, and its sign."""
+    if _PLAIN.fullmatch(cell):  # as most are
+        return cell, 1.0
     text = _CURRENCY.sub("", cell.replace("\u2212", "-").replace("\u00a0", " "), count=1)
     text = text.replace("%", "", 1).strip()
     negative = text.startswith("(") and text.endswith(")")

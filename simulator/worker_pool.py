@@ -20,6 +20,7 @@ from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache
 from importlib import import_module
 from multiprocessing.connection import wait
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from simulator.errors import RunError
@@ -40,7 +41,7 @@ class StartedAhead:
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
-        self.pool: ProcessPoolExecutor | None = _pool(workers) if workers else None
+        self.pool: ProcessPoolExecutor | None = _pool(workers, ahead=True) if workers else None
 
     def load(self, *modules: str) -> None:
         """Have each process import modules, after what it has to do already."""
@@ -64,10 +65,19 @@ _ahead: list[StartedAhead] = []
 
 @contextlib.contextmanager
 def started_ahead(workers: int, *modules: str) -> Iterator[StartedAhead]:
-    """Processes for the pools made within; they start now, import ``modules`` meanwhile, and end with the block."""
-    started = StartedAhead(workers)
+    """Processes for the pools made within; they start now, and end with the block.
+
+    The modules are there then, in this process too. If it has no other thread it imports them and forks, else all
+    import them at the same time.
+    """
+    started = StartedAhead(0)
     try:
-        started.load(*modules)
+        with _signals_wait():  # an import can lose an exception, or make another of it
+            if _may_fork():
+                _load(modules)
+            started = StartedAhead(workers)
+            started.load(*modules)
+            _load(modules)
         _ahead.append(started)
         yield started
     finally:
@@ -76,8 +86,13 @@ def started_ahead(workers: int, *modules: str) -> Iterator[StartedAhead]:
 
 
 def _load(modules: tuple[str, ...]) -> None:
-    for module in modules:
-        import_module(module)
+    gc.disable()  # what modules make lives, and a fork that looked through it would copy its pages
+    try:
+        for module in modules:
+            import_module(module)
+        gc.freeze()
+    finally:
+        gc.enable()
 
 
 class WorkerPool(Generic[Item, Result]):
@@ -148,7 +163,7 @@ class WorkerPool(Generic[Item, Result]):
         try:
             if self._pool is None:
                 self._pool = self._begin()
-            with _without_main():  # the first submission starts the workers
+            with _without_main(), _signals_wait():  # the first submission starts the workers
                 future = self._pool.submit(_call, self._pickled, item)
         except BrokenProcessPool:
             self._replace()
@@ -227,12 +242,22 @@ def _call(pickled: bytes, item: Any) -> Any:
     return _loaded(pickled)(item)
 
 
-def _pool(workers: int) -> ProcessPoolExecutor:
-    # Not "fork": it copies locks of other threads in whatever state they are.
+def _pool(workers: int, *, ahead: bool = False) -> ProcessPoolExecutor:
+    # "fork" copies locks of other threads in whatever state they are, and whatever a caller's script has open.
     method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+    if ahead and _may_fork():
+        method = "fork"
     return ProcessPoolExecutor(
         workers, multiprocessing.get_context(method), initializer=_begin_worker
     )
+
+
+def _may_fork() -> bool:
+    """Whether this process is known to have no other thread."""
+    try:
+        return len(list(Path("/proc/self/task").iterdir())) == 1
+    except OSError:
+        return False
 
 
 def _stop(pool: ProcessPoolExecutor) -> None:
@@ -243,6 +268,22 @@ def _stop(pool: ProcessPoolExecutor) -> None:
     # rest for ever. With this last writer gone it meets the end instead.
     if (results := getattr(pool, "_result_queue", None)) is not None:
         results._writer.close()
+
+
+_SIGNALS = {signal.SIGINT, signal.SIGTERM}
+
+
+@contextlib.contextmanager
+def _signals_wait() -> Iterator[None]:
+    """Signals come after this; a new process meets none before it is ready for them."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextlib.contextmanager
@@ -268,6 +309,9 @@ def _begin_worker() -> None:
     """Leave interrupts to the parent, and end when it ends."""
     gc.set_threshold(50_000)  # as in the command: imports make much that lives
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     parent = multiprocessing.parent_process()
     assert parent is not None, "only called in a worker"
 

@@ -36,7 +36,7 @@ from simulator.cli import (
 )
 from simulator.cli.console import Screen, clean
 from simulator.cli.options import command, help_text
-from simulator.cli.signals import INTERRUPTED, STOPPED, Terminated
+from simulator.cli.signals import INTERRUPTED, STOPPED, Terminated, raise_arrived
 from simulator.cli.streams import silence
 from simulator.errors import CrashsimError
 
@@ -134,6 +134,7 @@ def invoke(arguments: Sequence[str]) -> int:
         _complain(STOPPED)
         return 143
     except Exception as error:  # noqa: BLE001 - the last door: a bug must not look like a result
+        raise_arrived()  # Python makes other errors of an exception that a signal raises in an import
         if str(error) == _NO_THREAD:
             _complain(
                 "The system starts no more threads or processes (ulimit -u). Try --workers 1."

@@ -41,6 +41,15 @@ if TYPE_CHECKING:
 _MOST_AHEAD = 8
 """Processes that start before it is known how much there is to do, this one among them."""
 
+_NEEDED = (
+    "simulator.runs.runner",
+    "simulator.runs.story",
+    "simulator.reports.run_text",
+    "simulator.cli.lazy_numpy",
+    "scipy.special",
+)
+"""What takes time to import, and every process of a run needs."""
+
 
 UntilOption = Annotated[
     str | None,
@@ -118,7 +127,7 @@ def run(
     memory = None if max_memory is None else parse_size(max_memory)
     workers = workers or cores()
     few = min(workers, _MOST_AHEAD)
-    with started_ahead(few - 1, "simulator.runs", "scipy.special") as helpers:
+    with started_ahead(few - 1, *_NEEDED) as helpers:
         from simulator.runs.stopping_rule import MOST_PATHS
         from simulator.runs.storage import run_folder
 

@@ -25,18 +25,26 @@ class Interrupted(KeyboardInterrupt):
 _STOPS = {signal.SIGINT: Interrupted, signal.SIGTERM: Terminated}
 
 
+_arrived: list[signal.Signals] = []
+
+
+def raise_arrived() -> None:
+    """Raise the exception of the latest signal, if one arrived."""
+    if _arrived:
+        raise _STOPS[_arrived[-1]]
+
+
 def stop_on_signals() -> None:
     """Turn SIGINT and SIGTERM into exceptions that are not lost.
 
     An exception that a signal raises inside the callback of a weak reference, which imports have
     many of, is reported and dropped by Python: then it is raised again a moment later.
     """
-    arrived: list[int] = []
 
     def stop(number: int, _frame: FrameType | None) -> None:
         if number in _STOPS:
-            arrived.append(number)
-        raise _STOPS[signal.Signals(arrived[-1])]
+            _arrived.append(signal.Signals(number))
+        raise_arrived()
 
     def dropped(report: sys.UnraisableHookArgs) -> None:
         if isinstance(report.exc_value, tuple(_STOPS.values())) and hasattr(signal, "setitimer"):

@@ -24,7 +24,7 @@ import numpy as np
 from simulator.arrays import IntArray
 from simulator.errors import BaselineError, UsageError, plain
 from simulator.history.prices_csv import LARGEST_FILE, Closes, DateArray, read_closes
-from simulator.statistics import measure_drawdowns, worst_return
+from simulator.statistics import max_drawdown, measure_drawdowns, worst_return
 
 TITLES = {
     "1929": "Great Crash and Depression",
@@ -201,7 +201,7 @@ def grid_depth(crash: Baseline, index: str, steps_per_year: int) -> float | None
         closes = crash.on_grid(index, steps_per_year).closes
     except BaselineError:
         return None
-    return float(measure_drawdowns(closes).max_drawdown)
+    return max_drawdown(closes)
 
 
 def _shipped_facts() -> list[Fact]:

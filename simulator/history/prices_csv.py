@@ -197,7 +197,11 @@ class _Prices:
     def _days(self, kept: list[CsvRow], place: int) -> list[date]:
         """The date of each row, all written the same way; a fault and the year 1 where it is not."""
         cells = [row.cells[place] for row in kept]
-        readings = [[_read(form, cell) for cell in cells] for form in _FORMS]
+        first = [_read(_FORMS[0], cell) for cell in cells]
+        usual = [day for day in first if day is not None]
+        if len(usual) == len(cells):
+            return usual
+        readings = [first, *([_read(form, cell) for cell in cells] for form in _FORMS[1:])]
         counts = [sum(day is not None for day in days) for days in readings]
         best = counts.index(max(counts))
         us, other = readings[_MONTH_DAY], readings[_DAY_MONTH]

@@ -236,8 +236,8 @@ def _filled(
 
 
 def _takes(helpers: WorkerPool[range, Results], left: int, processes: int) -> bool:
-    """Whether helpers are given more: the last blocks go to whoever is free first, which may be this process."""
-    return helpers.has_room if left > processes else helpers.busy < processes - 1
+    """Whether helpers are given more: the very last blocks go to whoever is free first, which may be this process."""
+    return helpers.has_room if left >= processes else helpers.busy < processes - 1
 
 
 def _filled_by(

@@ -56,18 +56,23 @@ def measure_drawdowns(levels: ArrayLike) -> DrawdownTable:
         For an empty array, a level that is negative, NaN or infinite, and a start at zero.
     """
     levels = _levels(levels)
+    columns = _columns(levels)
+    meter = DrawdownMeter(columns[0], len(columns) - 1)
+    with np.errstate(invalid="ignore", over="ignore"):  # bad levels are reported once, by the table
+        for step in range(1, len(columns)):
+            meter.update(step, columns[step])
+    return DrawdownTable._make(field.reshape(levels.shape[1:]) for field in meter.table())
+
+
+def _columns(levels: FloatArray) -> FloatArray:
+    """Levels of shape ``(T+1, column)`` that have falls. Raises ValueError."""
     if levels.size == 0 or levels.ndim == 0:
         raise ValueError(
             f"a drawdown needs levels with time as first axis, got shape {levels.shape}"
         )
     if not np.all(levels[0] > 0):
         raise ValueError("a drawdown is a share of a peak: every level must start above zero")
-    columns = levels.reshape(len(levels), -1)
-    meter = DrawdownMeter(columns[0], len(columns) - 1)
-    with np.errstate(invalid="ignore", over="ignore"):  # bad levels are reported once, by the table
-        for step in range(1, len(columns)):
-            meter.update(step, columns[step])
-    return DrawdownTable._make(field.reshape(levels.shape[1:]) for field in meter.table())
+    return levels.reshape(len(levels), -1)
 
 
 class FallMeter:
@@ -107,13 +112,18 @@ class FallMeter:
         ValueError
             If a level was negative, NaN or infinite.
         """
-        if not np.all(np.isfinite(self.high)) or np.any(self._lowest < 0):
-            raise ValueError(
-                "levels must be finite and not negative: a drawdown of anything else has no meaning"
-            )
+        _check_meaning(self.high, self._lowest)
         # In 64 bits: what is left of a firm that loses nearly all keeps its digits.
         depth = 1.0 - self._lowest.astype(np.float64)
         return depth, 1.0 - self._floor.astype(np.float64) / self._start
+
+
+def _check_meaning(high: FloatArray, lowest: FloatArray) -> None:
+    """Raise ValueError for a running maximum that is not finite, and a negative share of it."""
+    if not np.all(np.isfinite(high)) or np.any(lowest < 0):
+        raise ValueError(
+            "levels must be finite and not negative: a drawdown of anything else has no meaning"
+        )
 
 
 class DrawdownMeter(FallMeter):
@@ -258,7 +268,12 @@ def max_drawdown(levels: ArrayLike, axis: int | None = None) -> FloatArray | flo
             f"levels of shape {checked.shape}: say axis=0 (time first) or axis=1 (a path in each row)"
         )
     first = np.moveaxis(checked, axis or 0, 0) if checked.ndim else checked
-    depth = measure_drawdowns(first).max_drawdown
+    columns = _columns(first)
+    with np.errstate(invalid="ignore", over="ignore"):
+        high = np.maximum.accumulate(columns)
+        lowest = np.min(columns / high, axis=0)
+    _check_meaning(high[-1], lowest)
+    depth = 1.0 - lowest.reshape(first.shape[1:])
     return float(depth) if axis is None else depth
 
 

@@ -311,6 +311,30 @@ def test_a_signal_is_not_lost_wherever_it_arrives(place: str, number: signal.Sig
     assert (done.returncode, done.stderr) == (7, b"")
 
 
+_IN_AN_IMPORT = """
+import signal
+from simulator.cli import app, main
+class Name:
+    def __set_name__(self, owner, name):
+        signal.raise_signal(NUMBER)  # Python makes a RuntimeError of it
+def command(*_, **__):
+    class Model:
+        field = Name()
+app.get_command = lambda _: command
+main()
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_that_becomes_another_error_is_a_signal(number: signal.Signals, code: int) -> None:
+    script = _IN_AN_IMPORT.replace("NUMBER", str(int(number)))
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert done.returncode == code
+    assert b"Nothing half-finished is left" in done.stderr
+    assert done.stderr.count(b"\n") == 1
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_after_the_end_of_a_command_shows_no_traceback(number: signal.Signals) -> None:

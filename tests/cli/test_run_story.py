@@ -132,6 +132,20 @@ def test_the_summary_needs_no_pandas_and_no_figures() -> None:
     assert done.stdout == "[]\n"
 
 
+@pytest.mark.slow
+def test_what_scipy_imports_of_numpy_in_vain_is_loaded_when_it_is_used() -> None:
+    code = (
+        "import sys, simulator.cli.lazy_numpy, scipy.special, numpy as np\n"
+        "inner = {'numpy.testing._private.utils', 'numpy.polynomial.chebyshev', 'numpy.f2py.rules'}\n"
+        "print(sorted(inner & {*sys.modules}))\n"
+        "np.testing.assert_allclose(np.polynomial.Polynomial([1, 2])(3), 7)\n"
+        "from numpy.f2py import get_include\n"
+        "print(inner <= {*sys.modules}, 'f2py' in get_include())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\nTrue True\n"
+
+
 def test_results_are_said_to_be_in_a_folder_only_when_they_are(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -319,6 +320,49 @@ def test_processes_started_ahead_serve_one_pool_after_another_and_end_with_the_b
             assert first not in helped(helpers, [0, 1])
         assert _alive(first)
     assert not _alive(first)
+
+
+OTHER_THREAD = """
+import threading
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+"""
+WORKER = """
+import json, os
+from simulator.worker_pool import WorkerPool, started_ahead
+
+questions = [
+    "__import__('os').getppid()",
+    "'fractions' in __import__('sys').modules",
+    "repr(__import__('signal').getsignal(15))",
+    "len(__import__('signal').pthread_sigmask(0, []))",
+]
+with started_ahead(1, "fractions"), WorkerPool(1, eval) as helpers:
+    answers = []
+    for question in questions:
+        helpers.submit(question)
+        answers.append(helpers.oldest())
+print(json.dumps([os.getpid(), *answers]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads /proc")
+@pytest.mark.parametrize(("before", "forks"), [("", True), (OTHER_THREAD, False)])
+def test_only_a_process_with_one_thread_forks_and_no_worker_keeps_its_signals(
+    before: str, *, forks: bool
+) -> None:
+    handler = "import signal; signal.signal(signal.SIGTERM, lambda *_: print('mine'))\n"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{handler}{before}{WORKER}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    own, parent, has_module, on_term, blocked = json.loads(done.stdout)
+    assert (parent == own) is forks
+    assert has_module
+    assert "SIG_DFL" in on_term
+    assert blocked == 0
 
 
 @pytest.mark.slow
