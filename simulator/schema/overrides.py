@@ -60,7 +60,10 @@ def override_path(typed: str) -> KeyPath:
 
 
 def lay(data: dict[str, Any], path: KeyPath, value: Any) -> str:
-    """Puts a value at a path, making missing tables; returns what is wrong, or ""."""
+    """Puts a value at a path, making missing tables; returns what is wrong, or "".
+
+    Tables and lists on the way are replaced by copies, so ``data`` may share them with others.
+    """
     node: Any = data
     for depth, part in enumerate(path):
         last = depth == len(path) - 1
@@ -73,13 +76,13 @@ def lay(data: dict[str, Any], path: KeyPath, value: Any) -> str:
             if last:
                 node[part] = value
             else:
-                node = node[part]
+                node[part] = node = copy.copy(node[part])
         elif isinstance(node, dict):
             key = str(part)
             if last:
                 node[key] = value
             else:
-                node = node.setdefault(key, {})
+                node[key] = node = copy.copy(node.get(key, {}))
         else:
             return f"{where} is a value, not a table: {dotted(path)} cannot be set"
     return ""

@@ -7,6 +7,7 @@ line, or at the override that set the value.
 
 from __future__ import annotations
 
+import copy
 import re
 import stat
 import unicodedata
@@ -113,11 +114,11 @@ class TomlFile:
 
     def without(self, paths: Iterable[KeyPath]) -> TomlFile:
         """The file without the values at these paths; places and overrides are as before."""
-        data = _copied(self.data)
+        data = dict(self.data)
         for path in paths:
             node = data
             for part in path[:-1]:
-                node = node[part]
+                node[part] = node = copy.copy(node[part])
             del node[path[-1]]
         rest = TomlFile(self.file, self.raw, self.text, data, self.overrides)
         vars(rest)["places"] = self.places  # the same text
@@ -126,7 +127,7 @@ class TomlFile:
     def with_overrides(self, overrides: Mapping[str, Any]) -> TomlFile:
         """The file with values laid over it; refuses keys that lead nowhere."""
         plain_values = {typed: plain_value(value) for typed, value in overrides.items()}
-        data = _copied(self.data)
+        data = dict(self.data)
         laid = TomlFile(self.file, self.raw, self.text, data, plain_values)
         vars(laid)["places"] = self.places  # the same text
         problems = []
@@ -138,13 +139,6 @@ class TomlFile:
         if problems:
             raise ScenarioError(problems)
         return laid
-
-
-def _copied(value: Any) -> Any:
-    """A copy of tables and lists; what else TOML has never changes."""
-    if isinstance(value, dict):
-        return {key: _copied(item) for key, item in value.items()}
-    return [_copied(item) for item in value] if isinstance(value, list) else value
 
 
 def read_toml(path: Path) -> TomlFile:

@@ -163,11 +163,12 @@ _NUMBERS = ",%.10g" * 8 + "\n"
 
 
 def _rows(head: str, figures: CellStatistics, change: FloatArray) -> str:
-    numbers = np.concatenate([figures.estimates, change], axis=2).tolist()
-    rows = [
-        f"{head},{entity},{name}{(_NUMBERS % tuple(row)).replace('nan', '')}"
-        for entity, of_entity in zip(figures.entities, numbers, strict=True)
-        for name, row in zip(figures.names, of_entity, strict=True)
-        if row[0] == row[0]  # not NaN: an entity that has this statistic
-    ]
-    return "".join(rows)
+    """A row for each entity and each statistic that it has."""
+    known = ~np.isnan(figures.estimates[:, :, 0])
+    numbers = np.concatenate([figures.estimates, change], axis=2)[known]
+    texts = (_NUMBERS * len(numbers) % tuple(numbers.reshape(-1).tolist())).replace("nan", "")
+    names = (
+        f"{head},{figures.entities[row]},{figures.names[column]}"
+        for row, column in np.argwhere(known).tolist()
+    )
+    return "".join(map(str.__add__, names, texts.splitlines(keepends=True)))
