@@ -116,7 +116,7 @@ class TomlFile:
         """The file without the values at these paths; places and overrides are as before."""
         data = dict(self.data)
         for path in paths:
-            node = data
+            node: Any = data
             for part in path[:-1]:
                 node[part] = node = copy.copy(node[part])
             del node[path[-1]]
