@@ -76,7 +76,7 @@ def _columns(levels: FloatArray) -> FloatArray:
 
 
 class FallMeter:
-    """How deep each column falls, step by step: the one definition, for history and simulation.
+    """How deep each column falls, step by step, as :func:`max_drawdown` measures a whole history.
 
     Parameters
     ----------

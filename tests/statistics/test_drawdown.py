@@ -45,7 +45,7 @@ def test_a_first_loss_that_other_libraries_miss() -> None:
     So it was in pyfolio (issue 179), quantstats (438) and skfolio.
     """
     wealth = np.cumprod([1, 0.5, 1.01, 1.01])
-    assert float(max_drawdown(wealth)) == 0.5
+    assert float(max_drawdown(wealth)) == 0.5 == float(measure_drawdowns(wealth).max_drawdown)
     assert float(max_drawdown(wealth[1:])) == 0.0  # what they measure
 
 
