@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from cli_runs import TINY, CommandLine
 
 from simulator import load_scenario, simulate
+from simulator.cli.app import invoke
 from simulator.cli.find import entity_of, kind_of, newest_first
 from simulator.cli.options import whole_number
 from simulator.errors import UsageError
@@ -25,19 +27,28 @@ def silent(_: str) -> None:
     """A notice that nobody reads."""
 
 
-@pytest.fixture
-def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, crashsim: CommandLine) -> Path:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with results/ of two runs of one name, the second newer, and a sweep of that name."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "tiny.toml").write_text(TINY)
-    for place, seed in enumerate((1, 2)):
-        assert crashsim("run", "tiny.toml", "--seed", seed)[0] == 0
-        newest = max(tmp_path.glob("results/tiny-*/summary.json"), key=os.path.getmtime)
-        os.utime(newest, (1_700_000_000 + place, 1_700_000_000 + place))
-    sweep = ("sweep", "tiny.toml", "--vary", "technology.elasticity=0.8,1.2")
-    assert crashsim(*sweep)[0] == 0
-    swept = next(tmp_path.glob("results/tiny-sweep-*/sweep.csv"))
+    place = tmp_path_factory.mktemp("made")
+    (place / "tiny.toml").write_text(TINY)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(place)
+        for number, seed in enumerate(("1", "2")):
+            assert invoke(["run", "tiny.toml", "--seed", seed]) == 0
+            newest = max(place.glob("results/tiny-*/summary.json"), key=os.path.getmtime)
+            os.utime(newest, (1_700_000_000 + number, 1_700_000_000 + number))
+        assert invoke(["sweep", "tiny.toml", "--vary", "technology.elasticity=0.8,1.2"]) == 0
+    swept = next(place.glob("results/tiny-sweep-*/sweep.csv"))
     os.utime(swept, (1_700_000_002, 1_700_000_002))
+    return place
+
+
+@pytest.fixture
+def results(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of them, in the working folder."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
     return tmp_path / "results"
 
 
