@@ -30,12 +30,13 @@ _MESSAGES = 64
 def portion(left: int, workers: int, most: int = _MOST, fresh: int = 0) -> int:
     """Size of the next task, of ``left`` blocks.
 
-    Towards the end they are fewer, so that no process waits long for another. ``fresh`` processes have had none: the
-    first is as large as an even share allows, because memory is new to it.
+    Towards the end they are fewer, so that no process waits long for another. ``fresh`` processes have had none: an
+    even share is one task if it is small, because every task costs a message and the first of a process its memory.
     """
+    share = -(-left // fresh) if fresh else left
+    if fresh and share <= _MOST:
+        return share
     size = min(left if workers == 1 else -(-left // (3 * workers)), most)
-    if fresh:
-        size = max(size, min(-(-left // fresh), TOGETHER))
     return size - size % TOGETHER if size > TOGETHER else size
 
 
@@ -45,12 +46,14 @@ def simulated(
     noise: bool,  # noqa: FBT001 - executors pass items by place
     blocks: range,
 ) -> Iterator[BlockResult]:
-    """Simulate these blocks, a few together."""
-    for begin in range(blocks.start, blocks.stop, TOGETHER):
-        count = min(TOGETHER, blocks.stop - begin)
+    """Simulate these blocks, a few together and about as many each time."""
+    begin = blocks.start
+    for groups in range(-(-len(blocks) // TOGETHER), 0, -1):
+        count = -(-(blocks.stop - begin) // groups)
         yield block_simulation.run_block(
             scenario, scenario.seed, begin, keep, count=count, noise=noise
         )
+        begin += count
 
 
 def counted(

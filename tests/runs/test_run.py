@@ -274,8 +274,9 @@ def test_portions_grow_small_towards_the_end(workers: int) -> None:
     assert [portion(left, 1, TOGETHER) for left in (5, 2, 1)] == [TOGETHER, 2, 1]
 
 
-def test_the_first_portion_of_a_process_is_an_even_share_if_it_can_be_simulated_together() -> None:
-    assert [portion(left, 2, fresh=fresh) for left, fresh in ((10, 2), (6, 1), (2, 0))] == [4, 4, 1]
+def test_the_first_portion_of_a_process_is_an_even_share_if_that_is_small() -> None:
+    assert [portion(left, 2, fresh=fresh) for left, fresh in ((10, 2), (5, 1))] == [5, 5]
+    assert [portion(left, 2, fresh=fresh) for left, fresh in ((17, 2), (14, 1), (6, 0))] == [3, 3, 1]
     assert [portion(left, 8, fresh=fresh) for left, fresh in ((10, 8), (8, 7), (6, 6))] == [2, 2, 1]
     assert portion(100, 2, fresh=2) == portion(100, 2)
 
