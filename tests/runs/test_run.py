@@ -276,7 +276,11 @@ def test_portions_grow_small_towards_the_end(workers: int) -> None:
 
 def test_the_first_portion_of_a_process_is_an_even_share_if_that_is_small() -> None:
     assert [portion(left, 2, fresh=fresh) for left, fresh in ((10, 2), (5, 1))] == [5, 5]
-    assert [portion(left, 2, fresh=fresh) for left, fresh in ((17, 2), (14, 1), (6, 0))] == [3, 3, 1]
+    assert [portion(left, 2, fresh=fresh) for left, fresh in ((17, 2), (14, 1), (6, 0))] == [
+        3,
+        3,
+        1,
+    ]
     assert [portion(left, 8, fresh=fresh) for left, fresh in ((10, 8), (8, 7), (6, 6))] == [2, 2, 1]
     assert portion(100, 2, fresh=2) == portion(100, 2)
 
