@@ -13,7 +13,7 @@ import pickle
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent import futures
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -28,6 +28,8 @@ from simulator.errors import RunError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+_STUCK = 2.0
+"""Seconds after which a worker that is dead, and of which the pool says nothing, has left half a result."""
 _RESTARTS = 2
 """Dead workers are replaced so often without a result in between: one may have been
 killed from outside, three were not."""
@@ -39,17 +41,23 @@ class StartedAhead:
     A :class:`WorkerPool` of at most so many workers takes them, and leaves them to the next.
     """
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, *, forks: bool = False) -> None:
         self.workers = workers
-        self.pool: ProcessPoolExecutor | None = _pool(workers, ahead=True) if workers else None
+        self.pool: ProcessPoolExecutor | None = _pool(workers, forks=forks) if workers else None
 
     def load(self, *modules: str) -> None:
         """Have each process import modules, after what it has to do already."""
-        # A limit of processes is the matter of the pool that needs them: it says what to do.
-        with contextlib.suppress(OSError, EOFError, RuntimeError), _without_main():
-            for _ in range(self.workers if self.pool is not None else 0):
-                assert self.pool is not None, "see above"
-                self.pool.submit(_load, modules)
+        try:
+            with _without_main():
+                for _ in range(self.workers if self.pool is not None else 0):
+                    assert self.pool is not None, "see above"
+                    self.pool.submit(_load, modules)
+        except (OSError, EOFError, RuntimeError):  # the pool that needs processes says what to do
+            assert self.pool is not None, "it was submitted to"
+            _stop(self.pool)
+            with contextlib.suppress(RuntimeError):  # its thread could not start
+                self.pool.shutdown(wait=False, cancel_futures=True)
+            self.pool = None
 
     def end(self) -> None:
         """End the processes, whatever they do."""
@@ -67,17 +75,26 @@ _ahead: list[StartedAhead] = []
 def started_ahead(workers: int, *modules: str) -> Iterator[StartedAhead]:
     """Processes for the pools made within; they start now, and end with the block.
 
-    The modules are there then, in this process too. If it has no other thread it imports them and forks, else all
-    import them at the same time.
+    On entry the modules are imported in this process too. A process with one thread imports them and then forks;
+    otherwise all processes import them side by side.
     """
     started = StartedAhead(0)
     try:
-        with _signals_wait():  # an import can lose an exception, or make another of it
-            if _may_fork():
+        # An exception raised during an import may be swallowed or replaced by another.
+        with _signals_wait():
+            forks = _may_fork()
+            if forks:
                 _load(modules)
+                forks = _may_fork()
+            if forks:
+                gc.freeze()  # a collection in a fork would only copy these pages
+                started = StartedAhead(workers, forks=True)
+                started.load(*modules)
+        if not forks:
             started = StartedAhead(workers)
             started.load(*modules)
-            _load(modules)
+            with _signals_wait():
+                _load(modules)
         _ahead.append(started)
         yield started
     finally:
@@ -86,13 +103,14 @@ def started_ahead(workers: int, *modules: str) -> Iterator[StartedAhead]:
 
 
 def _load(modules: tuple[str, ...]) -> None:
-    gc.disable()  # what modules make lives, and a fork that looked through it would copy its pages
+    collects = gc.isenabled()
+    gc.disable()  # what imports make lives to the end
     try:
         for module in modules:
             import_module(module)
-        gc.freeze()
     finally:
-        gc.enable()
+        if collects:
+            gc.enable()
 
 
 class WorkerPool(Generic[Item, Result]):
@@ -163,7 +181,7 @@ class WorkerPool(Generic[Item, Result]):
         try:
             if self._pool is None:
                 self._pool = self._begin()
-            with _without_main(), _signals_wait():  # the first submission starts the workers
+            with _without_main():  # the first submission starts the workers
                 future = self._pool.submit(_call, self._pickled, item)
         except BrokenProcessPool:
             self._replace()
@@ -189,6 +207,7 @@ class WorkerPool(Generic[Item, Result]):
         """
         while True:
             future = next(iter(self._under_way))
+            self._wait({future})
             try:
                 return self._result(future)
             except BrokenProcessPool:
@@ -196,15 +215,25 @@ class WorkerPool(Generic[Item, Result]):
 
     def completed(self, *, wait: bool) -> Iterator[Result]:
         """Results that are there, in any order; with ``wait``, after the next. Raises as :meth:`oldest`."""
-        done, _ = futures.wait(
-            self._under_way, None if wait else 0.0, return_when=futures.FIRST_COMPLETED
-        )
-        for future in done:
+        if wait:
+            self._wait(self._under_way)
+        for future in [future for future in self._under_way if future.done()]:
             try:
                 yield self._result(future)
             except BrokenProcessPool:
                 self._replace()
                 return
+
+    def _wait(self, some: Collection[Future[Result]]) -> None:
+        """Wait until one of these is done, if there are any.
+
+        A worker that is killed while it sends a result leaves half of it, and the pool would wait for the rest for
+        as long as other workers live.
+        """
+        while some and not futures.wait(some, _STUCK, futures.FIRST_COMPLETED).done:
+            processes = getattr(self._pool, "_processes", None) or {}
+            if self._pool is not None and not all(p.is_alive() for p in [*processes.values()]):
+                _stop(self._pool)
 
     def _result(self, future: Future[Result]) -> Result:
         result = future.result()
@@ -242,10 +271,10 @@ def _call(pickled: bytes, item: Any) -> Any:
     return _loaded(pickled)(item)
 
 
-def _pool(workers: int, *, ahead: bool = False) -> ProcessPoolExecutor:
-    # "fork" copies locks of other threads in whatever state they are, and whatever a caller's script has open.
+def _pool(workers: int, *, forks: bool = False) -> ProcessPoolExecutor:
+    # Only a process with one thread, before it opens or locks anything, can fork safely.
     method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-    if ahead and _may_fork():
+    if forks:
         method = "fork"
     return ProcessPoolExecutor(
         workers, multiprocessing.get_context(method), initializer=_begin_worker
@@ -275,7 +304,7 @@ _SIGNALS = {signal.SIGINT, signal.SIGTERM}
 
 @contextlib.contextmanager
 def _signals_wait() -> Iterator[None]:
-    """Signals come after this; a new process meets none before it is ready for them."""
+    """Hold SIGINT and SIGTERM back until the block ends; a fork of this process unblocks them when it is ready."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return

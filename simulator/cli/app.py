@@ -134,7 +134,7 @@ def invoke(arguments: Sequence[str]) -> int:
         _complain(STOPPED)
         return 143
     except Exception as error:  # noqa: BLE001 - the last door: a bug must not look like a result
-        raise_arrived()  # Python makes other errors of an exception that a signal raises in an import
+        raise_arrived()  # an exception raised by a signal during an import may arrive as another error
         if str(error) == _NO_THREAD:
             _complain(
                 "The system starts no more threads or processes (ulimit -u). Try --workers 1."

@@ -1,6 +1,7 @@
 """Parts of numpy that scipy imports and nothing here uses: from now on they are loaded when they are used.
 
-They take two fifths of the time of ``import scipy.special``. Import this before scipy.
+They take two fifths of the time of ``import scipy.special``. Import this before scipy, and only in a program whose
+threads do not use them: before Python 3.11.9 and 3.12.3 two threads that load one at once may find it half loaded.
 """
 
 from __future__ import annotations

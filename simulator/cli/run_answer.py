@@ -14,6 +14,7 @@ from typer import Exit
 from simulator.cli.console import Screen
 from simulator.cli.options import NOT_REACHED
 from simulator.cli.run_until import Reached, reached
+from simulator.cli.signals import raise_arrived
 from simulator.errors import RunError, plural
 from simulator.worker_pool import StartedAhead
 
@@ -137,6 +138,7 @@ def report(screen: Screen, run: Run, folder: Path, workers: int) -> bool:
         files = {f"figures/{name}.svg": b64decode(of["data"]) for name, of in drawn.items()}
         add_files(folder, {**files, REPORT: html_report(run, drawn).encode()})
     except Exception as error:  # noqa: BLE001 - the result is safe and printed
+        raise_arrived()
         screen.warn(
             f"the run is stored in {folder}, but its report could not be made "
             f"({type(error).__name__}: {error}); crashsim report {shlex.quote(str(folder))} tries again"

@@ -32,6 +32,7 @@ from simulator.cli.options import (
     parse_rates,
     whole_number,
 )
+from simulator.cli.signals import raise_arrived
 from simulator.errors import FailedCells, LockedError, ScenarioError, UsageError, plural
 from simulator.reports.text_table import table
 
@@ -158,6 +159,7 @@ def _report(screen: Screen, sweep: Sweep) -> None:
     try:
         screen.say(f"report: {write_report(sweep)}")
     except Exception as error:  # noqa: BLE001 - the table is safe and printed
+        raise_arrived()
         screen.warn(
             f"the sweep is stored in {sweep.folder}, but its report could not be made "
             f"({type(error).__name__}: {error})"

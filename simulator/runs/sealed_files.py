@@ -30,6 +30,8 @@ MOST_BYTES = 64 << 20
 """Of a document or table that is read whole."""
 _MOST_ARRAYS = 64 << 30
 """Bytes of a file of arrays: a hundred million paths are fewer."""
+_PART = 1 << 20
+"""Bytes of an array that are read at once."""
 _MOST_TABLE = 16 << 30
 """Bytes of the table of a sweep: a million cells are fewer."""
 _DEEPEST = 20
@@ -213,7 +215,12 @@ def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> NDArray[Any]:
             size *= length
         if by_columns or kind.hasobject or file.tell() + size != entry.file_size:
             raise ValueError(f"{entry.filename} does not hold what its header says")
-        content = bytearray(file.read())  # to its end, where the checksum is compared
+        content, at = bytearray(size), 0
+        while part := file.read(min(_PART, size - at)):  # at the end the checksum is compared
+            content[at : at + len(part)] = part
+            at += len(part)
+    if at < size:
+        raise ValueError(f"{entry.filename} ends early")
     return np.frombuffer(content, kind).reshape(shape)
 
 

@@ -58,14 +58,19 @@ def measure_drawdowns(levels: ArrayLike) -> DrawdownTable:
     levels = _levels(levels)
     columns = _columns(levels)
     meter = DrawdownMeter(columns[0], len(columns) - 1)
-    with np.errstate(invalid="ignore", over="ignore"):  # bad levels are reported once, by the table
-        for step in range(1, len(columns)):
-            meter.update(step, columns[step])
+    _follow(meter, columns)
     return DrawdownTable._make(field.reshape(levels.shape[1:]) for field in meter.table())
 
 
+def _follow(meter: FallMeter, columns: FloatArray) -> None:
+    """Take every step; bad levels are reported once, with the results."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        for step in range(1, len(columns)):
+            meter.update(step, columns[step])
+
+
 def _columns(levels: FloatArray) -> FloatArray:
-    """Levels of shape ``(T+1, column)`` that have falls. Raises ValueError."""
+    """Levels as ``(T+1, columns)``, checked to start above zero. Raises ValueError."""
     if levels.size == 0 or levels.ndim == 0:
         raise ValueError(
             f"a drawdown needs levels with time as first axis, got shape {levels.shape}"
@@ -76,7 +81,7 @@ def _columns(levels: FloatArray) -> FloatArray:
 
 
 class FallMeter:
-    """How deep each column falls, step by step, as :func:`max_drawdown` measures a whole history.
+    """How deep each column falls, step by step: the one definition, for history and simulation.
 
     Parameters
     ----------
@@ -112,18 +117,13 @@ class FallMeter:
         ValueError
             If a level was negative, NaN or infinite.
         """
-        _check_meaning(self.high, self._lowest)
+        if not np.all(np.isfinite(self.high)) or np.any(self._lowest < 0):
+            raise ValueError(
+                "levels must be finite and not negative: a drawdown of anything else has no meaning"
+            )
         # In 64 bits: what is left of a firm that loses nearly all keeps its digits.
         depth = 1.0 - self._lowest.astype(np.float64)
         return depth, 1.0 - self._floor.astype(np.float64) / self._start
-
-
-def _check_meaning(high: FloatArray, lowest: FloatArray) -> None:
-    """Raise ValueError for a running maximum that is not finite, and a negative share of it."""
-    if not np.all(np.isfinite(high)) or np.any(lowest < 0):
-        raise ValueError(
-            "levels must be finite and not negative: a drawdown of anything else has no meaning"
-        )
 
 
 class DrawdownMeter(FallMeter):
@@ -268,12 +268,10 @@ def max_drawdown(levels: ArrayLike, axis: int | None = None) -> FloatArray | flo
             f"levels of shape {checked.shape}: say axis=0 (time first) or axis=1 (a path in each row)"
         )
     first = np.moveaxis(checked, axis or 0, 0) if checked.ndim else checked
-    columns = _columns(first)
-    with np.errstate(invalid="ignore", over="ignore"):
-        high = np.maximum.accumulate(columns)
-        lowest = np.min(columns / high, axis=0)
-    _check_meaning(high[-1], lowest)
-    depth = 1.0 - lowest.reshape(first.shape[1:])
+    columns = _columns(_levels(first))
+    meter = FallMeter(columns[0])
+    _follow(meter, columns)
+    depth = meter.falls()[0].reshape(first.shape[1:])
     return float(depth) if axis is None else depth
 
 

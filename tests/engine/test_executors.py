@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import textwrap
@@ -12,6 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -39,6 +41,19 @@ def die_once(marker_and_number: tuple[Path, int]) -> int:
     if number == 2 and not marker.exists():
         marker.touch()
         os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def die_while_sending(marker_and_number: tuple[Path, int]) -> int:
+    marker, number = marker_and_number
+
+    def send_half(self: Any, _message: bytes) -> None:
+        os.write(self.fileno(), struct.pack("!i", 1000) + b"half")
+        os._exit(9)
+
+    if number == 2 and not marker.exists():
+        marker.touch()
+        setattr(Connection, "_send_bytes", send_half)  # noqa: B010 - it is private
     return number
 
 
@@ -142,6 +157,14 @@ def test_helpers_compute_everything_once(tmp_path: Path) -> None:
         items = [(tmp_path / "died", number) for number in range(9)]
         assert sorted(helped(helpers, items)) == list(range(9))
     assert (tmp_path / "died").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="pipes of POSIX")
+def test_a_worker_that_dies_while_it_sends_hangs_nobody(tmp_path: Path) -> None:
+    with WorkerPool(2, die_while_sending) as helpers:
+        items = [(tmp_path / "died", number) for number in range(6)]
+        assert sorted(helped(helpers, items)) == list(range(6))
 
 
 @pytest.mark.slow
