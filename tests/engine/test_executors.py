@@ -53,7 +53,7 @@ def die_while_sending(marker_and_number: tuple[Path, int]) -> int:
 
     if number == 2 and not marker.exists():
         marker.touch()
-        setattr(Connection, "_send_bytes", send_half)  # noqa: B010 - it is private
+        type.__setattr__(Connection, "_send_bytes", send_half)
     return number
 
 
