@@ -23,8 +23,6 @@ class Interrupted(KeyboardInterrupt):
 
 
 _STOPS = {signal.SIGINT: Interrupted, signal.SIGTERM: Terminated}
-
-
 _arrived: list[signal.Signals] = []
 
 

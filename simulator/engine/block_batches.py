@@ -33,8 +33,7 @@ def portion(left: int, workers: int, most: int = _MOST, fresh: int = 0) -> int:
     Towards the end they are fewer, so that no process waits long for another. ``fresh`` processes have had none: an
     even share is one task if it is small, because every task costs a message and the first of a process its memory.
     """
-    share = -(-left // fresh) if fresh else left
-    if fresh and share <= _MOST:
+    if fresh and (share := -(-left // fresh)) <= _MOST:
         return share
     size = min(left if workers == 1 else -(-left // (3 * workers)), most)
     return size - size % TOGETHER if size > TOGETHER else size
